@@ -1,0 +1,84 @@
+# Every target makes what it needs in .venv by itself, from Python >= 3.11, make and a network.
+# PYTHON=/path/to/python3 names the interpreter; pip's own settings (PIP_..., pip.conf) are left alone.
+
+python := .venv/bin/python
+goal := $(or $(firstword $(MAKECMDGOALS)),help)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help tour test test-quick lint clean
+
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+tour: .venv/ready-to-run ## set up what it needs, then take the tour on a real local cluster
+	@echo "freehold: starting the tour"
+	@$(python) examples/remote_objects_tour.py
+
+test: .venv/ready-to-develop ## run the whole test suite; ARGUMENTS="-k put -x" are passed to pytest
+	@echo "freehold: running the whole test suite"
+	@$(python) -m pytest -m "not soak" $(ARGUMENTS)
+
+test-quick: .venv/ready-to-develop ## run the tests that together take less than a minute
+	@echo "freehold: running the quick tests"
+	@$(python) -m pytest -m "not slow and not soak" $(ARGUMENTS)
+
+lint: .venv/ready-to-develop ## check style, format and types
+	@echo "freehold: checking style, format and types"
+	@$(python) -m ruff check
+	@$(python) -m ruff format --check
+	@$(python) -m mypy
+
+clean: ## remove the environment and everything else that is made
+	@echo "freehold: removing .venv, builds and caches"
+	@rm -rf .venv build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- the environment
+
+.venv/ready-to-run: .venv/place pyproject.toml setup.py
+	$(call install,installing what freehold needs to run,.)
+	@touch $@
+
+.venv/ready-to-develop: .venv/place pyproject.toml setup.py
+	$(call install,installing what freehold needs to run and to be tested,.[dev])
+	@touch .venv/ready-to-run $@
+
+# An environment knows its folder and its interpreter by absolute path: when either has moved, it is made again.
+ifneq "$(shell { $(python) -c '' && cat .venv/place; } 2>/dev/null)" "$(CURDIR)"
+.PHONY: .venv/place
+endif
+
+# Python 3.14 comes late: immutables has no wheel for it yet and would have to be compiled.
+.venv/place:
+	@if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; \
+	else set -- python3.13 python3.12 python3.11 python3 python3.14; fi; \
+	for candidate in "$$@"; do \
+		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		version=$$("$$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		"$$candidate" -c 'import ensurepip, venv' 2>/dev/null || { incomplete=$$version; continue; }; \
+		echo "freehold: making .venv with Python $$version ($$(command -v "$$candidate"))"; \
+		"$$candidate" -m venv --clear .venv && pwd -P >$@; \
+		exit; \
+	done; \
+	if [ -n "$$incomplete" ]; then \
+		echo "freehold: Python $$incomplete lacks its venv module: install it, on Debian or Ubuntu with" \
+			"'sudo apt-get install python$$incomplete-venv', then run 'make $(goal)' again." >&2; \
+	else \
+		echo "freehold: Python 3.11 or newer is missing$${PYTHON:+ at $$PYTHON}: install it, on Debian or Ubuntu" \
+			"with 'sudo apt-get install python3 python3-venv', or name it with" \
+			"'make $(goal) PYTHON=/path/to/python3'." >&2; \
+	fi; \
+	exit 1
+
+# $(call install,what is said,what pip is given): pip is heard only when it fails.
+define install
+	@echo "freehold: $(1)"
+	@$(python) -m pip install --disable-pip-version-check --no-input --editable '$(2)' >.venv/pip.log 2>&1 || { \
+		tail -n 15 .venv/pip.log >&2; \
+		if grep -Eq 'ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|from versions: none' .venv/pip.log; \
+		then echo "freehold: pip has no network: connect, or set HTTPS_PROXY or PIP_INDEX_URL," \
+			"then run 'make $(goal)' again." >&2; \
+		else echo "freehold: pip failed, see above and .venv/pip.log: mend that, then run 'make $(goal)' again." >&2; \
+		fi; exit 1; }
+endef

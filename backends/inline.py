@@ -1,0 +1,119 @@
+"""The debugging backend: a whole cluster in one process, on one thread.  The smallest correct driver: read it first.
+
+Messages wait in one queue, first in first out.  A task runs to completion on the caller's stack, when the caller
+waits for something and no message is left; so breakpoints, coverage and profilers work.  Time is real.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from collections import deque
+
+from freehold.core import cluster
+from freehold.core.effects import Run
+from freehold.core.events import Event, RequestAbandoned
+from freehold.core.hooks import Options, hookimpl
+from freehold.core.hosted import Hosted, World
+from freehold.core.ids import node_id
+from freehold.core.membership import HEAD
+from freehold.core.messages import NodeNotice
+from freehold.core.policies import Policy
+from freehold.core.session import Session
+from freehold.core.task_events import OfficeOpened, WorkerStarted
+from freehold.core.values import Failure, Shape
+
+STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes are only taken when used
+
+
+class Inline(World):
+    """A cluster whose messages are delivered when somebody waits."""
+
+    def __init__(self, nonce: bytes, policy: Policy) -> None:
+        super().__init__(nonce, policy)
+        self.posts: deque[tuple[int, Event, int]] = deque()
+        self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
+        self.cancelled: set[tuple[int, int]] = set()
+        self.runnable: deque[tuple[Session, Run]] = deque()
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def post(self, source: int, target: int, cause: int, event: Event, nbytes: int) -> None:
+        self.posts.append((target, event, cause))
+
+    def after(self, seconds: float, target: int, timer: int, event: Event) -> None:
+        heapq.heappush(self.timers, (self.now() + seconds, target, timer, event))
+
+    def forget(self, target: int, timer: int) -> None:
+        self.timers = [entry for entry in self.timers if entry[1:3] != (target, timer)]
+        heapq.heapify(self.timers)
+
+    def begin(self, session: Session, run: Run) -> None:
+        self.runnable.append((session, run))
+
+    def interrupt(self, session: Session, task: int) -> None:
+        """A task runs while nobody else does: by the time it could be interrupted it has ended."""
+
+    def wake(self, request: int) -> None:
+        """Who waits looks for itself."""
+
+    def block(self, driver: Hosted, request: int) -> Failure | None:
+        """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
+        while request not in driver.settled:
+            if not self.turn():
+                driver.drive(RequestAbandoned(request))
+                text = "every task that could make progress waits for another, further down this stack"
+                return Failure("deadlock", 0, driver.party.me, text)
+        return driver.settled.pop(request)
+
+    def turn(self) -> bool:
+        """Do the next thing there is to do; tell whether there was one."""
+        if self.posts:
+            target, event, cause = self.posts.popleft()
+            self.deliver(target, event, cause)
+        elif self.timers and self.timers[0][0] <= self.now():
+            _, target, _, event = heapq.heappop(self.timers)
+            self.deliver(target, event)
+        elif self.runnable:
+            session, run = self.runnable.popleft()
+            if session.worker.me in self.drivers:
+                self.run(session, run)
+        elif self.timers:
+            time.sleep(max(0.0, self.timers[0][0] - self.now()))
+        else:
+            return False
+        return True
+
+    def idle(self) -> None:
+        """Deliver what is on its way; run nothing."""
+        while self.posts:
+            self.turn()
+
+
+@hookimpl
+def freehold_start(options: Options) -> Session:
+    """Start the nodes, each with its workers, and return the program's session."""
+    world = Inline(os.urandom(16), options.policy)
+    capacity = options.object_store_memory or STORE_NBYTES
+    cpus = options.num_cpus or 2.0
+    for index in range(options.num_nodes):
+        node = node_id(index)
+        resources = node_resources(index, cpus, options.resources)
+        world.add_node(node, capacity, resources)
+        world.deliver(HEAD, NodeNotice(node, resources))
+    program = world.add_worker(HEAD)
+    world.deliver(HEAD, WorkerStarted(program.worker.me, False))
+    for index in range(options.num_nodes):
+        world.deliver(node_id(index), OfficeOpened(max(1, int(cpus))))
+    world.idle()
+    return program
+
+
+def node_resources(index: int, cpus: float, further: dict[str, float]) -> Shape:
+    """Return what a node offers, sorted by name."""
+    return tuple(sorted({"CPU": cpus, f"node:{index}": 1.0, **further}.items()))
+
+
+__all__ = ["Inline", "cluster", "freehold_start"]

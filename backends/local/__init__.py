@@ -1,0 +1,1 @@
+"""The default backend: a cluster of real processes on this machine, with one object store a node."""

@@ -1,0 +1,284 @@
+"""The functions behind ``import freehold``: Ray's names and behaviour for remote objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from freehold.core import cluster
+from freehold.core.errors import NotSupported
+from freehold.core.hooks import Options
+from freehold.core.ids import node_index, object_name, party_name
+from freehold.core.policies import DEFAULT
+from freehold.core.refs import ObjectRef
+from freehold.core.remote import RemoteFunction, TaskOptions, updated
+from freehold.core.session import Session
+from freehold.core.trace import table
+
+T = TypeVar("T")
+
+
+class Context:
+    """What ``init`` returns: usable in a ``with`` statement, which ends the cluster."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        cluster.end()
+
+    def disconnect(self) -> None:
+        """End the cluster."""
+        cluster.end()
+
+    def __repr__(self) -> str:
+        return f"<freehold cluster, program {party_name(self._session.worker.me)}>"
+
+
+def init(
+    *,
+    backend: str | None = None,
+    num_nodes: int = 1,
+    num_cpus: float | None = None,
+    resources: dict[str, float] | None = None,
+    object_store_memory: int | None = None,
+    ignore_reinit_error: bool = False,
+    logging_level: int | str = logging.INFO,
+    log_to_driver: bool = True,
+    cluster_file: Any = None,
+    **rules: Any,
+) -> Context:
+    """Start a cluster on this machine, with this process as its program on the head node.
+
+    Args:
+        backend: "local" (real processes), "inline" (one process, for debugging) or "sim" (simulated time);
+            None: what the environment variable FREEHOLD_BACKEND says, else "local".
+        num_nodes: nodes, each with an object store and workers of its own; node 0 is the head node.
+        num_cpus: tasks that run at once on each node; None: the machine's CPUs, divided by the nodes.
+        resources: further resources of each node, by name.
+        object_store_memory: bytes of each node's object store; None: 30 % of what is left, divided by the nodes.
+        ignore_reinit_error: return the running cluster if there is one.
+        logging_level: of the logger "freehold".
+        log_to_driver: show what tasks print.
+        cluster_file: sim: the description of the simulated cluster.
+        **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``.
+
+    Returns:
+        A context that ends the cluster when it is left.
+
+    Raises:
+        RuntimeError: a cluster is running and ``ignore_reinit_error`` is false.
+        ValueError: an argument is out of range.
+    """
+    if cluster.active is not None and not cluster.active.closed:
+        if ignore_reinit_error:
+            return Context(cluster.active)
+        raise RuntimeError("a cluster is running: call freehold.shutdown() first, or init(ignore_reinit_error=True)")
+    if type(num_nodes) is not int or num_nodes < 1:
+        raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
+    if num_cpus is not None and not num_cpus > 0:
+        raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")
+    if object_store_memory is not None and object_store_memory < 1:
+        raise ValueError(f"object_store_memory is a number of bytes, not {object_store_memory!r}")
+    logging.getLogger("freehold").setLevel(logging_level)
+    options = Options(
+        backend=backend or cluster.default_backend(),
+        num_nodes=num_nodes,
+        num_cpus=num_cpus,
+        resources=dict(resources or {}),
+        object_store_memory=object_store_memory,
+        log_to_driver=log_to_driver,
+        policy=cluster.policy_of(rules) if rules else DEFAULT,
+        cluster=cluster_file,
+    )
+    return Context(cluster.begin(options))
+
+
+def shutdown() -> None:
+    """End the cluster, also while tasks run.  Without one, do nothing."""
+    cluster.end()
+
+
+def is_initialized() -> bool:
+    """Tell whether a cluster is running."""
+    return cluster.active is not None and not cluster.active.closed
+
+
+def put(value: T) -> ObjectRef[T]:
+    """Create an object and return the reference; this process owns it.
+
+    A small value stays in this process; a large one is in the object store of this node when the call returns.
+
+    Raises:
+        TypeError: the value is a reference, or cannot be pickled.
+        ObjectStoreFullError: there is no room for it.
+    """
+    return cluster.engine().put(value)
+
+
+@overload
+def get(refs: ObjectRef[T], *, timeout: float | None = None) -> T: ...
+@overload
+def get(refs: Sequence[ObjectRef[T]], *, timeout: float | None = None) -> list[T]: ...
+def get(refs: Any, *, timeout: float | None = None) -> Any:
+    """Return the value of a reference, or a list of values in order.
+
+    Args:
+        refs: a reference, or a list of them; duplicates are allowed.
+        timeout: seconds; None or -1 waits for ever, 0 only takes what is there.
+
+    Raises:
+        GetTimeoutError: the time is up; the tasks go on.
+        FreeholdError: the first failure in order, of those that are known.
+        TypeError: something else than references was given.
+        ValueError: the timeout is negative (but -1, which means for ever, as in Ray).
+    """
+    session = cluster.engine()
+    seconds = checked_timeout(timeout, forever=True)
+    if isinstance(refs, ObjectRef):
+        return session.get([session.check(refs, "get")], seconds)[0]
+    if not isinstance(refs, list | tuple):
+        raise TypeError(f"get wants an ObjectRef or a list of them, not {type(refs).__name__}: {refs!r:.80}")
+    return session.get([session.check(ref, "get") for ref in refs], seconds)
+
+
+def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:
+    """Return a timeout in seconds, None for ever."""
+    if timeout is None or (forever and timeout == -1):
+        return None
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+        raise TypeError(f"timeout is a number of seconds or None, not {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}")
+    return timeout
+
+
+def wait(
+    refs: Sequence[ObjectRef[T]], *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
+) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
+    """Wait until some objects are ready; return (ready, not ready), both in the order given.
+
+    Args:
+        refs: distinct references.
+        num_returns: how many must be ready; at most so many are returned as ready.
+        timeout: seconds; None waits for ever.
+        fetch_local: an object counts as ready when its value is readable here; else when it exists anywhere.
+
+    Raises:
+        TypeError: not a list of references.
+        ValueError: duplicates, a bad ``num_returns``, or a negative timeout.
+    """
+    session = cluster.engine()
+    if not isinstance(refs, list | tuple):
+        raise TypeError(f"wait wants a list of ObjectRefs, not {type(refs).__name__}: {refs!r:.80}")
+    given = [session.check(ref, "wait") for ref in refs]
+    if len({ref._id for ref in given}) != len(given):
+        raise ValueError("wait wants distinct references; the list contains duplicates")
+    seconds = checked_timeout(timeout)
+    if not given:
+        return [], []
+    if type(num_returns) is not int or not 1 <= num_returns <= len(given):
+        raise ValueError(f"num_returns lies between 1 and the number of references, {len(given)}, not {num_returns!r}")
+    return session.wait(given, num_returns, seconds, fetch_local)
+
+
+def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) -> None:
+    """Cancel the task that produces the object.
+
+    One that has not begun never runs; one that runs gets a KeyboardInterrupt, or with ``force`` its worker is
+    killed; a finished one is left alone.  A get then raises TaskCancelledError, or WorkerCrashedError.
+    """
+    session = cluster.engine()
+    session.cancel(session.check(ref, "cancel"), force)
+
+
+def remote(*args: Any, **options: Any) -> Any:
+    """Make a function remote: ``@remote`` or ``@remote(num_returns=2, num_cpus=1, resources={...}, max_retries=3)``."""
+    if len(args) == 1 and not options and callable(args[0]):
+        return made_remote(args[0], TaskOptions())
+    if args:
+        raise TypeError("use @remote, or @remote(...) with named options such as num_returns=2")
+    chosen = updated(TaskOptions(), options)
+    return lambda function: made_remote(function, chosen)
+
+
+def made_remote(function: Callable[..., Any], options: TaskOptions) -> RemoteFunction:
+    """Return the remote function, or say why there is none."""
+    if isinstance(function, type):
+        raise NotSupported(f"@remote on the class {function.__name__}: freehold has no actors yet; use functions")
+    if isinstance(function, RemoteFunction) or not callable(function):
+        raise TypeError(f"@remote wants a plain function, not {function!r:.80}")
+    return RemoteFunction(function, options)
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Return the nodes that live: NodeID, Index, Alive, Resources."""
+    session = cluster.engine()
+    return [
+        {"NodeID": f"{node:016x}", "Index": node_index(node), "Alive": True, "Resources": dict(resources)}
+        for node, resources in session.worker.nodes
+    ]
+
+
+def cluster_resources() -> dict[str, float]:
+    """Return the resources of all nodes, added up."""
+    total: dict[str, float] = {}
+    for _, resources in cluster.engine().worker.nodes:
+        for name, amount in resources:
+            total[name] = total.get(name, 0.0) + amount
+    return total
+
+
+class RuntimeContext:
+    """Where the calling code runs."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get_node_id(self) -> str:
+        """Return the node's name as hexadecimal digits."""
+        return f"{self._session.worker.node:016x}"
+
+    def get_node_index(self) -> int:
+        """Return the node's index, counted from 0, the head node."""
+        return node_index(self._session.worker.node)
+
+    def get_worker_id(self) -> str:
+        """Return the process's name as hexadecimal digits."""
+        return f"{self._session.worker.me:016x}"
+
+    def get_task_id(self) -> str | None:
+        """Return the running task's name as hexadecimal digits, None in the program."""
+        return f"{self._session.task:016x}" if self._session.task else None
+
+    def get_job_id(self) -> str:
+        """Return the cluster's nonce as hexadecimal digits."""
+        return self._session.nonce.hex()
+
+
+def get_runtime_context() -> RuntimeContext:
+    """Return where the calling code runs."""
+    return RuntimeContext(cluster.engine())
+
+
+class Story(str):
+    """The story of an object: text in fixed columns, with the steps behind it in ``steps``."""
+
+    steps: list[Any]
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def story(ref: ObjectRef[Any]) -> Story:
+    """Return what happened to an object on every process, step by step, as far as the rings reach back."""
+    session = cluster.engine()
+    session.check(ref, "story")
+    steps = session.story(ref._id)
+    text = Story(table(steps, f"story of {object_name(ref._id)}"))
+    text.steps = steps
+    return text

@@ -1,0 +1,72 @@
+"""The cluster of this process: which session is active, and how one begins and ends.
+
+``active`` is a plain global because it must be seen by every thread.  Backends that host several workers in one
+process set it whenever they let another one run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Any
+
+from freehold.core.errors import NotSupported
+from freehold.core.hooks import Options, start
+from freehold.core.policies import DEFAULT, Policy
+from freehold.core.session import Session
+
+active: Session | None = None
+ours = 0  # the process that started the active session; a forked child must not use it
+
+
+def engine() -> Session:
+    """Return the active session; start one with the defaults if there is none."""
+    session = active
+    if session is None or session.closed:
+        begin(Options(backend=default_backend()))
+        session = active
+        assert session is not None
+    elif ours and ours != os.getpid():
+        raise NotSupported("this process was forked from one that uses freehold; start a process of its own instead")
+    return session
+
+
+def default_backend() -> str:
+    """Return the backend that FREEHOLD_BACKEND names, or "local"."""
+    return os.environ.get("FREEHOLD_BACKEND") or "local"
+
+
+def begin(options: Options) -> Session:
+    """Start a cluster and make its session the active one."""
+    global active, ours
+    session = start(options)
+    active, ours = session, os.getpid()
+    atexit.register(end)
+    return session
+
+
+def end() -> None:
+    """End the active session, if this process started it.  Calling it again does nothing."""
+    global active, ours
+    session, active = active, None
+    atexit.unregister(end)
+    if session is not None and ours == os.getpid():
+        session.close()
+    ours = 0
+
+
+def activate(session: Session | None) -> Session | None:
+    """Make another session of this process the active one; return the one that was."""
+    global active
+    before, active = active, session
+    return before
+
+
+def policy_of(changes: dict[str, Any]) -> Policy:
+    """Return the default policy with some rules changed, or say which rule is unknown."""
+    import msgspec
+
+    for name in changes:
+        if name not in Policy.__struct_fields__:
+            raise ValueError(f"{name!r} is not a rule; there are {', '.join(Policy.__struct_fields__)}")
+    return msgspec.structs.replace(DEFAULT, **changes)

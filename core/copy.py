@@ -1,0 +1,400 @@
+"""The copy table: one object in one object store, from reserved bytes to their release, and the holds on it.
+
+A copy is *primary* (written here by a worker; kept until the owner releases the object) or *secondary* (pulled
+from another node; evicted when room is short and nobody holds it).  A **hold** is the right of a worker to read
+the bytes, or of a node to pull them: it is granted by this table together with the location, counted for each
+holder, and given back with the number of grants that the holder had seen, so that a grant and a return that
+cross on the way never cancel each other.  Released bytes are reused only after the last hold has come back.
+
+This file refuses to know who owns references; of the owner it knows only whom to tell about copies.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from immutables import Map
+
+from freehold.core.effects import Move, Release, Send
+from freehold.core.events import HolderDied, OwnerDied
+from freehold.core.ids import is_node, owner_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import (
+    ChunkQuery,
+    ChunkReply,
+    CopyNotice,
+    CreateQuery,
+    CreateReply,
+    FreeNotice,
+    HoldNotice,
+    HoldRecallNotice,
+    HoldReturnNotice,
+    PullCancelNotice,
+    PullQuery,
+    PullReply,
+    SealNotice,
+)
+from freehold.core.node_events import (
+    CopyBusy,
+    CopyEvicted,
+    CopyIdle,
+    HoldsRecalled,
+    PullOver,
+    RoomDenied,
+    RoomFreed,
+    RoomGranted,
+    RoomWanted,
+)
+from freehold.core.values import Failure
+
+CREATE = -1  # the reason of a copy that a worker writes, beside those of Want
+
+
+class Copying(State):
+    """What this node's object store has of an object."""
+
+    ABSENT = "nothing"
+    RESERVING = "room has been asked for", RoomGranted, RoomDenied
+    WRITING = "a worker is writing it", SealNotice
+    PULLING = "chunks are coming from another node", ChunkReply
+    PRIMARY = "the copy that is kept until the owner releases the object"
+    SECONDARY = "a copy that may be evicted when nobody holds it"
+    RETIRING = "released; the bytes are still held", HoldReturnNotice
+
+
+ABSENT, RESERVING, WRITING, PULLING, PRIMARY, SECONDARY, RETIRING = Copying
+
+
+class Copy(msgspec.Struct, frozen=True, gc=False):
+    """One object in this object store."""
+
+    object: int
+    state: Copying = ABSENT
+    attempt: int = 0  # PULLING: of the transfer
+    nbytes: int = 0
+    place: int = 0  # from RoomGranted on
+    creator: int = 0  # the worker that writes, or wrote, it; 0 for a pulled copy
+    creating: int = 0  # RESERVING: the creator's attempt
+    source: int = 0  # PULLING: the node it comes from
+    asked: int = 0  # PULLING: bytes asked for
+    arrived: int = 0  # PULLING: bytes received
+    want: int = CREATE  # why it is pulled, or CREATE
+    holds: Map[int, int] = Map()  # holder -> grants not yet given back
+    askers: Map[int, int] = Map()  # workers waiting for the copy -> their attempt
+
+
+TABLE = Table(
+    "copy",
+    Copying,
+    (
+        CreateQuery,
+        RoomGranted,
+        RoomDenied,
+        SealNotice,
+        PullQuery,
+        PullCancelNotice,
+        ChunkQuery,
+        ChunkReply,
+        HoldReturnNotice,
+        HoldsRecalled,
+        FreeNotice,
+        CopyEvicted,
+        HolderDied,
+        OwnerDied,
+    ),
+)
+SEALED = (PRIMARY, SECONDARY)
+EMPTY: Map[int, int] = Map()
+
+
+def grant(r: Copy, holder: int) -> tuple[Copy, Out]:
+    """Give a worker the right to read, and tell it where."""
+    busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+    r = replace(r, holds=r.holds.set(holder, r.holds.get(holder, 0) + 1))
+    return r, (*busy, Send(holder, HoldNotice(r.object, r.place, r.nbytes)))
+
+
+def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
+    """The bytes are complete: grant all who waited, and tell an owner that does not know yet."""
+    askers, writer = r.askers, r.creator
+    r = replace(r, state=state, askers=EMPTY, asked=0, arrived=0, source=0)
+    out: list[object] = []
+    for worker in sorted(askers):
+        r, granted = grant(r, worker)
+        out += granted
+    owner = owner_of(r.object)
+    if owner != writer:
+        out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
+    return r, tuple(out)
+
+
+def gone(r: Copy, *out: object) -> tuple[None, Out]:
+    """Give the bytes back."""
+    if r.state is RESERVING:
+        return None, (*out, RoomFreed(r.object, 0))
+    return None, (*out, Release(r.object, r.place, r.nbytes), RoomFreed(r.object, r.nbytes, r.state is PULLING))
+
+
+def refuse(r: Copy, failure: Failure) -> Out:
+    """Tell all who wait that the copy does not come."""
+    created = (Send(r.creator, CreateReply(r.object, r.creating, 0, False, failure)),) if r.state is RESERVING else ()
+    out = [Send(worker, PullReply(r.object, r.askers[worker], failure)) for worker in sorted(r.askers)]
+    return (*(created if r.creator else ()), *out)
+
+
+def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
+    """Release the copy: at once if nobody holds it, else when the last hold comes back, for which we ask."""
+    if r.state is RESERVING:
+        return gone(r, *refuse(r, Failure("released", r.object)))
+    busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+    if r.state is PULLING:
+        out = (*refuse(r, Failure("released", r.object)), Send(r.source, HoldReturnNotice(r.object, here.me, 1)))
+        return gone(r, *out)
+    if not r.holds:
+        return gone(r, *busy)
+    out = refuse(r, Failure("released", r.object))
+    return replace(r, state=RETIRING, askers=EMPTY), (*out, *recalls(r))
+
+
+def recalls(r: Copy) -> Out:
+    """Ask the workers among the holders to give back what they do not use."""
+    return tuple([Send(holder, HoldRecallNotice(r.object)) for holder in sorted(r.holds) if not is_node(holder)])
+
+
+# ------------------------------------------------------------------ a worker writes a copy
+
+
+@TABLE.on(ABSENT, event=CreateQuery, to=(RESERVING,))
+def create(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
+    """Nothing is promised before the bytes are reserved."""
+    r = Copy(r.object, RESERVING, nbytes=e.nbytes, creator=e.creator, creating=e.attempt)
+    return r, (RoomWanted(r.object, e.nbytes, CREATE),)
+
+
+@TABLE.on(*SEALED, event=CreateQuery)
+def exists(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
+    """A retry comes upon what its first run has written: as good as done."""
+    return r, (Send(e.creator, CreateReply(r.object, e.attempt, 0, True)),)
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, RETIRING, event=CreateQuery)
+def create_again(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
+    """Its predecessor has not been cleared away yet: no room now; the task's own retry tries again."""
+    failure = Failure("full", r.object, here.me, "an earlier copy of the object is still being cleared away")
+    return r, (Send(e.creator, CreateReply(r.object, e.attempt, 0, False, failure)),)
+
+
+@TABLE.on(RESERVING, event=RoomGranted, to=(WRITING, PULLING))
+def begin(r: Copy, e: RoomGranted, here: Here) -> tuple[Copy, Out]:
+    """A creator writes under a hold; a pull asks for its first chunks."""
+    if r.creator:
+        r = replace(r, state=WRITING, place=e.place, holds=EMPTY.set(r.creator, 1))
+        return r, (Send(r.creator, CreateReply(r.object, r.creating, e.place)),)
+    r = replace(r, state=PULLING, place=e.place, attempt=here.mint())
+    out: list[object] = []
+    for _ in range(here.policy.chunks_in_flight):
+        r, query = next_chunk(r, here)
+        out += query
+    return r, tuple(out)
+
+
+@TABLE.on(RESERVING, event=RoomDenied, to=(ABSENT,))
+def no_room(r: Copy, e: RoomDenied, here: Here) -> tuple[None, Out]:
+    """The store is full: whoever asked hears who fills it."""
+    return None, refuse(r, e.failure)
+
+
+TABLE.never(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomGranted, why="room is asked for once")
+TABLE.ignore(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomDenied, why="nothing here waits for room")
+
+
+@TABLE.on(WRITING, event=SealNotice, to=(PRIMARY,))
+def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy, Out]:
+    """From now on the copy may be read, and is never written again."""
+    if not e.keeps:
+        r = replace(r, holds=r.holds.delete(e.creator))
+    return sealed(r, PRIMARY, here)
+
+
+@TABLE.on(RETIRING, event=SealNotice, to=(ABSENT,))
+def seal_released(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
+    """Its owner released it while it was being written."""
+    return (r, ()) if e.keeps else give_back(r, e.creator, 1, here)
+
+
+TABLE.ignore(ABSENT, event=SealNotice, why="its writer was held for dead")
+TABLE.never(RESERVING, PULLING, *SEALED, event=SealNotice, why="only who writes seals")
+
+# ------------------------------------------------------------------ a copy is pulled
+
+
+@TABLE.on(ABSENT, event=PullQuery, to=(RESERVING,))
+def pull(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """Make room, then ask the source for chunks.  We are not a source ourselves any more."""
+    if e.source == here.me:
+        return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("lost", r.object, here.me))),)
+    r = Copy(r.object, RESERVING, nbytes=e.nbytes, source=e.source, want=e.want, askers=EMPTY.set(e.asker, e.attempt))
+    return r, (RoomWanted(r.object, e.nbytes, e.want),)
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, event=PullQuery)
+def join(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """One transfer serves all who ask on this node; a more urgent asker moves it forward in the queue."""
+    r = replace(r, askers=r.askers.set(e.asker, e.attempt))
+    if r.state is RESERVING and not r.creator and e.want < r.want:
+        return replace(r, want=e.want), (RoomWanted(r.object, r.nbytes, e.want),)
+    return r, ()
+
+
+@TABLE.on(*SEALED, event=PullQuery)
+def read(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """The copy is here."""
+    return grant(r, e.asker)
+
+
+@TABLE.on(RETIRING, event=PullQuery)
+def too_late(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """A released copy grants no more holds."""
+    return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("released", r.object, here.me))),)
+
+
+def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
+    """Ask for the next bytes that have not been asked for."""
+    nbytes = min(here.policy.chunk_bytes, r.nbytes - r.asked)
+    if nbytes <= 0:
+        return r, ()
+    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes)
+    return replace(r, asked=r.asked + nbytes), (Send(r.source, query),)
+
+
+@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, ABSENT))
+def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
+    """Each chunk that comes lets the next be asked for; the last one seals the copy."""
+    if e.failed:
+        return gone(r, *refuse(r, Failure("lost", r.object, r.source)))
+    r = replace(r, arrived=r.arrived + e.nbytes)
+    if r.arrived < r.nbytes:
+        return next_chunk(r, here)
+    done = (Send(r.source, HoldReturnNotice(r.object, here.me, 1)), PullOver(r.object))
+    r, out = sealed(r, SECONDARY, here)
+    return r, (*done, *out, *(() if r.holds else (CopyIdle(r.object),)))
+
+
+@TABLE.on(RESERVING, PULLING, event=PullCancelNotice, to=(ABSENT,))
+def cancel(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy | None, Out]:
+    """When nobody waits any more the transfer ends; chunks on their way are dropped when they come."""
+    r = replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r
+    if r.askers or r.creator:
+        return r, ()
+    return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
+
+
+@TABLE.on(WRITING, event=PullCancelNotice)
+def wait_no_more(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy, Out]:
+    """An asker that waited for the writer is gone."""
+    return replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r, ()
+
+
+TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, or the refusal, is on its way")
+
+
+@TABLE.on(*SEALED, RETIRING, event=ChunkQuery)
+def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
+    """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
+    out: Out = ()
+    if e.offset == 0:
+        if r.state is RETIRING:
+            return refuse_chunk(r, e, here)
+        out = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+        r = replace(r, holds=r.holds.set(e.target, r.holds.get(e.target, 0) + 1))
+    elif e.target not in r.holds:
+        return refuse_chunk(r, e, here)
+    return r, (*out, Move(r.object, e.attempt, None, r.place, e.target, e.offset, e.nbytes))
+
+
+@TABLE.on(ABSENT, RESERVING, WRITING, PULLING, event=ChunkQuery)
+def refuse_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
+    """There is no sealed copy here: the puller tries another location."""
+    return r, (Send(e.target, ChunkReply(r.object, e.attempt, e.offset, 0, True)),)
+
+
+# ------------------------------------------------------------------ holds come back
+
+
+def give_back(r: Copy, holder: int, count: int, here: Here) -> tuple[Copy | None, Out]:
+    """Count holds down; the last one frees released bytes, or makes a secondary copy evictable."""
+    left = r.holds.get(holder, 0) - count
+    if holder not in r.holds:
+        return r, ()
+    holds = r.holds.set(holder, left) if left > 0 else r.holds.delete(holder)
+    r = replace(r, holds=holds)
+    if holds:
+        return r, ()
+    if r.state is RETIRING:
+        return gone(r)
+    return r, (CopyIdle(r.object),) if r.state is SECONDARY else ()
+
+
+@TABLE.on(*SEALED, RETIRING, event=HoldReturnNotice, to=(ABSENT,))
+def hold_returned(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None, Out]:
+    """A holder returns as many grants as it had seen: one that is still on its way to it stays."""
+    return give_back(r, e.holder, e.count, here)
+
+
+TABLE.ignore(ABSENT, RESERVING, PULLING, event=HoldReturnNotice, why="a hold on a copy that is no more")
+TABLE.never(WRITING, event=HoldReturnNotice, why="who writes gives its hold back by sealing, or after a release")
+
+
+@TABLE.on(SECONDARY, event=HoldsRecalled)
+def recall(r: Copy, e: HoldsRecalled, here: Here) -> tuple[Copy, Out]:
+    """Room is short: holds kept in case are asked back, so that the copy may be evicted."""
+    return r, recalls(r)
+
+
+TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=HoldsRecalled, why="it would free nothing")
+
+# ------------------------------------------------------------------ the end
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=FreeNotice, to=(RETIRING, ABSENT))
+def free(r: Copy, e: FreeNotice, here: Here) -> tuple[Copy | None, Out]:
+    """The owner releases the object."""
+    return retire(r, here)
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=OwnerDied, to=(RETIRING, ABSENT))
+def share_fate(r: Copy, e: OwnerDied, here: Here) -> tuple[Copy | None, Out]:
+    """A copy without an owner is of no use to anybody but those who read it now."""
+    return retire(r, here)
+
+
+TABLE.ignore(ABSENT, RETIRING, event=FreeNotice, why="it is released already")
+TABLE.ignore(ABSENT, RETIRING, event=OwnerDied, why="it is released already")
+
+
+@TABLE.on(SECONDARY, event=CopyEvicted, to=(ABSENT,))
+def evict(r: Copy, e: CopyEvicted, here: Here) -> tuple[Copy | None, Out]:
+    """Room was needed; the owner's directory hears of it."""
+    if r.holds:
+        return r, ()
+    return gone(r, Send(owner_of(r.object), CopyNotice(r.object, here.me, r.nbytes, False)))
+
+
+TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=CopyEvicted, why="it is not evictable")
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=(ABSENT,))
+def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
+    """A dead worker reads, writes and waits for nothing; a dead node sends nothing."""
+    if r.state in (RESERVING, WRITING) and r.creator == e.party:
+        return gone(r, *(refuse(replace(r, creator=0), Failure("lost", r.object, e.party))))
+    if r.state is PULLING and r.source == e.party:
+        return gone(r, *refuse(r, Failure("lost", r.object, e.party)))
+    waited = e.party in r.askers
+    if waited:
+        r = replace(r, askers=r.askers.delete(e.party))
+    if waited and not r.askers and not r.creator and r.state in (RESERVING, PULLING):
+        return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
+    return give_back(r, e.party, r.holds.get(e.party, 0), here)
+
+
+TABLE.ignore(ABSENT, event=HolderDied, why="nothing is here")

@@ -1,0 +1,138 @@
+"""What a driver promises: to perform the eleven effects, and to wait.  THE loop that interprets effects.
+
+A driver knows bytes, threads and time, and nothing of objects: a driver that knows what a borrower is, is wrong.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from freehold.core.effects import (
+    CancelTimer,
+    Effect,
+    Interrupt,
+    Kill,
+    Move,
+    Release,
+    Reserve,
+    Run,
+    Send,
+    SetTimer,
+    Settle,
+    Spawn,
+)
+from freehold.core.events import Event
+from freehold.core.party import Party
+from freehold.core.values import Failure
+
+
+class Driver(ABC):
+    """Performs the effects of one party.
+
+    ``perform`` never blocks.  Effects are performed in the order given.  A message that cannot be delivered
+    because its target is dead is answered with the event ``PeerLost``.
+    """
+
+    def __init__(self, party: Party) -> None:
+        self.party = party
+        self.methods: dict[type[Effect], Callable[[int, Any], None]] = {
+            Send: self.send,
+            SetTimer: self.set_timer,
+            CancelTimer: self.cancel_timer,
+            Settle: self.settle,
+            Run: self.run,
+            Interrupt: self.interrupt,
+            Spawn: self.spawn,
+            Kill: self.kill,
+            Reserve: self.reserve,
+            Move: self.move,
+            Release: self.release,
+        }
+
+    def drive(self, event: Event, cause: int = 0) -> None:
+        """Hand an event to the party and perform what it asks for.  One thread at a time."""
+        methods = self.methods
+        for step, effect in self.party.handle(event, self.now(), cause):
+            methods[type(effect)](step, effect)
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return seconds on a clock that does not run backwards."""
+
+    @abstractmethod
+    def send(self, step: int, effect: Send) -> None:
+        """Deliver a message, and with it the step that caused it."""
+
+    @abstractmethod
+    def set_timer(self, step: int, effect: SetTimer) -> None:
+        """Deliver an event later."""
+
+    @abstractmethod
+    def cancel_timer(self, step: int, effect: CancelTimer) -> None:
+        """Forget a timer."""
+
+    @abstractmethod
+    def settle(self, step: int, effect: Settle) -> None:
+        """Wake who waits for a request."""
+
+    @abstractmethod
+    def run(self, step: int, effect: Run) -> None:
+        """Call a task's function on the worker's thread; answer with RunEnded."""
+
+    @abstractmethod
+    def interrupt(self, step: int, effect: Interrupt) -> None:
+        """Raise KeyboardInterrupt in a running task."""
+
+    @abstractmethod
+    def spawn(self, step: int, effect: Spawn) -> None:
+        """Start a worker; answer with WorkerStarted."""
+
+    @abstractmethod
+    def kill(self, step: int, effect: Kill) -> None:
+        """End a worker."""
+
+    @abstractmethod
+    def reserve(self, step: int, effect: Reserve) -> None:
+        """Set bytes aside; answer with Reserved or ReserveFailed."""
+
+    @abstractmethod
+    def move(self, step: int, effect: Move) -> None:
+        """Write a payload to its place and answer with Moved; or send a chunk, which arrives as ChunkReply."""
+
+    @abstractmethod
+    def release(self, step: int, effect: Release) -> None:
+        """Give bytes back."""
+
+
+class Host(ABC):
+    """What a session needs of the driver of its worker, beside the effects."""
+
+    @abstractmethod
+    def tell(self, *events: Event) -> None:
+        """Hand events to the party, from any thread, and perform what it asks for."""
+
+    @abstractmethod
+    def block(self, request: int) -> Failure | None:
+        """Wait until a request is settled; an interrupt leaves the request open."""
+
+    @abstractmethod
+    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
+        """Call, on any thread and outside all locks, when a request is settled."""
+
+    @abstractmethod
+    def view(self, object: int, place: int, nbytes: int) -> memoryview:
+        """Return a read-only view of a copy; when the last view made from it is gone ViewDropped is told."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return seconds on a clock that does not run backwards."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the cluster, if this process started it, or leave it."""
+
+    @abstractmethod
+    def steps(self) -> list[Any]:
+        """Return the recorded steps of all parties that can be reached."""

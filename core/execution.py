@@ -1,0 +1,274 @@
+"""The execution table, at the owner: one task from its submission to its reply.
+
+The owner of a task's returns resolves its arguments before it asks for a worker: a small value goes into the
+task description together with the references inside it, a large one stays a reference with its locations.  A
+reply is taken apart in one order and no other: who holds what was lent; what the returns contain; the returns;
+and only then the arguments' own counts.  (Ray: task_manager.cc, dependency_resolver.cc.)
+
+This file refuses to know how workers are found and what a function does.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.effects import Send
+from freehold.core.events import (
+    ArgumentAdded,
+    ArgumentDone,
+    ArgumentInlined,
+    Contained,
+    ContentsKnown,
+    DependencyReady,
+    Lent,
+    RefCreated,
+    ReturnArrived,
+    ValuePending,
+    WantWithdrawn,
+    wanted,
+)
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice
+from freehold.core.policies import INLINED_BYTES_MAX, argument_home
+from freehold.core.task_events import (
+    CancelWanted,
+    ExecutorDied,
+    TaskAssigned,
+    TaskOver,
+    TaskReady,
+    TaskSubmitted,
+    Unschedulable,
+)
+from freehold.core.values import Description, Failure, Outcome, Payload, PoolKey, Slot, Want
+
+
+class Executing(State):
+    """How far a task of ours is."""
+
+    ABSENT = "it is over, or was never submitted"
+    RESOLVING = "arguments are awaited", DependencyReady
+    QUEUED = "it waits for a worker"
+    RUNNING = "a worker has it", TaskReply, TaskReturnNotice, ExecutorDied
+
+
+ABSENT, RESOLVING, QUEUED, RUNNING = Executing
+
+
+class Execution(msgspec.Struct, frozen=True, gc=False):
+    """One task, as its owner knows it."""
+
+    task: int
+    state: Executing = ABSENT
+    attempt: int = 0  # of the run that is awaited
+    description: Description | None = None
+    retries: int = 0  # how often it may be run again; negative: for ever
+    missing: int = 0  # RESOLVING: arguments that are awaited
+    lent: tuple[int, ...] = ()  # references that it carries; each is counted once, as an argument
+    pool: PoolKey = ((), 0)
+    worker: int = 0  # RUNNING: who has it
+    cancelled: bool = False
+
+
+TABLE = Table(
+    "execution",
+    Executing,
+    (
+        TaskSubmitted,
+        DependencyReady,
+        TaskAssigned,
+        TaskReply,
+        TaskReturnNotice,
+        ExecutorDied,
+        CancelWanted,
+        Unschedulable,
+    ),
+)
+
+
+def returns_of(description: Description) -> range:
+    """Return the names of a task's returns: they follow the task's own."""
+    return range(description.task, description.task + description.returns)
+
+
+def end(r: Execution, outcomes: tuple[Outcome, ...]) -> tuple[None, Out]:
+    """Hand out the returns, then put down the arguments.  What a return contains is counted before either."""
+    assert r.description is not None
+    out: list[object] = []
+    for object, outcome in zip(returns_of(r.description), outcomes, strict=True):
+        refs = () if type(outcome) is Failure else outcome.refs
+        if refs:
+            out += [Contained(ref) for ref in refs]
+            out.append(ContentsKnown(object, refs))
+        out.append(ReturnArrived(object, outcome))
+    out += [ArgumentDone(ref) for ref in r.lent]
+    return None, tuple(out)
+
+
+def fail(r: Execution, failure: Failure) -> tuple[None, Out]:
+    """Every return of the task is the failure."""
+    assert r.description is not None
+    return end(r, (failure,) * r.description.returns)
+
+
+def queued(r: Execution, *, front: bool = False) -> tuple[Execution, Out]:
+    """Wait for a worker; a task that comes back goes first."""
+    r = replace(r, state=QUEUED, worker=0)
+    return r, (TaskReady(r.pool, r.task, front),)
+
+
+def resolved(r: Execution) -> tuple[Execution, Out]:
+    """All arguments are settled: the tasks that may share workers are those of one shape and preferred node."""
+    assert r.description is not None
+    home = argument_home(tuple([(slot.nbytes, slot.nodes) for slot in r.description.slots if slot.nodes]))
+    return queued(replace(r, pool=(r.description.shape, home)))
+
+
+@TABLE.on(ABSENT, event=TaskSubmitted, to=(RESOLVING, QUEUED))
+def submit(r: Execution, e: TaskSubmitted, here: Here) -> tuple[Execution, Out]:
+    """The returns exist at once; every reference that the task carries is kept alive until it is over."""
+    description = e.description
+    needed = tuple(dict.fromkeys([slot.object for slot in description.slots]))
+    lent = tuple(dict.fromkeys((description.function, *needed, *description.payload.refs)))
+    out: list[object] = []
+    for object in returns_of(description):
+        out += (RefCreated(object), ValuePending(object, e.task))
+    out += [ArgumentAdded(ref) for ref in lent]
+    r = Execution(e.task, RESOLVING, 0, description, e.retries, len(needed), lent)
+    if not needed:
+        r, ready = resolved(r)
+        return r, (*out, *ready)
+    return r, (*out, *[wanted(here.me, object, e.task, Want.SEND) for object in needed])
+
+
+TABLE.never(RESOLVING, QUEUED, RUNNING, event=TaskSubmitted, why="a name is minted once")
+
+
+@TABLE.on(RESOLVING, event=DependencyReady, to=(QUEUED, ABSENT))
+def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None, Out]:
+    """A small value is inlined, a large one stays a reference, a failed one fails the task."""
+    outcome = e.outcome
+    if type(outcome) is Failure:
+        waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.description else []
+        none, out = fail(r, outcome)
+        return none, (*waited, *out)
+    r, counts = inline(r, e.object, outcome) if type(outcome) is Payload else (refer(r, e.object, outcome), ())
+    r = replace(r, missing=r.missing - 1)
+    if r.missing:
+        return r, counts
+    r, ready = resolved(r)
+    return r, (*counts, *ready)
+
+
+def refer(r: Execution, object: int, outcome: Outcome) -> Execution:
+    """Note in the description where the copies of an argument are."""
+    assert r.description is not None
+    nodes = getattr(outcome, "nodes", ())
+    slots = [Slot(s.object, None, nodes, outcome.nbytes) if s.object == object else s for s in r.description.slots]
+    return replace(r, description=replace(r.description, slots=tuple(slots)))
+
+
+def inline(r: Execution, object: int, value: Payload) -> tuple[Execution, Out]:
+    """Put a small value into the description; the references inside it are carried from now on.
+
+    All values in one description are bounded (Ray does not bound these; rule 3.1): beyond the bound the argument
+    stays a reference, and the worker resolves it.
+    """
+    description = r.description
+    assert description is not None
+    inlined = description.payload.nbytes + sum(s.value.nbytes for s in description.slots if s.value is not None)
+    times = sum(s.object == object for s in description.slots)
+    if inlined + times * value.nbytes > INLINED_BYTES_MAX:
+        return refer(r, object, value), ()
+    slots = tuple([Slot(object, value) if s.object == object else s for s in description.slots])
+    r = replace(r, description=replace(description, slots=slots))
+    fresh = tuple([ref for ref in value.refs if ref not in r.lent])
+    still = object in description.payload.refs or any(s.value and object in s.value.refs for s in slots)
+    lent = r.lent + fresh if still else tuple([ref for ref in r.lent if ref != object]) + fresh
+    gone = () if still else (ArgumentInlined(object, r.task),)
+    return replace(r, lent=lent), (*[ArgumentAdded(ref) for ref in fresh], *gone)
+
+
+TABLE.ignore(ABSENT, event=DependencyReady, why="another argument failed, or the task was cancelled")
+TABLE.never(QUEUED, RUNNING, event=DependencyReady, why="each argument is settled once")
+
+
+@TABLE.on(QUEUED, event=TaskAssigned, to=(RUNNING,))
+def send(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
+    """The description goes to a worker that is leased to us."""
+    assert r.description is not None
+    attempt = here.mint()
+    query = TaskQuery(r.task, attempt, here.me, r.description, r.lent)
+    return replace(r, state=RUNNING, attempt=attempt, worker=e.worker), (Send(e.worker, query),)
+
+
+@TABLE.on(ABSENT, event=TaskAssigned)
+def spare(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
+    """It was cancelled while it waited: the worker is free for the next."""
+    return r, (TaskOver(e.pool, e.worker),)
+
+
+TABLE.never(RESOLVING, RUNNING, event=TaskAssigned, why="only a queued task is assigned")
+
+
+@TABLE.on(RUNNING, event=TaskReply, to=(ABSENT,))
+def finish(r: Execution, e: TaskReply, here: Here) -> tuple[None, Out]:
+    """Merge the report before anything is let go."""
+    merged = [
+        Lent(report.object, (*report.lent, e.executor) if report.keeps else report.lent)
+        for report in e.reports
+        if report.keeps or report.lent
+    ]
+    none, out = end(r, e.outcomes)
+    return none, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds))
+
+
+@TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, ABSENT))
+def take_back(r: Execution, e: TaskReturnNotice, here: Here) -> tuple[Execution | None, Out]:
+    """It was not started there, and never will be."""
+    over = TaskOver(r.pool, e.executor)
+    if r.cancelled:
+        none, out = fail(r, Failure("cancelled", r.task, here.me))
+        return none, (*out, over)
+    r, out = queued(r, front=True)
+    return r, (*out, over)
+
+
+@TABLE.on(RUNNING, event=ExecutorDied, to=(QUEUED, ABSENT))
+def retry(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution | None, Out]:
+    """A worker's death costs a retry; a cancelled task is not run again."""
+    if r.worker != e.party:
+        return r, ()
+    if r.retries == 0 or r.cancelled:
+        return fail(r, Failure("crashed", r.task, e.party))
+    return queued(replace(r, retries=r.retries - 1), front=True)
+
+
+TABLE.ignore(ABSENT, RESOLVING, QUEUED, event=ExecutorDied, why="no worker has the task")
+
+
+@TABLE.on(RESOLVING, QUEUED, event=CancelWanted, to=(ABSENT,))
+def cancel(r: Execution, e: CancelWanted, here: Here) -> tuple[None, Out]:
+    """A task that has not been sent never runs."""
+    assert r.description is not None
+    waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.missing else []
+    none, out = fail(r, Failure("cancelled", r.task, here.me))
+    return none, (*waited, *out)
+
+
+@TABLE.on(RUNNING, event=CancelWanted)
+def cancel_there(r: Execution, e: CancelWanted, here: Here) -> tuple[Execution, Out]:
+    """Its worker knows whether it has begun."""
+    return replace(r, cancelled=True), (Send(r.worker, StopNotice(r.task, e.force)),)
+
+
+TABLE.ignore(ABSENT, event=CancelWanted, why="what is finished cannot be cancelled")
+
+
+@TABLE.on(QUEUED, event=Unschedulable, to=(ABSENT,))
+def give_up(r: Execution, e: Unschedulable, here: Here) -> tuple[None, Out]:
+    """No node can ever run it: an error is better than a wait without end."""
+    return fail(r, Failure("unschedulable", r.task, here.me, e.text))
+
+
+TABLE.ignore(ABSENT, event=Unschedulable, why="it was cancelled while it waited")
+TABLE.never(RESOLVING, RUNNING, event=Unschedulable, why="only a queued task is judged")

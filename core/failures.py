@@ -1,0 +1,76 @@
+"""From a Failure, which travels, to an exception, which a user catches: one text per cause."""
+
+from __future__ import annotations
+
+from freehold.core import serde
+from freehold.core.errors import CAUSES, FreeholdError, SystemError_, TaskError
+from freehold.core.ids import object_name, owner_of, party_name
+from freehold.core.values import Failure
+
+TEXTS = {
+    "cancelled": "the task that produces {object} was cancelled",
+    "crashed": "the worker {party} that ran the task of {object} died, and no retries are left",
+    "node_died": "the node {party} that ran the task of {object} died",
+    "unschedulable": "the task of {object} cannot run: {text}; no node has that",
+    "lost": "the last copy of {object} was lost with {party}",
+    "owner_died": "the owner {owner} of {object} is dead",
+    "released": "{object} was freed although a reference to it was alive",
+    "full": "no room for {object} in the object store: {text}",
+    "timeout": "the value of {object} was not there in time",
+    "deadlock": "waiting for {object} can never end: {text}",
+    "cannot_pickle": "{text}",
+}
+
+
+def exception_of(failure: Failure, history: tuple[str, ...] = ()) -> Exception:
+    """Return the exception that a get raises for a failure."""
+    name = object_name(failure.object) if failure.object else ""
+    if failure.cause == "task":
+        return task_error(failure, name, history)
+    owner = party_name(owner_of(failure.object)) if failure.object else "-"
+    template = TEXTS.get(failure.cause, "{text}")
+    text = template.format(object=name, party=party_name(failure.party), owner=owner, text=failure.text)
+    return CAUSES.get(failure.cause, SystemError_)(text, object=name, history=history)
+
+
+def task_error(failure: Failure, name: str, history: tuple[str, ...]) -> Exception:
+    """Return a TaskError that is also an instance of its cause's class, where Python can combine the two."""
+    original, kind, message, traceback = serde.unpack_exception(failure.data)
+    text = f"{failure.text} raised {kind}: {message}\n\n{traceback.rstrip()}"
+    fields = {"object": name, "history": history, "function_name": failure.text, "remote_traceback": traceback}
+    if original is None or isinstance(original, FreeholdError):
+        return original if isinstance(original, FreeholdError) else TaskError(text, **fields)  # type: ignore[arg-type]
+    return combined(original, text, fields)
+
+
+def combined(original: BaseException, text: str, fields: dict[str, object]) -> Exception:
+    """Combine TaskError with the class of the task's own exception (Ray: RayTaskError.as_instanceof_cause)."""
+    kind = type(original)
+    plain = TaskError(text, **fields, original=original)  # type: ignore[arg-type]
+    if not issubclass(kind, Exception):
+        plain.__cause__ = original
+        return plain
+    try:
+        both = type(f"TaskError({kind.__name__})", (TaskError, kind), {"__init__": _no_init, "__str__": _text})
+        error = both.__new__(both)
+        error.args = original.args
+        error.__dict__.update(original.__dict__)
+    except TypeError:  # a final class, or a layout that cannot be combined
+        plain.__cause__ = original
+        return plain
+    error.__dict__.update(plain.__dict__, _text=text)
+    error.__cause__ = original
+    return error  # type: ignore[no-any-return]
+
+
+def _no_init(self: object, *args: object, **kwargs: object) -> None:
+    """Leave both parents uninitialised: the fields are copied."""
+
+
+def _text(self: object) -> str:
+    return str(self.__dict__["_text"])
+
+
+def failure_of(error: BaseException, function: str, task: int, party: int) -> Failure:
+    """Return the failure that a task's exception becomes."""
+    return Failure("task", task, party, function, serde.pack_exception(error, function))

@@ -1,0 +1,55 @@
+"""Where freehold can be extended, and how a backend is found by its name.
+
+A backend is an entry point of the group ``freehold``: its name, and a module that implements ``freehold_start``.
+Only the one that is asked for is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pluggy
+
+if TYPE_CHECKING:
+    from freehold.core.session import Session
+
+hookspec = pluggy.HookspecMarker("freehold")
+hookimpl = pluggy.HookimplMarker("freehold")
+GROUP = "freehold"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user asked of ``init``."""
+
+    backend: str = "local"
+    num_nodes: int = 1
+    num_cpus: float | None = None  # of each node; None: of the machine, divided by the nodes
+    resources: dict[str, float] = {}
+    object_store_memory: int | None = None  # bytes of each node
+    log_to_driver: bool = True
+    policy: Any = None
+    cluster: Any = None  # sim: the simulated cluster
+
+
+@hookspec(firstresult=True)
+def freehold_start(options: Options) -> Session | None:
+    """Start a cluster and return the session of this process, the program, on its head node."""
+
+
+def start(options: Options) -> Session:
+    """Start a cluster on the backend that the options name.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    from importlib.metadata import entry_points
+
+    names = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if options.backend not in names:
+        raise ValueError(f"there is no backend {options.backend!r}; there are {', '.join(sorted(names))}")
+    manager = pluggy.PluginManager("freehold")
+    manager.add_hookspecs(__import__("sys").modules[__name__])
+    manager.register(names[options.backend].load(), options.backend)
+    session: Session = manager.hook.freehold_start(options=options)
+    return session

@@ -1,0 +1,283 @@
+"""Several parties in one process: what the debugging backend and the simulator share.
+
+A *world* carries messages, keeps time and runs task bodies; each party has a ``Hosted`` driver that performs its
+effects in that world.  Object stores are byte strings.  Nothing here decides when anything happens.
+"""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from freehold.core import cluster, serde
+from freehold.core.driver import Driver, Host
+from freehold.core.effects import (
+    CancelTimer,
+    Interrupt,
+    Kill,
+    Move,
+    Release,
+    Reserve,
+    Run,
+    Send,
+    SetTimer,
+    Settle,
+    Spawn,
+)
+from freehold.core.events import Event, Moved, ViewDropped
+from freehold.core.ids import is_node, node_of, worker_id
+from freehold.core.messages import ChunkReply
+from freehold.core.node import Node
+from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
+from freehold.core.party import Party
+from freehold.core.policies import Policy
+from freehold.core.session import Session
+from freehold.core.task_events import WorkerStarted
+from freehold.core.tasks import run_task
+from freehold.core.trace import Ring, Step
+from freehold.core.values import Failure, Shape
+from freehold.core.worker import Worker
+
+
+class World(ABC):
+    """One process that hosts a whole cluster."""
+
+    def __init__(self, nonce: bytes, policy: Policy) -> None:
+        self.nonce = nonce
+        self.policy = policy
+        self.drivers: dict[int, Hosted] = {}
+        self.sessions: dict[int, Session] = {}
+        self.started: dict[int, int] = {}  # node -> workers it has started
+        self.links: dict[int, set[int]] = {}  # party -> peers it has exchanged messages with
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return the world's time in seconds."""
+
+    @abstractmethod
+    def post(self, source: int, target: int, cause: int, event: Event, nbytes: int) -> None:
+        """Deliver an event to a party later, in order for each pair."""
+
+    @abstractmethod
+    def after(self, seconds: float, target: int, timer: int, event: Event) -> None:
+        """Deliver an event to a party after some time, unless the timer is cancelled."""
+
+    @abstractmethod
+    def forget(self, target: int, timer: int) -> None:
+        """Cancel a timer."""
+
+    @abstractmethod
+    def begin(self, session: Session, run: Run) -> None:
+        """Have a task run on its worker, soon."""
+
+    @abstractmethod
+    def interrupt(self, session: Session, task: int) -> None:
+        """Raise KeyboardInterrupt in a running task."""
+
+    @abstractmethod
+    def wake(self, request: int) -> None:
+        """A request was settled: let who waits for it go on."""
+
+    @abstractmethod
+    def block(self, driver: Hosted, request: int) -> Failure | None:
+        """Let time pass until a request is settled."""
+
+    def add_node(self, node: int, capacity: int, resources: Shape) -> Hosted:
+        """Add a node to the world; the caller tells the head node about it."""
+        party = Node(node, capacity, resources, self.policy)
+        self.drivers[node] = Hosted(self, party)
+        self.links[node] = set()
+        return self.drivers[node]
+
+    def add_worker(self, node: int) -> Session:
+        """Add a worker to a node; the caller tells the node about it."""
+        self.started[node] = self.started.get(node, 0) + 1
+        party = Worker(worker_id(node, self.started[node]), self.policy)
+        driver = Hosted(self, party)
+        self.drivers[party.me] = driver
+        self.links[party.me] = {node}
+        self.links[node].add(party.me)
+        session = Session(party, driver, self.nonce)
+        self.sessions[party.me] = driver.session = session
+        return session
+
+    def remove(self, party: int) -> None:
+        """Let a party die: all that it was linked with hear of it, after what it has sent."""
+        for other in [p for p in self.drivers if is_node(party) and p != party and node_of(p) == party]:
+            self.remove(other)
+        self.drivers.pop(party, None)
+        self.sessions.pop(party, None)
+        for peer in sorted(self.links.pop(party, ())):
+            if peer in self.drivers:
+                self.links[peer].discard(party)
+                self.post(party, peer, 0, PeerLost(party), 0)
+
+    def deliver(self, target: int, event: Event, cause: int = 0) -> None:
+        """Hand an event to a party, if it lives."""
+        driver = self.drivers.get(target)
+        if driver is not None:
+            driver.drive(event, cause)
+            driver.drain()
+
+    def run(self, session: Session, run: Run) -> None:
+        """Run a task body here and now, as its worker."""
+        before = cluster.activate(session)
+        try:
+            run_task(session, run, self.now)
+        except SystemExit:
+            self.remove(session.worker.me)
+        finally:
+            cluster.activate(before)
+
+
+class Hosted(Driver, Host):
+    """The driver of one party of a world."""
+
+    def __init__(self, world: World, party: Party) -> None:
+        super().__init__(party)
+        self.world = world
+        self.session: Session | None = None
+        self.ring = Ring()
+        party.watch = self.ring.record
+        self.places: dict[int, bytearray | bytes] = {}  # a node's object store: place -> bytes
+        self.numbers = 0
+        self.settled: dict[int, Failure | None] = {}
+        self.calls: dict[int, Callable[[Failure | None], None]] = {}
+        self.due: list[tuple[Callable[[Failure | None], None], Failure | None]] = []  # calls to make, after the step
+
+    # ------------------------------------------------------------------ effects
+
+    def now(self) -> float:
+        return self.world.now()
+
+    def send(self, step: int, effect: Send) -> None:
+        me, target = self.party.me, effect.target
+        if target not in self.world.drivers:
+            self.world.post(target, me, 0, PeerLost(target), 0)
+            return
+        self.world.links[me].add(target)
+        self.world.links[target].add(me)
+        self.world.post(me, target, step, effect.message, nbytes_of(effect.message))
+
+    def set_timer(self, step: int, effect: SetTimer) -> None:
+        self.world.after(effect.seconds, self.party.me, effect.timer, effect.event)
+
+    def cancel_timer(self, step: int, effect: CancelTimer) -> None:
+        self.world.forget(self.party.me, effect.timer)
+
+    def settle(self, step: int, effect: Settle) -> None:
+        call = self.calls.pop(effect.request, None)
+        if call is not None:
+            self.due.append((call, effect.failure))
+            return
+        self.settled[effect.request] = effect.failure
+        self.world.wake(effect.request)
+
+    def run(self, step: int, effect: Run) -> None:
+        assert self.session is not None
+        self.world.begin(self.session, effect)
+
+    def interrupt(self, step: int, effect: Interrupt) -> None:
+        assert self.session is not None
+        self.world.interrupt(self.session, effect.task)
+
+    def spawn(self, step: int, effect: Spawn) -> None:
+        session = self.world.add_worker(self.party.me)
+        self.world.post(self.party.me, self.party.me, step, WorkerStarted(session.worker.me), 0)
+
+    def kill(self, step: int, effect: Kill) -> None:
+        self.world.remove(effect.worker)
+
+    def reserve(self, step: int, effect: Reserve) -> None:
+        node = self.party
+        assert isinstance(node, Node)
+        used = sum(len(data) for data in self.places.values())
+        if used + effect.nbytes > node.rooms[0].capacity:
+            self.world.post(node.me, node.me, step, ReserveFailed(effect.attempt), 0)
+            return
+        self.numbers += 1
+        self.places[self.numbers] = bytearray(effect.nbytes)
+        self.world.post(node.me, node.me, step, Reserved(effect.attempt, self.numbers), 0)
+
+    def move(self, step: int, effect: Move) -> None:
+        me = self.party.me
+        if effect.payload is not None:
+            store = self.world.drivers[self.party.node].places
+            token = effect.payload.token
+            store[effect.place] = token if isinstance(token, bytes) else serde.pack(token)
+            self.world.post(me, me, step, Moved(effect.object, effect.attempt), effect.nbytes)
+            return
+        target = self.world.drivers.get(effect.target)
+        if target is None:
+            self.world.post(effect.target, me, 0, PeerLost(effect.target), 0)
+            return
+        chunk = bytes(self.places[effect.place][effect.offset : effect.offset + effect.nbytes])
+        target.land(effect.object, effect.offset, chunk)
+        reply = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
+        self.world.post(me, effect.target, step, reply, effect.nbytes)
+
+    def land(self, object: int, offset: int, chunk: bytes) -> None:
+        """Write a chunk into the place that is reserved for the copy, if it still is."""
+        node = self.party
+        assert isinstance(node, Node)
+        copy = node.copies.get(object)
+        place = self.places.get(copy.place) if copy is not None else None
+        if isinstance(place, bytearray) and offset + len(chunk) <= len(place):
+            place[offset : offset + len(chunk)] = chunk
+
+    def release(self, step: int, effect: Release) -> None:
+        del self.places[effect.place]
+
+    # ------------------------------------------------------------------ what a session needs
+
+    def tell(self, *events: Event) -> None:
+        for event in events:
+            self.drive(event)
+        self.drain()
+
+    def drain(self) -> None:
+        """Tell the core which references have died, and make the calls that have fallen due."""
+        while self.due:
+            call, failure = self.due.pop(0)
+            call(failure)
+        if self.session is not None and self.session.dropped:
+            for event in self.session.drops():
+                self.drive(event)
+
+    def block(self, request: int) -> Failure | None:
+        return self.world.block(self, request)
+
+    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
+        self.calls[request] = call
+
+    def view(self, object: int, place: int, nbytes: int) -> memoryview:
+        data = View(self.world.drivers[self.party.node].places[place])
+        weakref.finalize(data, self.dropped_view, object)
+        return memoryview(data).toreadonly()
+
+    def dropped_view(self, object: int) -> None:
+        if self.party.me in self.world.drivers:
+            self.world.post(self.party.me, self.party.me, 0, ViewDropped(object), 0)
+
+    def steps(self) -> list[Step]:
+        return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
+
+    def close(self) -> None:
+        self.world.drivers.clear()
+        self.world.sessions.clear()
+
+
+class View(bytearray):
+    """The bytes of a copy as one get sees them; a bytearray that can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+def nbytes_of(message: Any) -> int:
+    """Return roughly how many bytes a message would take on the wire."""
+    payload = getattr(message, "payload", None) or getattr(getattr(message, "description", None), "payload", None)
+    outcomes = getattr(message, "outcomes", ())
+    carried = sum(outcome.nbytes for outcome in outcomes if getattr(outcome, "token", None) is not None)
+    return 100 + carried + (payload.nbytes if payload is not None else 0)

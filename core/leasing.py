@@ -1,0 +1,210 @@
+"""The leasing table, at an owner: workers for its tasks.
+
+A *pool* serves the tasks of one shape and preferred node.  It keeps the workers it was leased, reuses them, and
+gives one back when its node asks.  A free worker is always used before a busy one is given a second task, and
+only a worker whose last task was quick is given a second at all.
+
+This file refuses to know what tasks do and where their arguments come from.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from immutables import Map
+
+from freehold.core.effects import Send
+from freehold.core.ids import node_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import (
+    LeaseBusyNotice,
+    LeaseCancelNotice,
+    LeaseQuery,
+    LeaseRecallNotice,
+    LeaseReply,
+    LeaseReturnNotice,
+)
+from freehold.core.policies import fits, nodes_by_preference
+from freehold.core.task_events import LeaseLost, NodesChanged, TaskAssigned, TaskOver, TaskReady, Unschedulable
+from freehold.core.values import PoolKey
+
+
+class Leasing(State):
+    """What a pool is doing about workers."""
+
+    SERVED = "every task of the pool has a worker"
+    LEASING = "tasks wait; nodes have been asked for workers", LeaseReply, LeaseBusyNotice
+
+
+SERVED, LEASING = Leasing
+
+
+class Lease(msgspec.Struct, frozen=True, gc=False):
+    """One worker that is ours for a while."""
+
+    tasks: int = 0  # how many of ours it has
+    quick: bool = False  # its last task took little time
+    recalled: bool = False  # its node wants it back
+
+
+class Pool(msgspec.Struct, frozen=True, gc=False):
+    """The tasks of one owner that may share workers, and those workers."""
+
+    key: PoolKey
+    state: Leasing = SERVED
+    queue: Map[int, int] = Map()  # place in the queue -> task; places are consecutive
+    first: int = 0
+    last: int = 0  # one past the last place
+    leases: Map[int, Lease] = Map()  # worker -> lease
+    asked: Map[int, int] = Map()  # node -> attempt of the open query
+    busy: Map[int, int] = Map()  # nodes among them that have no worker for us now
+
+
+TABLE = Table(
+    "pool",
+    Leasing,
+    (TaskReady, TaskOver, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseLost, NodesChanged),
+)
+
+
+def choose(r: Pool, here: Here) -> int:
+    """Return the worker for the next task: a free one, else the least loaded quick one, else 0."""
+    best, fewest = 0, here.policy.queue_max
+    for worker, lease in sorted(r.leases.items()):
+        if lease.tasks == 0 and not lease.recalled:
+            return worker
+        if lease.quick and not lease.recalled and lease.tasks < fewest:
+            best, fewest = worker, lease.tasks
+    return best
+
+
+def dispatch(r: Pool, here: Here) -> tuple[Pool, Out]:
+    """Give tasks to workers as long as there are both, then see about more workers."""
+    out: list[object] = []
+    while r.first < r.last:
+        worker = choose(r, here)
+        if not worker:
+            break
+        lease = r.leases[worker]
+        out.append(TaskAssigned(r.queue[r.first], worker, r.key))
+        r = replace(
+            r,
+            queue=r.queue.delete(r.first),
+            first=r.first + 1,
+            leases=r.leases.set(worker, replace(lease, tasks=lease.tasks + 1)),
+        )
+    r, asked = seek(r, here)
+    return r, (*out, *asked)
+
+
+def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
+    """Ask one more node for workers if tasks wait and all nodes asked so far are busy."""
+    shape, prefer = r.key
+    if r.first == r.last:
+        cancels = tuple([Send(node, LeaseCancelNotice(r.key, here.me)) for node in sorted(r.asked)])
+        return replace(r, state=SERVED, asked=Map(), busy=Map()) if r.asked or r.state is LEASING else r, cancels
+    r = replace(r, state=LEASING)
+    if len(r.asked) > len(r.busy):
+        return r, ()
+    able = tuple([node for node, resources in here.nodes if fits(shape, dict(resources))])
+    if not able:
+        return reject(r, here)
+    for node in nodes_by_preference(prefer, here.node, able):
+        if node not in r.asked:
+            attempt = here.mint()
+            query = LeaseQuery(r.key, attempt, here.me, shape, r.last - r.first)
+            return replace(r, asked=r.asked.set(node, attempt)), (Send(node, query),)
+    return r, ()
+
+
+def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
+    """No node can ever run these tasks; unless workers that we have still can."""
+    if r.leases:
+        return r, ()
+    wanted = ", ".join(f"{name}={amount:g}" for name, amount in r.key[0])
+    out = [Unschedulable(r.queue[place], f"it asks for {wanted}") for place in range(r.first, r.last)]
+    return replace(r, state=SERVED, queue=Map(), first=0, last=0), tuple(out)
+
+
+@TABLE.on(SERVED, LEASING, event=TaskReady, to=(SERVED, LEASING))
+def enqueue(r: Pool, e: TaskReady, here: Here) -> tuple[Pool, Out]:
+    """First come, first served; a task that comes back goes first."""
+    if e.front:
+        r = replace(r, first=r.first - 1, queue=r.queue.set(r.first - 1, e.task))
+    else:
+        r = replace(r, last=r.last + 1, queue=r.queue.set(r.last, e.task))
+    return dispatch(r, here)
+
+
+@TABLE.on(SERVED, LEASING, event=TaskOver, to=(SERVED, LEASING))
+def task_over(r: Pool, e: TaskOver, here: Here) -> tuple[Pool, Out]:
+    """A free worker takes the next task, or goes home if it was recalled."""
+    lease = r.leases.get(e.worker)
+    if lease is None:
+        return r, ()
+    quick = e.seconds < here.policy.quick_seconds if e.seconds >= 0 else lease.quick
+    lease = replace(lease, tasks=lease.tasks - 1, quick=quick)
+    if lease.recalled and not lease.tasks:
+        r = replace(r, leases=r.leases.delete(e.worker))
+        r, out = dispatch(r, here)
+        return r, (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
+    return dispatch(replace(r, leases=r.leases.set(e.worker, lease)), here)
+
+
+@TABLE.on(LEASING, event=LeaseReply, to=(SERVED, LEASING))
+def leased(r: Pool, e: LeaseReply, here: Here) -> tuple[Pool, Out]:
+    """Workers came."""
+    if r.asked.get(e.node) != e.attempt:
+        return unneeded(r, e, here)
+    leases = r.leases
+    for worker in e.workers:
+        leases = leases.set(worker, Lease())
+    busy = r.busy.delete(e.node) if e.node in r.busy else r.busy
+    return dispatch(replace(r, leases=leases, asked=r.asked.delete(e.node), busy=busy), here)
+
+
+@TABLE.on(SERVED, event=LeaseReply)
+def unneeded(r: Pool, e: LeaseReply, here: Here) -> tuple[Pool, Out]:
+    """The tasks for which they were asked have found others."""
+    return r, tuple([Send(e.node, LeaseReturnNotice(worker)) for worker in e.workers])
+
+
+@TABLE.on(LEASING, event=LeaseBusyNotice)
+def try_elsewhere(r: Pool, e: LeaseBusyNotice, here: Here) -> tuple[Pool, Out]:
+    """The query stays in that node's queue; meanwhile another is asked."""
+    if r.asked.get(e.node) != e.attempt:
+        return r, ()
+    return seek(replace(r, busy=r.busy.set(e.node, e.attempt)), here)
+
+
+TABLE.ignore(SERVED, event=LeaseBusyNotice, why="no task waits any more")
+
+
+@TABLE.on(SERVED, LEASING, event=LeaseRecallNotice, to=(SERVED, LEASING))
+def recalled(r: Pool, e: LeaseRecallNotice, here: Here) -> tuple[Pool, Out]:
+    """Others wait for the worker: it goes home when it has nothing of ours to do."""
+    lease = r.leases.get(e.worker)
+    if lease is None:
+        return r, ()
+    if lease.tasks:
+        return replace(r, leases=r.leases.set(e.worker, replace(lease, recalled=True))), ()
+    r, out = seek(replace(r, leases=r.leases.delete(e.worker)), here)
+    return r, (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
+
+
+@TABLE.on(SERVED, LEASING, event=LeaseLost, to=(SERVED, LEASING))
+def lost(r: Pool, e: LeaseLost, here: Here) -> tuple[Pool, Out]:
+    """The dead neither work nor lend."""
+    leases, asked, busy = r.leases, r.asked, r.busy
+    for worker in leases:
+        if e.party in (worker, node_of(worker)):
+            leases = leases.delete(worker)
+    if e.party in asked:
+        asked = asked.delete(e.party)
+        busy = busy.delete(e.party) if e.party in busy else busy
+    return dispatch(replace(r, leases=leases, asked=asked, busy=busy), here)
+
+
+@TABLE.on(SERVED, LEASING, event=NodesChanged, to=(SERVED, LEASING))
+def nodes_changed(r: Pool, e: NodesChanged, here: Here) -> tuple[Pool, Out]:
+    """A new node may have workers for tasks that wait; the last able one may have gone."""
+    return seek(r, here)

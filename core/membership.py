@@ -1,0 +1,78 @@
+"""The membership table: which nodes and workers live.
+
+Every party has its own view, one record for each party it has heard of.  The view is monotone: what is dead
+stays dead, for names are never reused.  The head node is told of nodes by its driver, every node of its own
+workers; they tell each other, and each its workers.  A broken link is the death of the peer for whoever had the
+link, and for nobody else, unless it is the link of a node to its own worker or of the head node to a node.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.effects import Kill, Send
+from freehold.core.ids import is_node, node_id, node_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import DeathNotice, NodeNotice
+from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.values import Shape
+
+HEAD = node_id(0)
+
+
+class Living(State):
+    """What is known of a party."""
+
+    UNKNOWN = "nothing has been heard of it"
+    ALIVE = "it is a node and lives"
+    DEAD = "it is dead, for ever"
+
+
+UNKNOWN, ALIVE, DEAD = Living
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """One party."""
+
+    party: int
+    state: Living = UNKNOWN
+    resources: Shape = ()  # of a node
+
+
+TABLE = Table("membership", Living, (NodeNotice, DeathNotice, PeerLost))
+
+
+@TABLE.on(UNKNOWN, event=NodeNotice, to=(ALIVE,))
+def join(r: Member, e: NodeNotice, here: Here) -> tuple[Member, Out]:
+    """A node is new here; nodes pass the news on, and the head node tells the newcomer of all others."""
+    r = replace(r, state=ALIVE, resources=e.resources)
+    welcome = (Newcomer(e.party),) if here.me == HEAD and e.party != HEAD else ()
+    return r, (Announced(e.party, True), *welcome)
+
+
+TABLE.ignore(ALIVE, DEAD, event=NodeNotice, why="it is no news, or came too late")
+
+
+@TABLE.on(UNKNOWN, ALIVE, event=DeathNotice, to=(DEAD,))
+def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
+    """A death that a node vouches for; a node passes it on."""
+    dead = replace(r, state=DEAD)
+    return dead, (PartyDied(r.party), *((Announced(r.party, False),) if is_node(here.me) else ()))
+
+
+@TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(DEAD,))
+def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
+    """The peer is dead to us.  A node that loses its worker, or the head node a node, makes it so for all."""
+    dead = replace(r, state=DEAD)
+    if not is_node(here.me):
+        return dead, (PartyDied(r.party),)
+    mine = node_of(r.party) == here.me
+    if not mine and not (here.me == HEAD and is_node(r.party)):
+        return dead, (PartyDied(r.party),)
+    kill = (Kill(r.party),) if mine else ()
+    report = (Send(HEAD, DeathNotice(r.party)),) if here.me != HEAD else ()
+    return dead, (*kill, PartyDied(r.party), *report, Announced(r.party, False))
+
+
+TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")
+TABLE.ignore(DEAD, event=PeerLost, why="it is no news")

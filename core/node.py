@@ -1,0 +1,83 @@
+"""A node: one machine with its object store and its workers.  It routes events to records, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from immutables import Map
+
+from freehold.core import copy, membership, office, room
+from freehold.core.copy import Copy
+from freehold.core.effects import Effect, Send
+from freehold.core.events import Event, HolderDied, OwnerDied
+from freehold.core.ids import is_node, node_of, owner_of
+from freehold.core.membership import HEAD, Member
+from freehold.core.messages import DeathNotice, NodeNotice
+from freehold.core.node_events import Announced, Newcomer, PartyDied
+from freehold.core.office import Office
+from freehold.core.party import Party, Records
+from freehold.core.policies import DEFAULT, Policy
+from freehold.core.room import Room
+from freehold.core.task_events import WorkerGone
+from freehold.core.values import Shape
+
+
+class Node(Party):
+    """A machine of the cluster.
+
+    Args:
+        me: the node's name.
+        capacity: bytes of its object store.
+        resources: what tasks may ask of it, sorted by name; "CPU" is a number of tasks at once.
+        policy: the rules it plays by.
+    """
+
+    copies: dict[int, Copy]
+    rooms: dict[int, Room]
+    offices: dict[int, Office]
+
+    def __init__(self, me: int, capacity: int, resources: Shape, policy: Policy = DEFAULT) -> None:
+        super().__init__(me, policy)
+        self.copies = {}
+        self.rooms = {0: Room(capacity)}
+        self.offices = {0: Office(Map(resources))}
+        self.route(copy.TABLE, self.copies, Copy)
+        self.route(room.TABLE, self.rooms, lambda _: self.rooms[0])
+        self.route(office.TABLE, self.offices, lambda _: self.offices[0])
+        self.route(membership.TABLE, self.members, Member)
+
+    def tables(self) -> dict[str, Records]:
+        """Return all mappings of records, by name."""
+        return {"copy": self.copies, "room": self.rooms, "office": self.offices, "membership": self.members}
+
+    def spread(self, event: Event) -> Iterable[Event | Effect]:
+        """Return the events for single records that an event for many stands for."""
+        match event:
+            case PartyDied(party):
+                return self.bereaved(party)
+            case Announced(party, alive):
+                return self.announce(party, alive)
+            case Newcomer(party):
+                return [Send(party, NodeNotice(node, resources)) for node, resources in self.nodes]
+        return super().spread(event)
+
+    def announce(self, party: int, alive: bool) -> Iterator[Effect]:
+        """Tell the workers of this node and, from the head node, all other nodes."""
+        resources = self.members[party].resources
+        others = [node for node, _ in self.nodes if node not in (self.me, party)] if self.me == HEAD else []
+        for target in (*others, *sorted(self.offices[0].workers)):
+            if target != party:
+                yield Send(target, NodeNotice(party, resources) if alive else DeathNotice(party))
+
+    def bereaved(self, party: int) -> Iterator[Event]:
+        """Tell every record that names the dead party, or one that died with it."""
+
+        def dead(other: int) -> bool:
+            return other == party or (is_node(party) and node_of(other) == party)
+
+        for object, held in self.copies.items():
+            named = {*held.holds, *held.askers, held.creator, held.source} - {0}
+            yield from [HolderDied(object, other) for other in sorted(named) if dead(other)]
+            if dead(owner_of(object)):
+                yield OwnerDied(object)
+        yield WorkerGone(party)

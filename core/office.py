@@ -1,0 +1,228 @@
+"""The office table: a node's workers and CPUs, and who may use them.
+
+A worker is lent to one owner at a time, with the CPUs and other resources of the owner's tasks.  A worker whose
+task waits for objects lends its CPUs to another loan.  When queries wait, workers are asked back.
+
+This file refuses to know what tasks do and where their arguments come from.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from immutables import Map
+
+from freehold.core.effects import Kill, Send, Spawn
+from freehold.core.ids import is_node, node_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import (
+    BlockedNotice,
+    LeaseBusyNotice,
+    LeaseCancelNotice,
+    LeaseQuery,
+    LeaseRecallNotice,
+    LeaseReply,
+    LeaseReturnNotice,
+    ResumedNotice,
+)
+from freehold.core.node_events import Newcomer
+from freehold.core.policies import fits
+from freehold.core.task_events import OfficeOpened, WorkerGone, WorkerStarted
+from freehold.core.values import PoolKey, Shape
+
+
+class Lending(State):
+    """What a node is doing about workers."""
+
+    OPEN = "workers are lent as CPUs allow"
+    STARTING = "more workers have been ordered", WorkerStarted
+
+
+OPEN, STARTING = Lending
+
+
+class Loan(msgspec.Struct, frozen=True, gc=False):
+    """One worker that is lent to an owner."""
+
+    owner: int
+    pool: PoolKey
+    waits: bool = False  # its task waits for objects: its CPU is lent to others
+    recalled: bool = False
+
+
+class LeaseAsk(msgspec.Struct, frozen=True, gc=False):
+    """One query that waits for a worker."""
+
+    owner: int
+    pool: PoolKey
+    attempt: int
+    shape: Shape
+    count: int
+    told: bool = False  # its owner knows that it waits
+
+
+class Office(msgspec.Struct, frozen=True, gc=False):
+    """The workers and resources of one node."""
+
+    free: Map[str, float]
+    state: Lending = OPEN
+    starting: int = 0
+    workers: Map[int, bool] = Map()  # all that live -> whether they run tasks
+    idle: tuple[int, ...] = ()  # the last to become idle is the first to be lent: it is warm
+    loans: Map[int, Loan] = Map()  # worker -> loan
+    queue: tuple[LeaseAsk, ...] = ()
+
+
+TABLE = Table(
+    "office",
+    Lending,
+    (
+        OfficeOpened,
+        LeaseQuery,
+        LeaseReturnNotice,
+        LeaseCancelNotice,
+        BlockedNotice,
+        ResumedNotice,
+        WorkerStarted,
+        WorkerGone,
+    ),
+)
+
+
+def take(free: Map[str, float], shape: Shape, sign: float = -1.0) -> Map[str, float]:
+    """Occupy resources, or (``sign`` 1) give them back."""
+    for name, amount in shape:
+        free = free.set(name, free.get(name, 0.0) + sign * amount)
+    return free
+
+
+def cpus(shape: Shape) -> Shape:
+    """Return the part of a shape that a waiting task lends: its CPUs."""
+    return tuple([(name, amount) for name, amount in shape if name == "CPU"])
+
+
+def lend(r: Office, here: Here) -> tuple[Office, Out]:
+    """Serve the queue in order, as far as resources and workers go; order workers and recall loans for the rest."""
+    out: list[object] = []
+    waiting: list[LeaseAsk] = []
+    short = 0  # queries for which there are resources but no worker
+    for ask in r.queue:
+        granted: list[int] = []
+        while len(granted) < ask.count and r.idle and fits(ask.shape, dict(r.free)):
+            worker = r.idle[-1]
+            granted.append(worker)
+            loans = r.loans.set(worker, Loan(ask.owner, ask.pool))
+            r = replace(r, idle=r.idle[:-1], loans=loans, free=take(r.free, ask.shape))
+        if granted:
+            out.append(Send(ask.owner, LeaseReply(ask.pool, ask.attempt, here.me, tuple(granted))))
+            continue
+        short += fits(ask.shape, dict(r.free))
+        if not ask.told:
+            out.append(Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me)))
+        waiting.append(replace(ask, told=True))
+    r, recalls = recall(replace(r, queue=tuple(waiting)), len(waiting))
+    room = here.policy.workers_max - len(r.workers) - r.starting
+    orders = max(0, min(short - r.starting, room))
+    starting = r.starting + orders
+    r = replace(r, starting=starting, state=STARTING if starting else OPEN)
+    return r, (*out, *recalls, *[Spawn()] * orders)
+
+
+def recall(r: Office, waiting: int) -> tuple[Office, Out]:
+    """Ask for as many workers back as queries wait; their owners decide when they are done with them."""
+    out: list[object] = []
+    pending = sum(loan.recalled for loan in r.loans.values())
+    for worker, loan in sorted(r.loans.items()):
+        if pending + len(out) >= waiting:
+            break
+        if not loan.recalled and not loan.waits:
+            r = replace(r, loans=r.loans.set(worker, replace(loan, recalled=True)))
+            out.append(Send(loan.owner, LeaseRecallNotice(loan.pool, worker)))
+    return r, tuple(out)
+
+
+@TABLE.on(OPEN, STARTING, event=OfficeOpened, to=(STARTING, OPEN))
+def open_office(r: Office, e: OfficeOpened, here: Here) -> tuple[Office, Out]:
+    """Workers are started before they are needed."""
+    starting = r.starting + e.workers
+    return replace(r, starting=starting, state=STARTING if starting else OPEN), (Spawn(),) * e.workers
+
+
+@TABLE.on(OPEN, STARTING, event=LeaseQuery, to=(OPEN, STARTING))
+def asked(r: Office, e: LeaseQuery, here: Here) -> tuple[Office, Out]:
+    """Lend at once, or queue the query and say so."""
+    ask = LeaseAsk(e.owner, e.pool, e.attempt, e.shape, e.count)
+    return lend(replace(r, queue=(*r.queue, ask)), here)
+
+
+@TABLE.on(OPEN, STARTING, event=LeaseReturnNotice, to=(OPEN, STARTING))
+def returned(r: Office, e: LeaseReturnNotice, here: Here) -> tuple[Office, Out]:
+    """A worker is free for others."""
+    loan = r.loans.get(e.worker)
+    if loan is None:
+        return r, ()
+    free = take(r.free, cpus_left(loan), 1.0)
+    return lend(replace(r, loans=r.loans.delete(e.worker), free=free, idle=(*r.idle, e.worker)), here)
+
+
+def cpus_left(loan: Loan) -> Shape:
+    """Return what a loan still occupies: a waiting task has lent its CPUs already."""
+    shape = loan.pool[0]
+    return tuple([item for item in shape if item[0] != "CPU"]) if loan.waits else shape
+
+
+@TABLE.on(OPEN, STARTING, event=LeaseCancelNotice, to=(OPEN, STARTING))
+def cancelled(r: Office, e: LeaseCancelNotice, here: Here) -> tuple[Office, Out]:
+    """Its owner needs no worker any more."""
+    queue = tuple([ask for ask in r.queue if (ask.owner, ask.pool) != (e.owner, e.pool)])
+    return replace(r, queue=queue), ()
+
+
+@TABLE.on(OPEN, STARTING, event=BlockedNotice, to=(OPEN, STARTING))
+def blocked(r: Office, e: BlockedNotice, here: Here) -> tuple[Office, Out]:
+    """The CPU of a task that waits serves another."""
+    loan = r.loans.get(e.worker)
+    if loan is None or loan.waits:
+        return r, ()
+    loans = r.loans.set(e.worker, replace(loan, waits=True))
+    return lend(replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]), 1.0)), here)
+
+
+@TABLE.on(OPEN, STARTING, event=ResumedNotice)
+def resumed(r: Office, e: ResumedNotice, here: Here) -> tuple[Office, Out]:
+    """It goes on at once: for a while more tasks may run than there are CPUs."""
+    loan = r.loans.get(e.worker)
+    if loan is None or not loan.waits:
+        return r, ()
+    loans = r.loans.set(e.worker, replace(loan, waits=False))
+    return replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]))), ()
+
+
+@TABLE.on(OPEN, STARTING, event=WorkerStarted, to=(OPEN, STARTING))
+def worker_started(r: Office, e: WorkerStarted, here: Here) -> tuple[Office, Out]:
+    """A worker is told which nodes live, and is free to be lent; a user's program is only told."""
+    r = replace(r, workers=r.workers.set(e.worker, e.serves))
+    if e.serves:
+        starting = max(0, r.starting - 1)
+        state = STARTING if starting else OPEN
+        r = replace(r, starting=starting, state=state, idle=(*r.idle, e.worker))
+    r, out = lend(r, here)
+    return r, (Newcomer(e.worker), *out)
+
+
+@TABLE.on(OPEN, STARTING, event=WorkerGone, to=(OPEN, STARTING))
+def worker_gone(r: Office, e: WorkerGone, here: Here) -> tuple[Office, Out]:
+    """A dead worker's CPUs come back; workers that a dead owner had leased are ended, for nobody wants their work."""
+
+    def dead(party: int) -> bool:
+        return party == e.party or (is_node(e.party) and node_of(party) == e.party)
+
+    kills = [Kill(worker) for worker, loan in sorted(r.loans.items()) if dead(loan.owner) and not dead(worker)]
+    r = replace(r, queue=tuple([ask for ask in r.queue if not dead(ask.owner)]))
+    if e.party not in r.workers:
+        return r, tuple(kills)
+    loan = r.loans.get(e.party)
+    if loan is not None:
+        r = replace(r, loans=r.loans.delete(e.party), free=take(r.free, cpus_left(loan), 1.0))
+    idle = tuple([worker for worker in r.idle if worker != e.party])
+    r, out = lend(replace(r, workers=r.workers.delete(e.party), idle=idle), here)
+    return r, (*kills, *out)

@@ -1,0 +1,392 @@
+"""MACHINE 1, ownership: who answers for an object, who still holds it, when it ends.
+
+One record for each object that something in this process holds.  At the owner it lists the borrowers; at a
+borrower it remembers whom *we* lent the reference to, because that must reach the owner before, or together
+with, the news that we hold it no more.  Every reference is counted by kind, and the kinds are the fields.
+
+How a borrower becomes known.  A reference travels with a task; its caller keeps it alive until the reply, and
+the reply reports whether the executor still holds it and whom it lent it to.  The caller merges the report
+*before* it lets its own count go: an owner adds borrowers, a borrower adds to what it must report in turn.  A
+reference found inside a value that this process does not own is introduced to its owner directly, and the value
+is pinned meanwhile.  Whoever tells the owner of a borrower, the owner sends that borrower one ReleaseQuery, and
+the borrower answers it when nothing there holds the object.  (Ray: reference_counter.cc, WaitForRefRemoved.)
+
+This file refuses to know what a value is, where copies lie, and what a task does.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from immutables import Map
+
+from freehold.core.effects import Send
+from freehold.core.events import (
+    ArgumentAdded,
+    ArgumentDone,
+    ArgumentInlined,
+    Contained,
+    ContainerGone,
+    ContentsKnown,
+    HolderDied,
+    Lent,
+    ObjectReleased,
+    ObjectUnused,
+    OwnerDied,
+    Pinned,
+    RefCreated,
+    RefDropped,
+    RefExported,
+    RefFound,
+    RefHeld,
+    ReportWanted,
+    Unpinned,
+    ValuePut,
+)
+from freehold.core.ids import owner_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import BorrowNotice, ReleaseQuery, ReleaseReply
+from freehold.core.task_events import HoldReported
+
+
+class Owning(State):
+    """What this process is to an object."""
+
+    UNHELD = "nothing here holds it"
+    OWNED = "this process created it and answers for it"
+    BORROWED = "held here; a caller keeps it alive or will tell the owner of us"
+    INTRODUCING = "found inside a value; the owner has been told of us and will ask", ReleaseQuery
+    REGISTERED = "the owner has asked; it is answered when nothing here holds the object"
+    LINGERING = "held no more, but whom it was lent to is still to be reported", ReleaseQuery
+    ORPHANED = "held here, but its owner is dead"
+
+
+UNHELD, OWNED, BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED = Owning
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """The owner's open question to one borrower."""
+
+    attempt: int
+    again: bool = False  # the borrower was reported once more while its answer may be on the way
+
+
+class Ownership(msgspec.Struct, frozen=True, gc=False):
+    """What one process knows of who holds an object."""
+
+    object: int
+    state: Owning = UNHELD
+    local: bool = False  # user code here holds a reference
+    arguments: int = 0  # tasks submitted here that carry it and are not over
+    containers: int = 0  # objects owned here whose value contains it
+    pins: int = 0  # tasks running here that were lent it, and introductions under way that need it
+    exported: bool = False  # written down outside freehold
+    refs: tuple[int, ...] = ()  # owner: references inside its value; each counts us as a container
+    borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, each with our open question
+    lent: tuple[int, ...] = ()  # borrower: workers it was lent to, not yet reported; sorted
+    asked: int = 0  # REGISTERED: the attempt to answer
+    covers: tuple[int, ...] = ()  # INTRODUCING: values pinned here until the owner asks
+
+
+TABLE = Table(
+    "ownership",
+    Owning,
+    (
+        RefCreated,
+        RefHeld,
+        RefDropped,
+        RefFound,
+        RefExported,
+        ArgumentAdded,
+        ArgumentInlined,
+        ArgumentDone,
+        Contained,
+        ContentsKnown,
+        ContainerGone,
+        Pinned,
+        Unpinned,
+        ReportWanted,
+        Lent,
+        ReleaseQuery,
+        ReleaseReply,
+        HolderDied,
+        OwnerDied,
+    ),
+)
+HELD = (OWNED, BORROWED, INTRODUCING, REGISTERED, ORPHANED)
+
+
+def is_held(r: Ownership) -> bool:
+    """Tell whether anything in this process holds the object, in any kind of reference."""
+    return bool(r.local or r.arguments or r.containers or r.pins or r.exported)
+
+
+def held(r: Ownership, here: Here) -> Ownership:
+    """Return the record in the state it has once something here holds the object."""
+    if r.state is UNHELD:
+        return replace(r, state=OWNED if owner_of(r.object) == here.me else BORROWED)
+    return replace(r, state=BORROWED) if r.state is LINGERING else r
+
+
+def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
+    """Decide what follows when a count has gone down.  Every way in which a reference ends comes through here."""
+    if is_held(r):
+        return r, ()
+    unused = (ObjectUnused(r.object),)
+    if r.state is OWNED:
+        if r.borrowers:
+            return r, unused
+        return None, (ObjectReleased(r.object), *unused, *(ContainerGone(ref) for ref in r.refs))
+    if r.state is REGISTERED:
+        return None, (*unused, Send(owner_of(r.object), ReleaseReply(r.object, r.asked, here.me, r.lent)))
+    if r.state is INTRODUCING:
+        return r, unused
+    if r.lent and r.state is BORROWED:
+        return replace(r, state=LINGERING), unused
+    return None, unused
+
+
+# ------------------------------------------------------------------ counts that rise
+
+
+@TABLE.on(UNHELD, event=RefCreated, to=(OWNED,))
+def create(r: Ownership, e: RefCreated, here: Here) -> tuple[Ownership, Out]:
+    """Whoever creates a reference owns the object; it contains the references in its value."""
+    if e.payload is None:
+        return Ownership(r.object, OWNED, True), ()
+    refs = e.payload.refs
+    put = ValuePut(r.object, e.payload, e.by)
+    return Ownership(r.object, OWNED, True, refs=refs), (put, *[Contained(ref) for ref in refs]) if refs else (put,)
+
+
+TABLE.never(*HELD, LINGERING, event=RefCreated, why="a name is minted once")
+
+
+@TABLE.on(UNHELD, LINGERING, *HELD, event=RefHeld, to=(OWNED, BORROWED))
+def hold(r: Ownership, e: RefHeld, here: Here) -> tuple[Ownership, Out]:
+    """A reference in user code counts once, however many names it has: only the first and the last are events."""
+    return replace(held(r, here), local=True), ()
+
+
+@TABLE.on(UNHELD, LINGERING, *HELD, event=ArgumentAdded, to=(OWNED, BORROWED))
+def carry(r: Ownership, e: ArgumentAdded, here: Here) -> tuple[Ownership, Out]:
+    """A pending task keeps what it carries alive."""
+    return replace(held(r, here), arguments=r.arguments + 1), ()
+
+
+@TABLE.on(UNHELD, LINGERING, *HELD, event=Contained, to=(OWNED, BORROWED))
+def contain(r: Ownership, e: Contained, here: Here) -> tuple[Ownership, Out]:
+    """An object that is owned here keeps alive what its value contains."""
+    return replace(held(r, here), containers=r.containers + 1), ()
+
+
+@TABLE.on(UNHELD, LINGERING, *HELD, event=Pinned, to=(OWNED, BORROWED))
+def pin(r: Ownership, e: Pinned, here: Here) -> tuple[Ownership, Out]:
+    """A running task holds what it was lent, whatever its user code does with it."""
+    return replace(held(r, here), pins=r.pins + 1), ()
+
+
+@TABLE.on(UNHELD, LINGERING, *HELD, event=RefExported, to=(OWNED, BORROWED))
+def export(r: Ownership, e: RefExported, here: Here) -> tuple[Ownership, Out]:
+    """A reference written down where nobody counts is kept for the life of this process."""
+    return replace(held(r, here), exported=True), ()
+
+
+@TABLE.on(OWNED, event=ContentsKnown)
+def know_contents(r: Ownership, e: ContentsKnown, here: Here) -> tuple[Ownership, Out]:
+    """The references in a return value are its own to let go, later."""
+    return replace(r, refs=r.refs + e.refs), ()
+
+
+@TABLE.on(UNHELD, event=ContentsKnown)
+def contents_unwanted(r: Ownership, e: ContentsKnown, here: Here) -> tuple[Ownership | None, Out]:
+    """A value that came after its last reference went lets its contents go at once."""
+    return None, tuple([ContainerGone(ref) for ref in e.refs])
+
+
+TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=ContentsKnown, why="returns are our own")
+
+# ------------------------------------------------------------------ counts that fall
+
+
+@TABLE.on(*HELD, event=RefDropped, to=(UNHELD, LINGERING))
+def drop(r: Ownership, e: RefDropped, here: Here) -> tuple[Ownership | None, Out]:
+    """The last reference in user code is gone."""
+    return let_go(replace(r, local=False), here)
+
+
+TABLE.ignore(UNHELD, LINGERING, event=RefDropped, why="user code held none")
+
+
+@TABLE.on(*HELD, event=ArgumentDone, to=(UNHELD, LINGERING))
+def put_down(r: Ownership, e: ArgumentDone, here: Here) -> tuple[Ownership | None, Out]:
+    """A task is over, and its report has been merged."""
+    return let_go(replace(r, arguments=r.arguments - 1), here)
+
+
+@TABLE.on(*HELD, event=ArgumentInlined, to=(UNHELD, LINGERING))
+def inline(r: Ownership, e: ArgumentInlined, here: Here) -> tuple[Ownership | None, Out]:
+    """The task carries the value, so it need not carry the reference."""
+    return let_go(replace(r, arguments=r.arguments - 1), here)
+
+
+@TABLE.on(*HELD, event=ContainerGone, to=(UNHELD, LINGERING))
+def take_out(r: Ownership, e: ContainerGone, here: Here) -> tuple[Ownership | None, Out]:
+    """One object that contained it is gone."""
+    return let_go(replace(r, containers=r.containers - 1), here)
+
+
+@TABLE.on(*HELD, event=Unpinned, to=(UNHELD, LINGERING))
+def unpin(r: Ownership, e: Unpinned, here: Here) -> tuple[Ownership | None, Out]:
+    """What the pin waited for has happened."""
+    return let_go(replace(r, pins=r.pins - 1), here)
+
+
+for _event in (ArgumentDone, ArgumentInlined, ContainerGone, Unpinned):
+    TABLE.never(UNHELD, LINGERING, event=_event, why="a count that is zero cannot fall")
+
+# ------------------------------------------------------------------ a task that was lent references is over
+
+
+@TABLE.on(BORROWED, event=ReportWanted, to=(UNHELD,))
+def report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None, Out]:
+    """The caller hears whether we still hold it and whom we lent it to; from then on it answers for that."""
+    after = replace(r, pins=r.pins - 1, lent=())
+    said = HoldReported(e.task, r.object, is_held(after), r.lent)
+    after_, out = let_go(after, here)
+    return after_, (said, *out)
+
+
+@TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=ReportWanted, to=(UNHELD,))
+def nothing_to_report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None, Out]:
+    """The owner knows of us already, or is us, or is dead: our caller need not tell it."""
+    after, out = let_go(replace(r, pins=r.pins - 1), here)
+    return after, (HoldReported(e.task, r.object, False, ()), *out)
+
+
+TABLE.never(UNHELD, LINGERING, event=ReportWanted, why="the task pinned it")
+
+# ------------------------------------------------------------------ borrowers, at the owner
+
+
+def ask(r: Ownership, workers: tuple[int, ...], here: Here) -> tuple[Ownership, Out]:
+    """Add borrowers, each with one open question.  One reported again may have answered already: it is asked again."""
+    borrowers, out = r.borrowers, []
+    for worker in workers:
+        if worker == here.me:
+            continue
+        open_question = borrowers.get(worker)
+        if open_question is None:
+            attempt = here.mint()
+            borrowers = borrowers.set(worker, Asked(attempt))
+            out.append(Send(worker, ReleaseQuery(r.object, attempt)))
+        elif not open_question.again:
+            borrowers = borrowers.set(worker, Asked(open_question.attempt, True))
+    return replace(r, borrowers=borrowers), tuple(out)
+
+
+@TABLE.on(OWNED, event=Lent)
+def add_borrowers(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
+    """Every borrower is asked, once, to say when it holds the object no more."""
+    return ask(r, e.workers, here)
+
+
+@TABLE.on(UNHELD, event=Lent)
+def too_late(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
+    """A borrower of an object that is gone is asked all the same: it waits for the question.  Its gets will fail."""
+    if owner_of(r.object) != here.me:
+        return r, ()
+    return r, tuple([Send(worker, ReleaseQuery(r.object, here.mint())) for worker in e.workers if worker != here.me])
+
+
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=Lent)
+def remember_lent(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
+    """A borrower passes on whom it lent to, with its own report."""
+    known = {*r.lent, *e.workers} - {here.me, owner_of(r.object)}
+    return replace(r, lent=tuple(sorted(known))), ()
+
+
+TABLE.ignore(ORPHANED, event=Lent, why="nobody is left to tell")
+
+
+@TABLE.on(OWNED, event=ReleaseReply, to=(UNHELD,))
+def released(r: Ownership, e: ReleaseReply, here: Here) -> tuple[Ownership | None, Out]:
+    """Add those it lent to, and only then forget the borrower."""
+    open_question = r.borrowers.get(e.borrower)
+    if open_question is None or open_question.attempt != e.attempt:
+        return r, ()  # the answer of one whom we hold for dead
+    r = replace(r, borrowers=r.borrowers.delete(e.borrower))
+    r, asked = ask(r, (*e.lent, e.borrower) if open_question.again else e.lent, here)
+    after, out = let_go(r, here)
+    return after, asked + out
+
+
+TABLE.ignore(UNHELD, event=ReleaseReply, why="the object is gone; the question was asked for politeness")
+TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=ReleaseReply, why="only an owner asks")
+
+# ------------------------------------------------------------------ the owner's question, at a borrower
+
+
+@TABLE.on(UNHELD, event=ReleaseQuery)
+def answer_at_once(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership, Out]:
+    """Nothing here holds it, or not any more."""
+    return r, (Send(owner_of(r.object), ReleaseReply(r.object, e.attempt, here.me)),)
+
+
+@TABLE.on(BORROWED, REGISTERED, INTRODUCING, LINGERING, event=ReleaseQuery, to=(REGISTERED, UNHELD))
+def register(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership | None, Out]:
+    """The owner knows of us.  What was pinned to keep the object alive until now may go."""
+    uncovered = tuple([Unpinned(cover) for cover in r.covers])
+    after, out = let_go(replace(r, state=REGISTERED, asked=e.attempt, covers=()), here)
+    return after, out + uncovered
+
+
+TABLE.never(OWNED, event=ReleaseQuery, why="an owner does not ask itself")
+TABLE.ignore(ORPHANED, event=ReleaseQuery, why="its sender is dead")
+
+
+@TABLE.on(UNHELD, BORROWED, LINGERING, event=RefFound, to=(INTRODUCING, UNHELD, OWNED))
+def introduce(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership | None, Out]:
+    """Tell the owner directly, and keep the value in which the reference was found until it has asked."""
+    if owner_of(r.object) == here.me:
+        return replace(r, state=OWNED, local=True), ()
+    after = replace(r, state=INTRODUCING, local=True, covers=(*r.covers, e.outer))
+    return after, (Pinned(e.outer), Send(owner_of(r.object), BorrowNotice((r.object,), here.me)))
+
+
+@TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=RefFound)
+def known_already(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership, Out]:
+    """The owner knows of us, or is being told."""
+    return replace(r, local=True), ()
+
+
+# ------------------------------------------------------------------ deaths
+
+
+@TABLE.on(OWNED, event=HolderDied, to=(UNHELD,))
+def forget_borrower(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
+    """A dead borrower is forgotten at once (Ray's rule; what it had lent and not reported is forgotten with it)."""
+    if e.party not in r.borrowers:
+        return r, ()
+    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here)
+
+
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to=(UNHELD,))
+def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
+    """The dead need not be reported."""
+    after = replace(r, lent=tuple([worker for worker in r.lent if worker != e.party]))
+    return (None, ()) if r.state is LINGERING and not after.lent else (after, ())
+
+
+TABLE.ignore(UNHELD, ORPHANED, event=HolderDied, why="it is nobody's borrower here")
+
+
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=(ORPHANED, UNHELD))
+def share_fate(r: Ownership, e: OwnerDied, here: Here) -> tuple[Ownership | None, Out]:
+    """Without its owner a reference means nothing; it is kept only for user code to drop."""
+    uncovered = tuple([Unpinned(cover) for cover in r.covers])
+    after, out = let_go(replace(r, state=ORPHANED, lent=(), covers=()), here)
+    return after, out + uncovered
+
+
+TABLE.ignore(UNHELD, ORPHANED, event=OwnerDied, why="nothing here expects word from it")
+TABLE.never(OWNED, event=OwnerDied, why="we live")

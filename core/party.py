@@ -1,0 +1,169 @@
+"""What both kinds of party share: the one door ``handle(event) -> effects``, and the loop behind it.
+
+A party is mappings from names to records, and routes from event types to mappings.  Local events run from a queue
+to the end before any effect leaves; nothing here recurses.  Subclasses route; they decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+from freehold.core.effects import Effect, Send
+from freehold.core.errors import Livelock, UndeclaredTransition
+from freehold.core.events import Event
+from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
+from freehold.core.machine import Here, Table
+from freehold.core.membership import ALIVE, Member
+from freehold.core.policies import DEFAULT, Policy
+
+Records = dict[Any, Any]
+Key = Callable[[Any], Any]
+Watch = Callable[[int, int, float, Any, Any, Event, Any, tuple[Any, ...]], None]
+Route = tuple[Records, Key, Callable[[Any], Any]]
+STEPS_MAX = 10_000_000  # of one event; more is a livelock
+
+
+def only(_: Any) -> int:
+    """Return the key of a record that is the only one of its kind."""
+    return 0
+
+
+def key_of(event: type[Event]) -> Key:
+    """Return the function that finds the key of an event's record."""
+    return attrgetter(event.key) if event.key else only
+
+
+class Party:
+    """A worker or a node: records, and the loop that steps them.
+
+    Args:
+        me: the party's name.
+        policy: the rules it plays by.
+    """
+
+    me: int
+    node: int
+    policy: Policy
+    now: float
+    counter: int
+    steps: int
+    members: dict[int, Member]
+    routes: dict[type[Event], tuple[Route, ...]]
+    watch: Watch | None
+
+    def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
+        self.me = me
+        self.node = node_of(me)
+        self.policy = policy
+        self.now = 0.0
+        self.counter = 0
+        self.steps = 0
+        self.members = {}
+        self.routes = {}
+        self.watch = None
+
+    def route(self, table: Table, records: Records, fresh: Callable[[Any], Any]) -> None:
+        """Send every event of a table to its records; an event of several tables reaches them in this order."""
+        for event in table.events:
+            self.routes[event] = (*self.routes.get(event, ()), (records, key_of(event), fresh))
+
+    def mint(self) -> int:
+        """Return a number that this party has never used."""
+        self.counter += 1
+        return self.counter
+
+    @property
+    def nodes(self) -> tuple[tuple[int, Any], ...]:
+        """The nodes that live, as far as this party knows, each with its resources."""
+        return tuple([(r.party, r.resources) for r in self.members.values() if r.state is ALIVE])
+
+    def spread(self, event: Event) -> Iterable[Event | Effect]:
+        """Return the events for single records that an event for many stands for."""
+        raise UndeclaredTransition(f"{party_name(self.me)} does not know {event!r}")
+
+    def handle(self, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:
+        """Take one event and everything that follows from it here; return the effects asked for.
+
+        Args:
+            event: what happened.
+            now: seconds, on any clock that does not run backwards.
+            cause: the step, here or elsewhere, that caused the event; 0 for a user.
+
+        Returns:
+            Effects in the order in which they are to be performed, each with the step that asked for it.
+        """
+        self.now = now
+        effects: list[tuple[int, Effect]] = []
+        queue: deque[tuple[int, Any]] = deque(((cause, event),))
+        limit = self.steps + STEPS_MAX
+        while queue:
+            cause, event = queue.popleft()
+            routes = self.routes.get(type(event))
+            if routes is None:
+                if not isinstance(event, Effect):
+                    queue.extend([(cause, following) for following in self.spread(event)])
+                elif type(event) is Send and event.target == self.me:
+                    queue.append((cause, event.message))
+                else:
+                    effects.append((cause, event))
+                continue
+            for route in routes:
+                step, out = self.step(route, event, now, cause)
+                for following in out:
+                    queue.append((step, following))
+            if self.steps > limit:
+                raise Livelock(f"{party_name(self.me)}: {event!r} does not come to an end")
+        return effects
+
+    def step(self, route: Route, event: Event, now: float, cause: int) -> tuple[int, tuple[Any, ...]]:
+        """Step one record; return the step's name and what it asked for."""
+        records, key, fresh = route
+        name = key(event)
+        record = records.get(name)
+        if record is None:
+            record = fresh(name)
+        run = record.state.rows.get(type(event))
+        if run is None:
+            raise UndeclaredTransition(self.undeclared(record, event))
+        after, out = run(record, event, self)
+        if after is None:
+            records.pop(name, None)
+        elif after is not record:
+            records[name] = after
+        self.steps += 1
+        step = self.me << COUNTER_BITS | self.steps
+        if self.watch is not None:
+            self.watch(step, cause, now, name, record, event, after, out)
+        return step, out
+
+    def undeclared(self, record: Any, event: Event) -> str:
+        """Say which cell of which table was reached that nobody has declared."""
+        name = getattr(record, "object", None) or getattr(record, "task", None) or 0
+        about = f" for {object_name(name)}" if name else ""
+        return (
+            f"{party_name(self.me)}: {type(record).__name__} in {record.state.name} "
+            f"has no row for {type(event).__name__}{about}: {event!r}"
+        )
+
+    def tables(self) -> dict[str, Records]:
+        """Return all mappings of records, by name."""
+        raise NotImplementedError
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Return the whole state of the party as an immutable value; ``restore`` takes it back."""
+        return (self.counter, *(tuple(records.items()) for records in self.tables().values()))
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Become what the party was when ``snapshot`` was taken."""
+        self.counter = snapshot[0]
+        for records, items in zip(self.tables().values(), snapshot[1:], strict=True):
+            records.clear()
+            records.update(items)
+
+
+def here(party: Party) -> Here:
+    """Show that a party is what handlers may know of it."""
+    return party

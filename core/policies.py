@@ -1,0 +1,86 @@
+"""Choices that a study may vary, and choices across objects: values and pure functions, no state.
+
+A policy is given to a party when it is made.  Where a choice looks random it is drawn from (seed, object,
+attempt), so that the same events give the same choices on every run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from freehold.core.ids import node_of
+
+INLINED_BYTES_MAX = 10 * 2**20  # of all values inlined in one message (Ray: task_rpc_inlined_bytes_limit)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules a party plays by.  Defaults are freehold's; the classic protocol is among them."""
+
+    inline_bytes_max: int = 102_400  # serialized size up to which a value is small
+    borrow: Literal["promote", "copy"] = "promote"  # what a borrower's resolution of a small value does
+    location: Literal["nearest", "random"] = "nearest"  # which copy is pulled
+    borrower_death: Literal["ray"] = "ray"  # a dead borrower is forgotten at once
+    seed: int = 0
+    chunk_bytes: int = 4 * 2**20  # of a transfer between nodes
+    chunks_in_flight: int = 4  # of one transfer
+    pull_share: float = 0.5  # of a store's capacity that waits and task arguments may pull at once
+    store_wait: float = 2.0  # seconds that a create waits for room
+    backoff: float = 0.05  # seconds before the owner is asked again, doubled each time
+    backoff_max: float = 5.0
+    quick_seconds: float = 0.001  # a worker whose tasks take less may have several in flight
+    queue_max: int = 64  # so many
+    slow_seconds: float = 0.005  # a task that runs longer keeps nothing behind it
+    workers_max: int = 64  # of one node
+
+
+DEFAULT = Policy()
+
+
+def mix(*numbers: int) -> int:
+    """Return a well-spread 32-bit hash of integers, the same in every process (splitmix finalizer)."""
+    state = 0x9E3779B97F4A7C15
+    for number in numbers:
+        state = (state ^ number) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return (state ^ state >> 31) & 0xFFFFFFFF
+
+
+def order_locations(policy: Policy, object: int, attempt: int, here: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the locations in the order in which to try them: this node first, then by the policy."""
+    rest = sorted(node for node in set(nodes) if node != here)
+    if policy.location == "random":
+        rest.sort(key=lambda node: mix(policy.seed, object, attempt, node))
+    else:
+        rest.sort(key=lambda node: (abs(node - here), node))
+    return ((here,) if here in nodes else ()) + tuple(rest)
+
+
+def backoff_seconds(policy: Policy, round: int) -> float:
+    """Return how long to wait before the owner is asked again, the ``round``-th time."""
+    return min(policy.backoff * 2.0 ** min(round, 20), policy.backoff_max)
+
+
+def nodes_by_preference(prefer: int, home: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return nodes in the order in which to ask them for workers: the preferred, our own, then the others."""
+    return tuple(sorted(nodes, key=lambda node: (node != prefer, node != home, node)))
+
+
+def argument_home(slots: tuple[tuple[int, tuple[int, ...]], ...]) -> int:
+    """Return the node that holds most bytes of a task's arguments, 0 if none does (Ray: lease locality)."""
+    held: dict[int, int] = {}
+    for nbytes, nodes in slots:
+        for node in nodes:
+            held[node] = held.get(node, 0) + nbytes
+    return min(held, key=lambda node: (-held[node], node)) if held else 0
+
+
+def fits(shape: tuple[tuple[str, float], ...], free: dict[str, float]) -> bool:
+    """Tell whether resources of this shape are free; a billionth is forgiven to floating-point sums."""
+    return all(free.get(name, 0.0) + 1e-9 >= amount for name, amount in shape)
+
+
+def same_node(a: int, b: int) -> bool:
+    """Tell whether two parties live on one machine."""
+    return node_of(a) == node_of(b)

@@ -1,0 +1,64 @@
+"""Reads of a worker that change nothing, so they are no events: short cuts that the tables define too."""
+
+from __future__ import annotations
+
+from freehold.core.ownership import Ownership
+from freehold.core.promotion import FAILED as NO_VALUE
+from freehold.core.promotion import PENDING, PLACED
+from freehold.core.resolution import IDLE, LOCAL
+from freehold.core.values import Failure, Payload
+from freehold.core.worker import Worker
+
+
+class Held(tuple[int, int]):
+    """(place, nbytes) of a copy on this node that this worker holds."""
+
+    __slots__ = ()
+
+
+def readable(worker: Worker, object: int) -> Payload | Failure | Held | None:
+    """Return what a get of the object would find in this process now: None if it would have to wait."""
+    value = worker.promotion.get(object)
+    if value is not None:
+        if value.payload is not None and value.nbytes <= worker.policy.inline_bytes_max:
+            return value.payload
+        if value.state is NO_VALUE:
+            return value.failure
+    fetch = worker.resolution.get(object)
+    if fetch is None:
+        return None
+    if fetch.state is LOCAL or fetch.state is IDLE:
+        return Held((fetch.place, fetch.nbytes))
+    return fetch.failure if fetch.failure is not None else fetch.payload
+
+
+def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...]]:
+    """Return (state, bytes, locations) of an object as this worker knows them.
+
+    The state is one of "pending", "in-process store", "object store", "failed", "borrowed".
+    """
+    value = worker.promotion.get(object)
+    if value is not None:
+        if value.state is NO_VALUE:
+            return "failed", 0, ()
+        if value.state is PENDING:
+            return "pending", 0, ()
+        where = "object store" if value.state is PLACED else "in-process store"
+        return where, value.nbytes, value.nodes
+    fetch = worker.resolution.get(object)
+    if fetch is not None and fetch.state in (LOCAL, IDLE):
+        return "object store", fetch.nbytes, (worker.node,)
+    return "borrowed", 0, ()
+
+
+def holders(r: Ownership) -> dict[str, int]:
+    """Return how many references of each kind keep an object alive here, kinds that are absent left out."""
+    kinds = {
+        "local": int(r.local),
+        "argument of pending task": r.arguments,
+        "contained in": r.containers,
+        "running task": r.pins,
+        "exported": int(r.exported),
+        "borrowed by": len(r.borrowers),
+    }
+    return {kind: count for kind, count in kinds.items() if count}

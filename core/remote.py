@@ -1,0 +1,121 @@
+"""Remote functions: what ``@remote`` makes of a function, and the options of a call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from freehold.core import cluster, serde
+from freehold.core.refs import ObjectRef
+from freehold.core.session import Session
+
+
+class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a remote function is to be run."""
+
+    num_returns: int = 1
+    num_cpus: float = 1
+    resources: dict[str, float] = {}
+    max_retries: int = 3
+    name: str = ""
+    node: int | None = None
+
+    def check(self) -> TaskOptions:
+        """Return the options, or say which is wrong."""
+        if type(self.num_returns) is not int or self.num_returns < 0:
+            raise ValueError(f"num_returns is a count of values, 0 or more, not {self.num_returns!r}")
+        if not isinstance(self.num_cpus, int | float) or self.num_cpus < 0:
+            raise ValueError(f"num_cpus is a number, 0 or more, not {self.num_cpus!r}")
+        if type(self.max_retries) is not int or self.max_retries < -1:
+            raise ValueError(f"max_retries is a count, or -1 for no limit, not {self.max_retries!r}")
+        if self.node is not None and (type(self.node) is not int or self.node < 0):
+            raise ValueError(f"node is an index, counted from 0, the head node, not {self.node!r}")
+        for name, amount in self.resources.items():
+            if not isinstance(amount, int | float) or amount < 0:
+                raise ValueError(f"resources[{name!r}] is a number, 0 or more, not {amount!r}")
+        return self
+
+    def shape(self) -> tuple[tuple[str, float], ...]:
+        """Return the resources that the task occupies, sorted by name, none of them zero."""
+        wanted = {"CPU": float(self.num_cpus), **{name: float(amount) for name, amount in self.resources.items()}}
+        if self.node is not None:
+            wanted[f"node:{self.node}"] = 0.001
+        return tuple(sorted((name, amount) for name, amount in wanted.items() if amount))
+
+
+def updated(options: TaskOptions, changes: dict[str, Any]) -> TaskOptions:
+    """Return options with some changed, or say which are unknown."""
+    known = TaskOptions.__struct_fields__
+    for name in changes:
+        if name not in known:
+            raise ValueError(f"{name!r} is not an option of a remote function; there are {', '.join(known)}")
+    return msgspec.structs.replace(options, **changes).check()
+
+
+class RemoteFunction:
+    """A function whose calls are tasks.  ``f.remote(...)`` submits one; ``f.options(...)`` changes how."""
+
+    def __init__(self, function: Callable[..., Any], options: TaskOptions) -> None:
+        self._function = function
+        self._options = options
+        self._shape = options.shape()
+        self._name = options.name or getattr(function, "__qualname__", repr(function))
+        self._exported: ObjectRef[Any] | None = None  # the function as an object of the current session
+        self._exporting = False
+        functools.update_wrapper(self, function)
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Submit a task; return a reference to its value, a list of them, or None, as ``num_returns`` says."""
+        session = cluster.engine()
+        options = self._options
+        refs = session.submit(
+            self._export(session), self._name, args, kwargs, options.num_returns, self._shape, options.max_retries
+        )
+        if options.num_returns == 1:
+            return refs[0]
+        return refs or None
+
+    def options(self, **changes: Any) -> RemoteFunction:
+        """Return the same remote function with other options; the function itself is not sent again."""
+        other = RemoteFunction(self._function, updated(self._options, changes))
+        other._exported = self._exported
+        return other
+
+    def _export(self, session: Session) -> ObjectRef[Any]:
+        """Return the function as an object: put once in each session, by whoever defined or received it."""
+        ref = self._exported
+        if ref is None or ref._session is not session or session.closed:
+            self._exporting = True
+            try:
+                ref = session.put_payload(serde.serialize_function(self._function))
+            finally:
+                self._exporting = False
+            self._exported = ref
+        return ref
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        ref = self._exported
+        if ref is None or self._exporting or ref._session.closed:
+            return RemoteFunction, (self._function, self._options)
+        return arrived, (ref, self._options, self._name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self._name} is a remote function: call {self._name}.remote(...), which returns a reference")
+
+    def __repr__(self) -> str:
+        return f"<remote function {self._name}>"
+
+
+def arrived(ref: ObjectRef[Any], options: TaskOptions, name: str) -> RemoteFunction:
+    """Rebuild a remote function in a process that received it: its body stays where it was put."""
+
+    def body(*args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{name} is a remote function: call {name}.remote(...)")
+
+    body.__qualname__ = body.__name__ = name
+    function = RemoteFunction(body, options)
+    function._exported = ref
+    return function

@@ -1,0 +1,381 @@
+"""MACHINE 3, resolution: how a process that holds a reference comes to a value that it does not have.
+
+One record for each object whose copy this process reads, or is fetching.  The three steps: (1) ask the owner
+for locations, unless we are the owner or the task description named them; (2) select one and have this node
+request a copy; (3) receive it.  What arrives is a *hold*: the node's word that the bytes stay where they are.
+A hold is kept while anything here uses it, and after that until the node asks for it, so that further gets and
+tasks on this process cost no message.
+
+When a location fails the next one is tried; when none is left the owner is asked again, at once for one that we
+have not tried, and after a growing back-off for any.  A new location cuts the back-off short.
+
+This file refuses to know how bytes travel between nodes, and who keeps the object alive.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from immutables import Map
+
+from freehold.core.effects import CancelTimer, Send, SetTimer
+from freehold.core.events import (
+    CopyWanted,
+    ObjectUnused,
+    OwnerDied,
+    RetryDue,
+    ViewDropped,
+    ViewTaken,
+    WantWithdrawn,
+    known,
+    ready,
+)
+from freehold.core.ids import owner_of
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import (
+    HoldNotice,
+    HoldRecallNotice,
+    HoldReturnNotice,
+    LocateCancelNotice,
+    LocateQuery,
+    LocateReply,
+    PullCancelNotice,
+    PullQuery,
+    PullReply,
+)
+from freehold.core.policies import backoff_seconds, order_locations
+from freehold.core.values import Failure, Outcome, Payload, Placed, Want
+
+
+class Resolving(State):
+    """How far this process is on its way to the value."""
+
+    ABSENT = "nothing here has wanted the value"
+    ASKING = "the owner has been asked where copies are", LocateReply
+    PULLING = "this node has been asked to get a copy from one location", PullReply
+    RETRYING = "all locations failed; waiting for a new one, or to ask once more", LocateReply, RetryDue
+    LOCAL = "a sealed copy on this node is held and in use"
+    IDLE = "the hold is kept in case; the node may ask for it"
+    CACHED = "the owner's reply carried the value itself"
+    FAILED = "no get here can succeed"
+
+
+ABSENT, ASKING, PULLING, RETRYING, LOCAL, IDLE, CACHED, FAILED = Resolving
+
+
+class Resolution(msgspec.Struct, frozen=True, gc=False):
+    """What one process knows about getting one value."""
+
+    object: int
+    state: Resolving = ABSENT
+    attempt: int = 0  # of what is now awaited; an answer to any other is stale
+    sources: tuple[int, ...] = ()  # locations still to be tried, the current one first
+    tried: tuple[int, ...] = ()  # locations that failed since the owner was first asked
+    round: int = 0  # how often all locations have failed
+    nbytes: int = 0
+    place: int = 0  # LOCAL, IDLE: where the copy is
+    grants: int = 0  # holds granted by the node and not given back
+    views: int = 0  # zero-copy views that user code has
+    unused: bool = False  # no reference of any kind is left here; only views keep the hold
+    recalled: bool = False  # the node wants the hold back
+    payload: Payload | None = None
+    failure: Failure | None = None
+    wanted: Map[int, int] = Map()  # requests and tasks that wait -> why
+
+
+TABLE = Table(
+    "resolution",
+    Resolving,
+    (
+        CopyWanted,
+        LocateReply,
+        PullReply,
+        RetryDue,
+        HoldNotice,
+        HoldRecallNotice,
+        WantWithdrawn,
+        ObjectUnused,
+        ViewTaken,
+        ViewDropped,
+        OwnerDied,
+    ),
+)
+WAITING = (ASKING, PULLING, RETRYING)
+EMPTY: Map[int, int] = Map()
+
+
+def wake(r: Resolution) -> tuple[Resolution, Out]:
+    """Tell all who waited, in the order in which they asked."""
+    out = tuple([ready(r.object, by, r.wanted[by], r.failure) for by in sorted(r.wanted)])
+    return replace(r, wanted=EMPTY), out
+
+
+def wake_senders(r: Resolution, outcome: Outcome) -> tuple[Resolution, Out]:
+    """Tell those for whom it is enough that the value exists: tasks that are still to be sent, above all."""
+    out = [known(r.object, by, r.wanted[by], outcome) for by in sorted(r.wanted) if r.wanted[by] >= Want.SEND]
+    for by in [by for by in sorted(r.wanted) if r.wanted[by] >= Want.SEND]:
+        r = replace(r, wanted=r.wanted.delete(by))
+    return r, tuple(out)
+
+
+def urgency(r: Resolution) -> int:
+    """Return the strongest reason for which the value is wanted here."""
+    return min(r.wanted.values(), default=Want.SEND)
+
+
+def asking(r: Resolution, here: Here, known: tuple[int, ...] = ()) -> tuple[Resolution, Out]:
+    """Step 1: ask the owner for locations."""
+    attempt = here.mint()
+    r = replace(r, state=ASKING, attempt=attempt, sources=())
+    return r, (Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, known)),)
+
+
+def pulling(r: Resolution, sources: tuple[int, ...], here: Here) -> tuple[Resolution, Out]:
+    """Step 2: select a location, and have this node request a copy from it."""
+    attempt = here.mint()
+    r = replace(r, state=PULLING, attempt=attempt, sources=sources)
+    query = PullQuery(r.object, attempt, here.me, sources[0], r.nbytes, urgency(r))
+    return r, (Send(here.node, query),)
+
+
+def retrying(r: Resolution, here: Here) -> tuple[Resolution, Out]:
+    """Leave a question with the owner for any other location, and ask again for all of them after a while."""
+    attempt = here.mint()
+    pause = backoff_seconds(here.policy, r.round)
+    r = replace(r, state=RETRYING, attempt=attempt, sources=(), round=r.round + 1)
+    return r, (
+        Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, r.tried)),
+        SetTimer(attempt, pause, RetryDue(r.object, attempt)),
+    )
+
+
+def stop(r: Resolution, here: Here) -> Out:
+    """Return the messages that call off what is under way."""
+    if r.state is PULLING:
+        return (Send(here.node, PullCancelNotice(r.object, here.me)),)
+    timer = (CancelTimer(r.attempt),) if r.state is RETRYING else ()
+    return (*timer, Send(owner_of(r.object), LocateCancelNotice(r.object, here.me)))
+
+
+def failed(r: Resolution, failure: Failure, out: Out = ()) -> tuple[Resolution, Out]:
+    """Fail all who wait, and whoever comes later."""
+    r, woken = wake(replace(r, state=FAILED, failure=failure, sources=(), tried=()))
+    return r, out + woken
+
+
+def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
+    """Return every hold that was granted until now."""
+    return None, (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)),)
+
+
+def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
+    """Decide what becomes of a hold when a use of it has ended."""
+    if r.views or not r.unused:
+        return r, ()
+    return give_back(r, here) if r.recalled else (replace(r, state=IDLE), ())
+
+
+# ------------------------------------------------------------------ the value is wanted
+
+
+@TABLE.on(ABSENT, event=CopyWanted, to=(ASKING, PULLING))
+def first_want(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """Until a value is wanted a reference costs no message.  Known locations save the question to the owner."""
+    r = Resolution(r.object, nbytes=e.nbytes, wanted=EMPTY.set(e.by, e.want))
+    if e.nodes:
+        return pulling(r, order_locations(here.policy, r.object, 0, here.node, e.nodes), here)
+    return asking(r, here)
+
+
+@TABLE.on(ASKING, RETRYING, event=CopyWanted)
+def join(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """Several gets of one object wait for one answer."""
+    return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
+
+
+@TABLE.on(PULLING, event=CopyWanted)
+def join_pull(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """A more urgent want makes the pull more urgent; a task still to be sent needs only to know that copies exist."""
+    if e.want >= Want.SEND:
+        return r, (known(r.object, e.by, e.want, placed(r)),)
+    before = urgency(r)
+    r = replace(r, wanted=r.wanted.set(e.by, e.want))
+    if e.want >= before:
+        return r, ()
+    return r, (Send(here.node, PullQuery(r.object, r.attempt, here.me, r.sources[0], r.nbytes, e.want)),)
+
+
+@TABLE.on(LOCAL, IDLE, event=CopyWanted, to=(LOCAL,))
+def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """A held copy is read without a message."""
+    r = replace(r, state=LOCAL, unused=False)
+    if e.want >= Want.SEND:
+        return r, (known(r.object, e.by, e.want, placed(r, here.node)),)
+    return r, (ready(r.object, e.by, e.want),)
+
+
+@TABLE.on(CACHED, FAILED, event=CopyWanted)
+def answer_now(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """A settled question is answered at once, whichever way it was settled."""
+    if e.want >= Want.SEND:
+        outcome = r.failure if r.failure is not None else r.payload
+        assert outcome is not None
+        return r, (known(r.object, e.by, e.want, outcome),)
+    return r, (ready(r.object, e.by, e.want, r.failure),)
+
+
+# ------------------------------------------------------------------ step 1: the owner answers
+
+
+def placed(r: Resolution, *here: int) -> Placed:
+    """Return what a task description says of the object: where its copies are."""
+    return Placed(r.nbytes, here or r.sources)
+
+
+@TABLE.on(ASKING, RETRYING, event=LocateReply, to=(PULLING, CACHED, FAILED, ABSENT))
+def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution | None, Out]:
+    """Pull from the best location; an answer may instead carry the value, or why there is none."""
+    timer = (CancelTimer(r.attempt),) if r.state is RETRYING else ()
+    outcome = e.outcome
+    r, sent = wake_senders(r, outcome)
+    out = timer + sent
+    if type(outcome) is Failure:
+        return failed(r, outcome, out)
+    if type(outcome) is Payload:
+        r, woken = wake(replace(r, state=CACHED, payload=outcome, nbytes=outcome.nbytes))
+        return r, out + woken
+    if not r.wanted:
+        return None, out
+    r = replace(r, nbytes=outcome.nbytes)
+    fresh = tuple([node for node in outcome.nodes if node not in r.tried]) or outcome.nodes
+    r, pull = pulling(r, order_locations(here.policy, r.object, e.attempt, here.node, fresh), here)
+    return r, out + pull
+
+
+@TABLE.on(RETRYING, event=RetryDue, to=(ASKING,))
+def ask_again(r: Resolution, e: RetryDue, here: Here) -> tuple[Resolution, Out]:
+    """Locations that failed once may have recovered: ask for all of them."""
+    r, out = asking(replace(r, tried=()), here)
+    return r, out
+
+
+# ------------------------------------------------------------------ steps 2 and 3: the copy comes, or not
+
+
+@TABLE.on(PULLING, event=PullReply, to=(PULLING, RETRYING, FAILED))
+def try_next(r: Resolution, e: PullReply, here: Here) -> tuple[Resolution, Out]:
+    """Try the next location; when none is left only the owner can know of another.  A full store is final."""
+    if e.failure.cause in ("full", "too_large"):
+        return failed(r, e.failure)
+    r = replace(r, tried=(*r.tried, r.sources[0]))
+    if r.sources[1:]:
+        return pulling(r, r.sources[1:], here)
+    return retrying(r, here)
+
+
+@TABLE.on(*WAITING, event=HoldNotice, to=(LOCAL,))
+def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
+    """The copy is here, however it came: every waiting get and task goes on."""
+    out = stop(r, here) if r.state is not PULLING else ()
+    r = replace(r, state=LOCAL, place=e.place, nbytes=e.nbytes, grants=r.grants + 1, sources=(), tried=(), round=0)
+    r, sent = wake_senders(r, placed(r, here.node))
+    r, woken = wake(r)
+    return r, out + sent + woken
+
+
+@TABLE.on(ABSENT, event=HoldNotice, to=(LOCAL, IDLE))
+def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
+    """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
+    wrote = owner_of(r.object) == here.me
+    return Resolution(
+        r.object, LOCAL if wrote else IDLE, nbytes=e.nbytes, place=e.place, grants=1, unused=not wrote
+    ), ()
+
+
+@TABLE.on(LOCAL, IDLE, event=HoldNotice)
+def granted_again(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
+    """Holds are counted, so that giving them back can never undo a later grant."""
+    return replace(r, grants=r.grants + 1), ()
+
+
+@TABLE.on(CACHED, FAILED, event=HoldNotice)
+def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
+    """The matter is settled without this copy: the hold goes back."""
+    return r, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
+
+
+# ------------------------------------------------------------------ uses end
+
+
+@TABLE.on(*WAITING, event=WantWithdrawn, to=(ABSENT,))
+def withdraw(r: Resolution, e: WantWithdrawn, here: Here) -> tuple[Resolution | None, Out]:
+    """The last to lose interest calls everything off."""
+    if e.by not in r.wanted:
+        return r, ()
+    r = replace(r, wanted=r.wanted.delete(e.by))
+    return (r, ()) if r.wanted else (None, stop(r, here))
+
+
+TABLE.ignore(ABSENT, LOCAL, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
+
+
+@TABLE.on(LOCAL, event=ObjectUnused, to=(IDLE, ABSENT))
+def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
+    """No reference is left here: only a live view still needs the bytes.  The owner's own hold ends with the object."""
+    r = replace(r, unused=True, recalled=r.recalled or owner_of(r.object) == here.me)
+    return rest(r, here)
+
+
+@TABLE.on(CACHED, FAILED, event=ObjectUnused, to=(ABSENT,))
+def forget(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
+    """What was cached goes with the last reference."""
+    return None, ()
+
+
+@TABLE.on(*WAITING, event=ObjectUnused, to=(ABSENT,))
+def call_off(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
+    """Nobody can want it any more."""
+    return None, stop(r, here)
+
+
+TABLE.ignore(ABSENT, IDLE, event=ObjectUnused, why="nothing is kept for it")
+
+
+@TABLE.on(LOCAL, IDLE, event=ViewTaken, to=(LOCAL,))
+def take_view(r: Resolution, e: ViewTaken, here: Here) -> tuple[Resolution, Out]:
+    """A live zero-copy view keeps the hold, even when every reference is gone."""
+    return replace(r, views=r.views + 1, state=LOCAL), ()
+
+
+TABLE.never(ABSENT, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
+
+
+@TABLE.on(LOCAL, event=ViewDropped, to=(IDLE, ABSENT))
+def drop_view(r: Resolution, e: ViewDropped, here: Here) -> tuple[Resolution | None, Out]:
+    """The last view of a value may have been its last use."""
+    return rest(replace(r, views=r.views - 1), here)
+
+
+TABLE.never(ABSENT, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why="a view keeps the record")
+
+
+@TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
+def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution | None, Out]:
+    """The node needs the room, or the object is released: give the hold back as soon as nothing uses it."""
+    if r.state is IDLE:
+        return give_back(r, here)
+    return replace(r, recalled=True), ()
+
+
+TABLE.ignore(ABSENT, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")
+
+
+@TABLE.on(*WAITING, event=OwnerDied, to=(FAILED,))
+def share_fate(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution, Out]:
+    """Without its owner an object means nothing, even where copies survive."""
+    out = stop(r, here)[:1] if r.state in (PULLING, RETRYING) else ()
+    failure = Failure("owner_died", r.object, owner_of(r.object))
+    r, sent = wake_senders(r, failure)
+    return failed(r, failure, out + sent)
+
+
+TABLE.ignore(ABSENT, LOCAL, IDLE, CACHED, FAILED, event=OwnerDied, why="the bytes are here, or nobody wants them")

@@ -1,0 +1,370 @@
+"""The execution tables at the worker: a task from its arrival to its reply, and the desk at which one sits.
+
+A worker pins what a task was lent, makes by-reference arguments readable here, lets the task have the worker's
+one thread in its turn, places large returns in the object store, and reports what became of what it was lent.
+The *desk* is that thread.  Nothing waits behind a task that blocks or that takes long: what has not begun is
+handed back to its owner, exactly once against its start, because both are decided here.
+
+This file refuses to know where values lie and who owns them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.effects import Interrupt, Kill, Run, Send, SetTimer
+from freehold.core.events import ArgumentReady, Lent, Pinned, ReportWanted, Unpinned, ValuePut, WantWithdrawn, wanted
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import (
+    BlockedNotice,
+    Report,
+    ResumedNotice,
+    StopNotice,
+    TaskQuery,
+    TaskReply,
+    TaskReturnNotice,
+)
+from freehold.core.policies import INLINED_BYTES_MAX
+from freehold.core.task_events import (
+    DeskBlocked,
+    DeskResumed,
+    HoldReported,
+    ReturnPlaced,
+    RunEnded,
+    ThreadBlocked,
+    ThreadResumed,
+    TurnDropped,
+    TurnGiven,
+    TurnLost,
+    TurnOver,
+    TurnSlow,
+    TurnWanted,
+)
+from freehold.core.values import Failure, Outcome, Payload, Want
+
+
+class Running(State):
+    """How far a task is that was sent to this worker."""
+
+    ABSENT = "it is not here, or not any more"
+    FETCHING = "arguments are being made readable here", ArgumentReady
+    READY = "it waits for its turn at the desk"
+    RUNNING = "the function runs", RunEnded
+    PLACING = "large returns are being placed in the object store", ReturnPlaced
+    REPORTING = "what became of the references it was lent is being gathered", HoldReported
+
+
+ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING = Running
+
+
+class Run_(msgspec.Struct, frozen=True, gc=False):
+    """One task, as its worker knows it."""
+
+    task: int
+    state: Running = ABSENT
+    attempt: int = 0  # of the run, this worker's number
+    query: TaskQuery | None = None
+    missing: int = 0  # arguments, returns or reports that are awaited
+    outcomes: tuple[Outcome | None, ...] = ()
+    reports: tuple[Report, ...] = ()
+    seconds: float = 0.0
+    blocked: int = 0  # threads of the task that wait in a get, wait or put
+
+
+TABLE = Table(
+    "running",
+    Running,
+    (
+        TaskQuery,
+        ArgumentReady,
+        TurnGiven,
+        TurnLost,
+        RunEnded,
+        ReturnPlaced,
+        HoldReported,
+        StopNotice,
+        ThreadBlocked,
+        ThreadResumed,
+    ),
+)
+
+
+def needed_by(query: TaskQuery) -> dict[int, tuple[tuple[int, ...], int]]:
+    """Return the objects that must be readable before the task can run, with what is known of their copies."""
+    needed: dict[int, tuple[tuple[int, ...], int]] = {query.description.function: ((), 0)}
+    for slot in query.description.slots:
+        if slot.value is None:
+            needed[slot.object] = (slot.nodes, slot.nbytes)
+    return needed
+
+
+@TABLE.on(ABSENT, event=TaskQuery, to=(FETCHING,))
+def accept(r: Run_, e: TaskQuery, here: Here) -> tuple[Run_, Out]:
+    """Pin what the task was lent, and fetch what it needs."""
+    needed = needed_by(e)
+    r = Run_(e.task, FETCHING, 0, e, len(needed))
+    pins = [Pinned(ref) for ref in e.lent]
+    fetches = [wanted(here.me, object, e.task, Want.RUN, nodes, nbytes) for object, (nodes, nbytes) in needed.items()]
+    return r, (*pins, *fetches)
+
+
+TABLE.never(FETCHING, READY, RUNNING, PLACING, REPORTING, event=TaskQuery, why="a task is sent to one worker once")
+
+
+@TABLE.on(FETCHING, event=ArgumentReady, to=(READY, REPORTING))
+def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_, Out]:
+    """The last argument makes the task ready; one that failed is the task's outcome."""
+    if e.failure is not None:
+        return not_run(r, e.failure)
+    r = replace(r, missing=r.missing - 1)
+    return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task),))
+
+
+TABLE.ignore(ABSENT, REPORTING, event=ArgumentReady, why="another argument failed, or the task was cancelled")
+TABLE.never(READY, RUNNING, PLACING, event=ArgumentReady, why="each argument is fetched once")
+
+
+def not_run(r: Run_, failure: Failure) -> tuple[Run_, Out]:
+    """Settle a task without running it."""
+    assert r.query is not None
+    withdrawn = [WantWithdrawn(object, r.task) for object in needed_by(r.query)] if r.state is FETCHING else []
+    after, out = report(replace(r, outcomes=(failure,) * r.query.description.returns, seconds=-1.0))
+    return after, (*withdrawn, *out)
+
+
+@TABLE.on(READY, event=TurnGiven, to=(RUNNING,))
+def start(r: Run_, e: TurnGiven, here: Here) -> tuple[Run_, Out]:
+    """From here on the task counts as started."""
+    assert r.query is not None
+    attempt = here.mint()
+    return replace(r, state=RUNNING, attempt=attempt), (Run(r.task, attempt, r.query.description),)
+
+
+TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, event=TurnGiven, why="only a ready task has a turn")
+
+
+@TABLE.on(READY, event=TurnLost, to=(ABSENT,))
+def hand_back(r: Run_, e: TurnLost, here: Here) -> tuple[None, Out]:
+    """The task is its owner's again; nothing of it was used here."""
+    assert r.query is not None
+    notice = Send(r.query.caller, TaskReturnNotice(r.task, r.query.attempt, here.me))
+    return None, (notice, *[Unpinned(ref) for ref in r.query.lent])
+
+
+TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, event=TurnLost, why="only a ready task waits for a turn")
+
+
+@TABLE.on(RUNNING, event=RunEnded, to=(PLACING, REPORTING))
+def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
+    """Small returns travel in the reply, up to a bound in all; the others are written to this node's store."""
+    outcomes: list[Outcome | None] = []
+    puts: list[ValuePut] = []
+    inlined = 0
+    for index, outcome in enumerate(e.outcomes):
+        if type(outcome) is Payload:
+            small = outcome.nbytes <= here.policy.inline_bytes_max and inlined + outcome.nbytes <= INLINED_BYTES_MAX
+            if not small:
+                puts.append(ValuePut(r.task + index, outcome, r.task))
+                outcomes.append(None)
+                continue
+            inlined += outcome.nbytes
+        outcomes.append(outcome)
+    over: Out = (TurnOver(), Send(here.node, ResumedNotice(here.me))) if r.blocked else (TurnOver(),)
+    r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0)
+    if puts:
+        return replace(r, state=PLACING), (*over, *puts)
+    r, out = report(r)
+    return r, (*over, *out)
+
+
+@TABLE.on(PLACING, event=ReturnPlaced, to=(REPORTING,))
+def placed(r: Run_, e: ReturnPlaced, here: Here) -> tuple[Run_, Out]:
+    """The reply waits for the last return to be placed."""
+    index = e.object - r.task
+    outcomes = (*r.outcomes[:index], e.outcome, *r.outcomes[index + 1 :])
+    r = replace(r, outcomes=outcomes, missing=r.missing - 1)
+    return (r, ()) if r.missing else report(r)
+
+
+TABLE.never(ABSENT, FETCHING, READY, RUNNING, REPORTING, event=ReturnPlaced, why="nothing is being placed")
+
+
+def report(r: Run_) -> tuple[Run_, Out]:
+    """Gather what became of each reference that the task was lent; there is at least its function."""
+    assert r.query is not None
+    r = replace(r, state=REPORTING, missing=len(r.query.lent))
+    return r, tuple([ReportWanted(ref, r.task) for ref in r.query.lent])
+
+
+@TABLE.on(REPORTING, event=HoldReported, to=(ABSENT,))
+def reply(r: Run_, e: HoldReported, here: Here) -> tuple[Run_ | None, Out]:
+    """Reply when the report is complete.
+
+    References inside the returns that the caller did not lend us are lent to it, *after* the reply: its counts
+    must exist when the owner, which may be we, asks about them.
+    """
+    if e.keeps or e.lent:
+        r = replace(r, reports=(*r.reports, Report(e.object, e.keeps, e.lent)))
+    r = replace(r, missing=r.missing - 1)
+    if r.missing:
+        return r, ()
+    query = r.query
+    assert query is not None
+    outcomes = tuple([outcome for outcome in r.outcomes if outcome is not None])
+    message = TaskReply(r.task, query.attempt, here.me, outcomes, r.reports, r.seconds)
+    inside = {ref for outcome in outcomes if type(outcome) is not Failure for ref in outcome.refs}
+    lent = [Lent(ref, (query.caller,)) for ref in sorted(inside.difference(query.lent))]
+    return None, (Send(query.caller, message), *lent)
+
+
+TABLE.never(ABSENT, FETCHING, READY, RUNNING, PLACING, event=HoldReported, why="no report was asked for")
+
+
+@TABLE.on(FETCHING, READY, event=StopNotice, to=(REPORTING,))
+def cancel(r: Run_, e: StopNotice, here: Here) -> tuple[Run_, Out]:
+    """What has not begun never does."""
+    dropped = (TurnDropped(r.task),) if r.state is READY else ()
+    after, out = not_run(r, Failure("cancelled", r.task, here.me))
+    return after, (*dropped, *out)
+
+
+@TABLE.on(RUNNING, event=StopNotice)
+def interrupt(r: Run_, e: StopNotice, here: Here) -> tuple[Run_, Out]:
+    """A running task is interrupted, or (force) its worker ended."""
+    return r, (Kill(here.me) if e.force else Interrupt(r.task),)
+
+
+TABLE.ignore(ABSENT, PLACING, REPORTING, event=StopNotice, why="what is finished cannot be cancelled")
+
+
+@TABLE.on(RUNNING, event=ThreadBlocked)
+def lend_cpu(r: Run_, e: ThreadBlocked, here: Here) -> tuple[Run_, Out]:
+    """A task that waits lends its CPU, and keeps nobody waiting behind it."""
+    first = (DeskBlocked(), Send(here.node, BlockedNotice(here.me))) if not r.blocked else ()
+    return replace(r, blocked=r.blocked + 1), first
+
+
+@TABLE.on(RUNNING, event=ThreadResumed)
+def take_cpu(r: Run_, e: ThreadResumed, here: Here) -> tuple[Run_, Out]:
+    """Its last waiting thread goes on."""
+    last = (DeskResumed(), Send(here.node, ResumedNotice(here.me))) if r.blocked == 1 else ()
+    return replace(r, blocked=r.blocked - 1), last
+
+
+for _event in (ThreadBlocked, ThreadResumed):
+    TABLE.ignore(ABSENT, FETCHING, READY, PLACING, REPORTING, event=_event, why="a thread that outlived its task")
+
+# ------------------------------------------------------------------ the desk
+
+
+class Sitting(State):
+    """Who has the worker's thread."""
+
+    FREE = "nobody"
+    BUSY = "a task"
+    CLOSED = "a task that waits, or takes long: nobody may queue behind it"
+
+
+FREE, BUSY, CLOSED = Sitting
+
+
+class Desk(msgspec.Struct, frozen=True, gc=False):
+    """The thread on which a worker runs its tasks, one at a time."""
+
+    state: Sitting = FREE
+    turn: int = 0  # counts turns, so that a timer knows whose it was
+    queue: tuple[int, ...] = ()  # tasks that wait for their turn
+    timed: bool = False  # a timer is running
+    attempt: int = 0  # of the timer
+    timed_turn: int = 0  # the turn for which it was set
+
+
+DESK = Table(
+    "desk",
+    Sitting,
+    (TurnWanted, TurnOver, TurnSlow, TurnDropped, DeskBlocked, DeskResumed),
+)
+
+
+def watch(r: Desk, here: Here) -> tuple[Desk, Out]:
+    """See to it that the running task does not keep others waiting for long."""
+    if r.timed or not r.queue:
+        return r, ()
+    attempt = here.mint()
+    timer = SetTimer(attempt, here.policy.slow_seconds, TurnSlow(attempt))
+    return replace(r, timed=True, attempt=attempt, timed_turn=r.turn), (timer,)
+
+
+def close(r: Desk) -> tuple[Desk, Out]:
+    """Hand back everything that has not begun."""
+    return replace(r, state=CLOSED, queue=()), tuple([TurnLost(task) for task in r.queue])
+
+
+@DESK.on(FREE, event=TurnWanted, to=(BUSY,))
+def sit_down(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """The desk is free."""
+    return replace(r, state=BUSY, turn=r.turn + 1), (TurnGiven(e.task),)
+
+
+@DESK.on(BUSY, event=TurnWanted)
+def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """Wait in line, but not for long."""
+    return watch(replace(r, queue=(*r.queue, e.task)), here)
+
+
+@DESK.on(CLOSED, event=TurnWanted)
+def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """Go back to your owner: another worker will be found."""
+    return r, (TurnLost(e.task),)
+
+
+@DESK.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY))
+def next_please(r: Desk, e: TurnOver, here: Here) -> tuple[Desk, Out]:
+    """First come, first served."""
+    if not r.queue:
+        return replace(r, state=FREE), ()
+    first = r.queue[0]
+    r, timer = watch(replace(r, state=BUSY, turn=r.turn + 1, queue=r.queue[1:]), here)
+    return r, (TurnGiven(first), *timer)
+
+
+DESK.never(FREE, event=TurnOver, why="nobody had a turn")
+
+
+@DESK.on(BUSY, event=TurnSlow, to=(CLOSED,))
+def too_slow(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
+    """The task for which the timer was set still runs; a later one gets its own time."""
+    r = replace(r, timed=False)
+    return close(r) if r.timed_turn == r.turn and r.queue else watch(r, here)
+
+
+@DESK.on(FREE, CLOSED, event=TurnSlow)
+def slow_no_matter(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
+    """Nobody waits behind it."""
+    return replace(r, timed=False), ()
+
+
+@DESK.on(BUSY, event=TurnDropped)
+def leave_queue(r: Desk, e: TurnDropped, here: Here) -> tuple[Desk, Out]:
+    """A cancelled task leaves the line."""
+    return replace(r, queue=tuple([task for task in r.queue if task != e.task])), ()
+
+
+DESK.never(FREE, CLOSED, event=TurnDropped, why="nobody waits in line")
+
+
+@DESK.on(BUSY, event=DeskBlocked, to=(CLOSED,))
+def block(r: Desk, e: DeskBlocked, here: Here) -> tuple[Desk, Out]:
+    """Who waits behind a task that waits may be the one it waits for."""
+    return close(r)
+
+
+@DESK.on(CLOSED, event=DeskResumed, to=(BUSY,))
+def resume(r: Desk, e: DeskResumed, here: Here) -> tuple[Desk, Out]:
+    """Others may queue again."""
+    return replace(r, state=BUSY), ()
+
+
+DESK.ignore(CLOSED, event=DeskBlocked, why="it is closed")
+DESK.never(FREE, event=DeskBlocked, why="only a running task blocks")
+DESK.ignore(BUSY, FREE, event=DeskResumed, why="it is open")

@@ -1,0 +1,300 @@
+"""A session: the engine made of the core and any driver.  One for each process of a cluster.
+
+It turns values into payloads and failures into exceptions, keeps the one ObjectRef of each object, and runs
+tasks for the driver.  It takes no protocol decision: what it does is tell the core what happened.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from freehold.core import serde
+from freehold.core.driver import Host
+from freehold.core.errors import GetTimeoutError, SessionError
+from freehold.core.events import (
+    Event,
+    GetWanted,
+    PutWanted,
+    RefCreated,
+    RefDropped,
+    RefsFound,
+    RefsHeld,
+    RequestAbandoned,
+    ViewTaken,
+)
+from freehold.core.failures import exception_of
+from freehold.core.ids import object_id, object_name
+from freehold.core.queries import Held, readable
+from freehold.core.refs import ObjectRef
+from freehold.core.task_events import CancelAsked, TaskSubmitted
+from freehold.core.tasks import describe
+from freehold.core.trace import Step
+from freehold.core.values import Description, Failure, Payload, Want
+from freehold.core.worker import Worker
+
+
+class Session:
+    """One process's part in a cluster.
+
+    Args:
+        worker: the party.
+        host: its driver.
+        nonce: 16 bytes that name the cluster; references of another one are refused.
+    """
+
+    def __init__(self, worker: Worker, host: Host, nonce: bytes) -> None:
+        self.worker = worker
+        self.host = host
+        self.nonce = nonce
+        self.closed = False
+        self.task = 0  # the task that runs in this process now
+        self.kept: Any = None  # what it returned, until the core has heard: references inside must not die before
+        self.dropped: deque[int] = deque()  # objects whose last reference died since the last look
+        self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}
+        self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()  # of the counter: a task's returns follow each other
+
+    # ------------------------------------------------------------------ references
+
+    def check_open(self, ref: ObjectRef[Any] | None = None) -> None:
+        """Refuse a reference of a cluster that is gone."""
+        if self.closed:
+            name = f" {object_name(ref._id)}" if ref is not None else ""
+            raise SessionError(f"the cluster of the reference{name} was shut down")
+
+    def check(self, ref: object, what: str) -> ObjectRef[Any]:
+        """Return a reference of this session, or say what was given instead."""
+        if not isinstance(ref, ObjectRef):
+            raise TypeError(f"{what} wants an ObjectRef, not {type(ref).__name__}: {ref!r:.80}")
+        ref._session.check_open(ref)
+        if ref._session.nonce != self.nonce:
+            raise SessionError(f"{ref!r} belongs to another cluster", object=object_name(ref._id))
+        return ref
+
+    def mint(self, count: int = 1) -> int:
+        """Return the first of ``count`` object names that follow each other."""
+        with self._lock:
+            first = next(self._numbers)
+            for _ in range(count - 1):
+                next(self._numbers)
+        return object_id(self.worker.me, first)
+
+    def new_ref(self, object: int) -> ObjectRef[Any]:
+        """Return the one reference of this process to an object that it has not seen before."""
+        ref: ObjectRef[Any] = ObjectRef(object, self)
+        self.refs[object] = weakref.ref(ref)
+        return ref
+
+    def reference(self, object: int) -> ObjectRef[Any]:
+        """Return this process's reference to an object that something here holds already."""
+        fresh: list[ObjectRef[Any]] = []
+        ref = self.adopter(fresh)(self.nonce, object)
+        if fresh:
+            self.host.tell(RefsHeld((object,)))
+        return ref
+
+    def adopter(self, fresh: list[ObjectRef[Any]]) -> Callable[[bytes, int], ObjectRef[Any]]:
+        """Return the function that makes references while a value is unpickled; new ones are added to ``fresh``."""
+
+        def adopt(nonce: bytes, object: int) -> ObjectRef[Any]:
+            if nonce != self.nonce:
+                raise SessionError(f"{object_name(object)} belongs to another cluster", object=object_name(object))
+            known = self.refs.get(object)
+            ref = known() if known is not None else None
+            if ref is None:
+                ref = self.new_ref(object)
+                fresh.append(ref)
+            return ref
+
+        return adopt
+
+    def drops(self) -> list[Event]:
+        """Return what became of references since the last look.  Called with the driver's exclusion."""
+        events: list[Event] = []
+        while self.dropped:
+            object = self.dropped.popleft()
+            known = self.refs.get(object)
+            if known is not None and known() is None:
+                del self.refs[object]
+                events.append(RefDropped(object))
+        return events
+
+    # ------------------------------------------------------------------ put and get
+
+    def put(self, value: Any) -> ObjectRef[Any]:
+        """Create an object; a large value is in the object store when this returns."""
+        if isinstance(value, ObjectRef):
+            raise TypeError("put of an ObjectRef: put a value, or a list that contains the reference")
+        return self.put_payload(serde.serialize(value))
+
+    def put_payload(self, serialized: serde.Serialized) -> ObjectRef[Any]:
+        """Create an object from what is serialized already."""
+        object = self.mint()
+        payload = self.payload(serialized)
+        ref = self.new_ref(object)
+        if serialized.nbytes <= self.worker.policy.inline_bytes_max:
+            self.host.tell(RefCreated(object, payload))
+            return ref
+        request = self.request()
+        self.host.tell(PutWanted(request, object, self.task), RefCreated(object, payload, request))
+        self.wait_for(request)
+        found = readable(self.worker, object)
+        if isinstance(found, Failure):
+            raise exception_of(found)
+        return ref
+
+    def payload(self, serialized: serde.Serialized) -> Payload:
+        """Return a value as the core sees it; the token of a small one is its bytes, ready to travel."""
+        small = serialized.nbytes <= self.worker.policy.inline_bytes_max
+        token = serde.pack(serialized) if small else serialized
+        return Payload(serialized.nbytes, serialized.refs, token)
+
+    def request(self) -> int:
+        """Return a number for a call that waits."""
+        return self.worker.mint()
+
+    def wait_for(self, request: int) -> Failure | None:
+        """Wait until a request is settled; if the user interrupts, withdraw it."""
+        try:
+            return self.host.block(request)
+        except BaseException:
+            self.host.tell(RequestAbandoned(request))
+            raise
+
+    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
+        """Return the values, in order; raise the first failure, in order, among those that are settled."""
+        objects = [ref._id for ref in refs]
+        missing = [object for object in objects if readable(self.worker, object) is None]
+        if missing:
+            self.await_objects(missing, Want.GET, len(missing), timeout)
+            self.raise_first(objects)
+        return [self.value(object) for object in objects]
+
+    def await_objects(self, objects: list[int], want: int, needed: int, timeout: float | None) -> Failure | None:
+        """Block until ``needed`` of the objects are there; raise if the time of a get passes."""
+        request = self.request()
+        seconds = -1.0 if timeout is None else timeout
+        self.host.tell(GetWanted(request, tuple(objects), needed, want, seconds, self.task))
+        failure = self.wait_for(request)
+        if failure is None or (want != Want.GET and failure.cause == "timeout"):
+            return failure
+        if failure.cause == "timeout":
+            late = sum(readable(self.worker, object) is None for object in objects)
+            name = object_name(failure.object)
+            raise GetTimeoutError(f"{late} of {len(objects)} objects were not there after {timeout} s", object=name)
+        raise exception_of(failure)
+
+    def raise_first(self, objects: list[int]) -> None:
+        """Raise the first failure, in order, among the objects that are settled."""
+        for object in objects:
+            found = readable(self.worker, object)
+            if isinstance(found, Failure):
+                raise exception_of(found, self.history(object))
+
+    def value(self, object: int) -> Any:
+        """Return a fresh value of an object that is readable here."""
+        found = readable(self.worker, object)
+        if isinstance(found, Payload):
+            return self.load(found.token, object, bool(found.refs))
+        if isinstance(found, Held):
+            self.host.tell(ViewTaken(object))
+            return self.load(self.host.view(object, *found), object, True)
+        if isinstance(found, Failure):
+            raise exception_of(found, self.history(object))
+        return self.get([self.refs[object]()], None)[0]  # type: ignore[list-item]  # taken away meanwhile
+
+    def load(self, data: bytes | memoryview, outer: int, refs: bool) -> Any:
+        """Unpickle a value; references found inside it become ours."""
+        if not refs:
+            return serde.deserialize(data)
+        fresh: list[ObjectRef[Any]] = []
+        value = serde.deserialize(data, self.adopter(fresh))
+        if fresh:
+            objects = tuple([ref._id for ref in fresh])
+            self.host.tell(RefsFound(outer, objects) if outer else RefsHeld(objects))
+        return value
+
+    # ------------------------------------------------------------------ wait, futures, cancel
+
+    def wait(
+        self, refs: Sequence[ObjectRef[Any]], needed: int, timeout: float | None, fetch: bool
+    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+        """Return (ready, unready), both in the order given, ``needed`` ready ones at most."""
+        objects = [ref._id for ref in refs]
+        ready = self.ready(objects, fetch)
+        if len(ready) < needed:
+            missing = [object for object in objects if object not in ready]
+            want = Want.WAIT if fetch else Want.LOOK
+            self.await_objects(missing, want, needed - len(ready), timeout)
+            ready = self.ready(objects, fetch)
+        chosen = set([object for object in objects if object in ready][:needed])
+        return [ref for ref in refs if ref._id in chosen], [ref for ref in refs if ref._id not in chosen]
+
+    def ready(self, objects: list[int], fetch: bool) -> set[int]:
+        """Return the objects that are readable here or failed; without ``fetch`` it is enough that they exist."""
+        found = {object for object in objects if readable(self.worker, object) is not None}
+        if fetch:
+            return found
+        placed = {object for object in objects if (r := self.worker.promotion.get(object)) is not None and r.nodes}
+        return found | placed
+
+    def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
+        """Return a future of the value; it keeps the reference alive."""
+        self.check(ref, "future")
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        request = self.request()
+
+        def settled(failure: Failure | None) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(self.value(ref._id))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self.host.call_when_settled(request, settled)
+        self.host.tell(GetWanted(request, (ref._id,), 1))
+        return future
+
+    def cancel(self, ref: ObjectRef[Any], force: bool) -> None:
+        """Cancel the task that produces the object."""
+        self.host.tell(CancelAsked(ref._id, force))
+
+    # ------------------------------------------------------------------ tasks
+
+    def submit(
+        self, function: ObjectRef[Any], name: str, args: Any, kwargs: Any, returns: int, shape: Any, retries: int
+    ) -> list[ObjectRef[Any]]:
+        """Submit a task; return the references to what it returns."""
+        payload, slots, kept = describe(self, name, args, kwargs)
+        task = self.mint(max(returns, 1))
+        description = Description(task, function._id, name, payload, slots, returns, shape)
+        refs = [self.new_ref(task + index) for index in range(returns)]
+        self.host.tell(TaskSubmitted(task, description, retries))
+        del kept  # implicit puts of large arguments: the task carries them from here on
+        return refs
+
+    # ------------------------------------------------------------------ looking, and the end
+
+    def story(self, object: int) -> list[Step]:
+        """Return the recorded steps of one object on all parties."""
+        from freehold.core.trace import story
+
+        return story(self.host.steps(), object)
+
+    def history(self, object: int) -> tuple[str, ...]:
+        """Return the last few steps of an object, in words, as far as they are known in this process."""
+        return ()
+
+    def close(self) -> None:
+        """Leave the cluster, or end it."""
+        if not self.closed:
+            self.closed = True
+            self.host.close()

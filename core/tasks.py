@@ -1,0 +1,140 @@
+"""Tasks as Python sees them: arguments into a description at the caller, a description into a call at the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from freehold.core import serde
+from freehold.core.effects import Run
+from freehold.core.failures import failure_of
+from freehold.core.policies import INLINED_BYTES_MAX
+from freehold.core.refs import ObjectRef
+from freehold.core.task_events import RunEnded
+from freehold.core.values import Description, Failure, Payload, Slot
+
+if TYPE_CHECKING:
+    from freehold.core.session import Session
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Payload, tuple[Slot, ...], list[Any]]:
+    """Serialize arguments.  References given as arguments leave holes, to be filled with their values.
+
+    Returns:
+        The payload, the slots for the holes, and references that must live until the task is submitted.
+    """
+    holes: list[int | str] = [index for index, value in enumerate(args) if isinstance(value, ObjectRef)]
+    holes += [key for key, value in kwargs.items() if isinstance(value, ObjectRef)]
+    kept: list[Any] = []
+    try:
+        serialized = serialize_call(args, kwargs, holes)
+        if serialized.nbytes > session.worker.policy.inline_bytes_max:
+            args, kwargs, holes, kept = put_large(session, args, kwargs, holes)
+            serialized = serialize_call(args, kwargs, holes)
+    except TypeError as error:
+        raise TypeError(f"an argument of {name}: {error}") from error
+    given = [session.check(args[hole] if isinstance(hole, int) else kwargs[hole], name) for hole in holes]
+    slots = tuple([Slot(ref._id) for ref in given])
+    return Payload(serialized.nbytes, serialized.refs, serde.pack(serialized)), slots, kept
+
+
+def serialize_call(args: Any, kwargs: Any, holes: list[int | str]) -> serde.Serialized:
+    """Serialize (args, kwargs, holes) with None in the holes."""
+    if holes:
+        args = [None if isinstance(value, ObjectRef) else value for value in args]
+        kwargs = {key: None if isinstance(value, ObjectRef) else value for key, value in kwargs.items()}
+    return serde.serialize((tuple(args), kwargs, tuple(holes)))
+
+
+def put_large(session: Session, args: Any, kwargs: Any, holes: list[int | str]) -> Any:
+    """Put arguments that are too large for a description, largest first until the rest fits; pass them by reference."""
+    limit = session.worker.policy.inline_bytes_max
+    places: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    sized = [(serde.serialize(value), place) for place, value in places if place not in holes]
+    rest = sum(serialized.nbytes for serialized, _ in sized)
+    args, kwargs, holes, kept = list(args), dict(kwargs), list(holes), []
+    for serialized, place in sorted(sized, key=lambda item: -item[0].nbytes):
+        if serialized.nbytes <= limit and rest <= INLINED_BYTES_MAX:
+            break
+        rest -= serialized.nbytes
+        ref = session.put_payload(serialized)
+        kept.append(ref)
+        holes.append(place)
+        if isinstance(place, int):
+            args[place] = ref
+        else:
+            kwargs[place] = ref
+    return args, kwargs, holes, kept
+
+
+def perform(session: Session, description: Description) -> tuple[Payload | Failure, ...]:
+    """Run a task in this process and return its outcomes; BaseExceptions that end a process pass through.
+
+    Its by-reference arguments and its function are readable here.
+    """
+    try:
+        session.task = description.task
+        function = session_function(session, description.function)
+        args, kwargs = arguments(session, description)
+        session.kept = function(*args, **kwargs)
+        outcomes = serialize_returns(session, description, session.kept)
+    except KeyboardInterrupt:
+        outcomes = (Failure("cancelled", description.task, session.worker.me),) * description.returns
+    except Exception as error:
+        failure = failure_of(error, description.name, description.task, session.worker.me)
+        outcomes = (failure,) * description.returns
+    finally:
+        session.task = 0
+    return outcomes
+
+
+def session_function(session: Session, object: int) -> Any:
+    """Return a remote function; a process unpickles it once and holds a reference to it from then on."""
+    cached = session.functions.get(object)
+    if cached is None:
+        ref = session.reference(object)
+        cached = session.functions[object] = (session.value(object), ref)
+    return cached[0]
+
+
+def arguments(session: Session, description: Description) -> Arguments:
+    """Return (args, kwargs) with the values of references in the holes."""
+    payload = description.payload
+    args, kwargs, holes = session.load(payload.token, 0, bool(payload.refs))
+    if holes:
+        args = list(args)
+        for hole, slot in zip(holes, description.slots, strict=True):
+            (args if isinstance(hole, int) else kwargs)[hole] = slot_value(session, slot)
+    return tuple(args), kwargs
+
+
+def slot_value(session: Session, slot: Slot) -> Any:
+    """Return the value of one argument that was given as a reference."""
+    if slot.value is not None:
+        return session.load(slot.value.token, 0, bool(slot.value.refs))
+    return session.value(slot.object)
+
+
+def serialize_returns(session: Session, description: Description, result: Any) -> tuple[Payload | Failure, ...]:
+    """Return what a function returned as one payload for each reference that its caller has."""
+    count = description.returns
+    if count == 1:
+        values = (result,)
+    elif count == 0:
+        values = ()
+    else:
+        values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        if len(values) != count:
+            raise ValueError(f"{description.name} has num_returns={count} but returned {len(values)} values")
+    return tuple([session.payload(serde.serialize(value)) for value in values])
+
+
+def run_task(session: Session, run: Run, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Run a task on this thread and tell the core how it ended."""
+    start = clock()
+    outcomes = perform(session, run.description)
+    session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
+    session.kept = None

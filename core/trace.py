@@ -1,0 +1,151 @@
+"""Steps, and the story of one object: a query over steps, not a log format.
+
+Every table step of every party is a fact: which record, from which state to which, by which event, because of
+which other step.  A process keeps its last few thousand in a ring.  Values' tokens are never kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from freehold.core.effects import Effect, Move, Send
+from freehold.core.events import Event
+from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
+from freehold.core.values import Description, Payload
+
+RING_STEPS = 4096
+
+
+class Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One step of one record."""
+
+    step: int  # (party, count), packed like an object's name
+    cause: int  # the step that caused it, 0 for a user
+    at: float  # seconds
+    table: str
+    object: int  # the object or task that the record is about; 0 for a party's only record of a kind
+    before: str
+    after: str
+    event: str
+    detail: str  # what of the event a reader needs
+    asks: tuple[str, ...]  # what the step asked for, in words
+
+
+class Ring:
+    """The last steps of one party.  Recording keeps records as they are; words are made when somebody asks."""
+
+    def __init__(self, size: int = RING_STEPS) -> None:
+        self.raw: deque[tuple[Any, ...]] = deque(maxlen=size)
+
+    def record(
+        self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any, out: tuple[Any, ...]
+    ) -> None:
+        """Take note of one step (``Party.watch``)."""
+        self.raw.append(
+            (
+                step,
+                cause,
+                at,
+                type(before).__name__,
+                name,
+                before.state,
+                None if after is None else after.state,
+                type(event),
+                detail(event),
+                [asked(wish) for wish in out if isinstance(wish, Effect)],
+            )
+        )
+
+    def steps(self) -> list[Step]:
+        """Return what is in the ring, oldest first."""
+        steps = []
+        for step, cause, at, kind, name, before, after, event, told, asks in self.raw:
+            about = name if isinstance(name, int) else 0
+            after_name = after.name if after is not None else "-"
+            table = TABLE_NAMES.get(kind, kind.lower())
+            steps.append(
+                Step(step, cause, at, table, about, before.name, after_name, event.__name__, told, tuple(asks))
+            )
+        return steps
+
+
+TABLE_NAMES = {"Run_": "running", "Member": "membership"}
+
+
+def detail(event: Any) -> str:
+    """Return what a reader needs to know of an event beside its name, without any value."""
+    kind = type(event)
+    words = []
+    for field in kind.__struct_fields__:
+        value = getattr(event, field)
+        words += word(field, value)
+    return " ".join(words)
+
+
+def word(field: str, value: Any) -> list[str]:
+    """Return one field in words; names of objects and attempts are left to the columns."""
+    if field in ("object", "attempt", "task", "request", "pool", "room"):
+        return []
+    if field in ("asker", "creator", "borrower", "executor", "caller", "owner", "worker", "node", "party", "source"):
+        return [f"{field}={party_name(value)}"] if value else []
+    if field in ("nodes", "workers", "lent", "known") and isinstance(value, tuple):
+        if field == "lent" and value and value[0] > 1 << COUNTER_BITS:
+            return ["lent=" + ",".join(map(object_name, value))]
+        return [f"{field}=" + ",".join(map(party_name, value))] if value else []
+    if isinstance(value, Payload):
+        return [f"{field}={value.nbytes} B"]
+    if isinstance(value, Description):
+        return description_words(value)
+    if isinstance(value, msgspec.Struct):
+        return [f"{field}={type(value).__name__}", *detail(value).split()]
+    if isinstance(value, bool):
+        return [field] if value else []
+    if isinstance(value, int | float) and field in ("nbytes", "offset", "count", "seconds"):
+        return [f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"]
+    if isinstance(value, str) and value:
+        return [f"{field}={value}"]
+    return []
+
+
+def description_words(description: Description) -> list[str]:
+    """Return a task description in words: which arguments are inlined, which are references."""
+    words = [f"function={description.name}", f"arguments={description.payload.nbytes} B"]
+    for slot in description.slots:
+        inlined = f"inlined {slot.value.nbytes} B" if slot.value else "by reference"
+        words.append(f"{object_name(slot.object)} {inlined}")
+    return words
+
+
+def asked(effect: Effect) -> str:
+    """Return an effect in words."""
+    if isinstance(effect, Send):
+        return f"{type(effect.message).__name__} to {party_name(effect.target)}"
+    if isinstance(effect, Move):
+        return f"Move to {party_name(effect.target)}" if effect.target else f"Move {effect.nbytes} B"
+    return type(effect).__name__
+
+
+def story(steps: Iterable[Step], object: int) -> list[Step]:
+    """Return the steps of one object, on every party, in the order of time and cause."""
+    mine = [step for step in steps if step.object == object]
+    return sorted(mine, key=lambda step: (step.at, step.step & COUNTER_MASK, step.step))
+
+
+def table(steps: list[Step], title: str = "") -> str:
+    """Return steps as text in fixed columns."""
+    start = steps[0].at if steps else 0.0
+    rows = [("at ms", "step", "machine", "before -> after", "event", "asks for", "because")]
+    for s in steps:
+        arrow = s.before if s.before == s.after else f"{s.before} -> {s.after}"
+        because = object_name(s.cause) if s.cause else "user"
+        what = f"{s.event} {s.detail}".strip()
+        rows.append(
+            (f"{(s.at - start) * 1e3:.3f}", object_name(s.step), s.table, arrow, what, "; ".join(s.asks), because)
+        )
+    widths = [min(max(len(row[i]) for row in rows), 60) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([title, *lines] if title else lines)

@@ -1,0 +1,115 @@
+"""A worker: one process that owns, borrows and executes.  It routes events to records, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from freehold.core import (
+    execution,
+    leasing,
+    membership,
+    ownership,
+    promotion,
+    request,
+    resolution,
+    running,
+    tables,  # noqa: F401  (compiles the tables)
+)
+from freehold.core.effects import Effect, Send
+from freehold.core.events import Event, HolderDied, Lent, OwnerDied, RefFound, RefHeld, RefsFound, RefsHeld
+from freehold.core.execution import Execution
+from freehold.core.ids import is_node, node_of, owner_of
+from freehold.core.leasing import Pool
+from freehold.core.membership import Member
+from freehold.core.messages import BorrowNotice, CancelNotice
+from freehold.core.node_events import Announced, PartyDied
+from freehold.core.ownership import Ownership
+from freehold.core.party import Party, Records
+from freehold.core.policies import DEFAULT, Policy
+from freehold.core.promotion import Promotion
+from freehold.core.request import Request
+from freehold.core.resolution import Resolution
+from freehold.core.running import Desk, Run_
+from freehold.core.task_events import CancelAsked, ExecutorDied, LeaseLost, NodesChanged
+from freehold.core.values import PoolKey
+
+
+class Worker(Party):
+    """A process of the cluster: the user's program, or one that runs tasks."""
+
+    ownership: dict[int, Ownership]
+    promotion: dict[int, Promotion]
+    resolution: dict[int, Resolution]
+    requests: dict[int, Request]
+    execution: dict[int, Execution]
+    running: dict[int, Run_]
+    desk: dict[int, Desk]
+    pools: dict[PoolKey, Pool]
+
+    def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
+        super().__init__(me, policy)
+        self.ownership, self.promotion, self.resolution = {}, {}, {}
+        self.requests, self.execution, self.running = {}, {}, {}
+        self.desk, self.pools = {}, {}
+        self.route(ownership.TABLE, self.ownership, Ownership)
+        self.route(promotion.TABLE, self.promotion, Promotion)
+        self.route(resolution.TABLE, self.resolution, Resolution)
+        self.route(request.TABLE, self.requests, Request)
+        self.route(execution.TABLE, self.execution, Execution)
+        self.route(running.TABLE, self.running, Run_)
+        self.route(running.DESK, self.desk, lambda _: Desk())
+        self.route(leasing.TABLE, self.pools, Pool)
+        self.route(membership.TABLE, self.members, Member)
+
+    def tables(self) -> dict[str, Records]:
+        """Return all mappings of records, by name."""
+        return {
+            "ownership": self.ownership,
+            "promotion": self.promotion,
+            "resolution": self.resolution,
+            "request": self.requests,
+            "execution": self.execution,
+            "running": self.running,
+            "desk": self.desk,
+            "pool": self.pools,
+            "membership": self.members,
+        }
+
+    def spread(self, event: Event) -> Iterable[Event | Effect]:
+        """Return the events for single records that an event for many stands for."""
+        match event:
+            case RefsHeld(objects):
+                return [RefHeld(object) for object in objects]
+            case RefsFound(outer, objects):
+                return [RefFound(object, outer) for object in objects]
+            case BorrowNotice(objects, borrower):
+                return [Lent(object, (borrower,)) for object in objects]
+            case CancelAsked(object, force):
+                return [Send(owner_of(object), CancelNotice(object, force))]
+            case Announced():
+                return [NodesChanged(key) for key in self.pools]
+            case PartyDied(party):
+                return self.bereaved(party)
+        return super().spread(event)
+
+    def bereaved(self, party: int) -> Iterator[Event]:
+        """Tell every record that names the dead party, or one that died with it.
+
+        Tasks come last: their retries must find leases and arguments as the death has left them.
+        """
+
+        def dead(other: int) -> bool:
+            return other == party or (is_node(party) and node_of(other) == party)
+
+        names = {**self.ownership, **self.promotion, **self.resolution}
+        for object in names:
+            if dead(owner_of(object)):
+                yield OwnerDied(object)
+        for object, held in self.ownership.items():
+            yield from [HolderDied(object, other) for other in sorted({*held.borrowers, *held.lent}) if dead(other)]
+        for object, value in self.promotion.items():
+            yield from [HolderDied(object, other) for other in sorted({*value.nodes, *value.askers}) if dead(other)]
+        yield from [LeaseLost(key, party) for key in self.pools]
+        for task, run in self.execution.items():
+            if run.worker and dead(run.worker):
+                yield ExecutorDied(task, run.worker)
