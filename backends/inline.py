@@ -16,8 +16,7 @@ from freehold.core.effects import Run
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import node_id
-from freehold.core.membership import HEAD
+from freehold.core.ids import HEAD, node_id
 from freehold.core.messages import NodeNotice
 from freehold.core.policies import Policy
 from freehold.core.session import Session

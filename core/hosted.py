@@ -33,6 +33,7 @@ from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.party import Party
 from freehold.core.policies import Policy
+from freehold.core.queries import landing
 from freehold.core.session import Session
 from freehold.core.task_events import WorkerStarted
 from freehold.core.tasks import run_task
@@ -84,10 +85,14 @@ class World(ABC):
     def block(self, driver: Hosted, request: int) -> Failure | None:
         """Let time pass until a request is settled."""
 
+    def driver(self, party: Party) -> Hosted:
+        """Return a driver for a party that joins; a world may have its own kind."""
+        return Hosted(self, party)
+
     def add_node(self, node: int, capacity: int, resources: Shape) -> Hosted:
         """Add a node to the world; the caller tells the head node about it."""
         party = Node(node, capacity, resources, self.policy)
-        self.drivers[node] = Hosted(self, party)
+        self.drivers[node] = self.driver(party)
         self.links[node] = set()
         return self.drivers[node]
 
@@ -95,7 +100,7 @@ class World(ABC):
         """Add a worker to a node; the caller tells the node about it."""
         self.started[node] = self.started.get(node, 0) + 1
         party = Worker(worker_id(node, self.started[node]), self.policy)
-        driver = Hosted(self, party)
+        driver = self.driver(party)
         self.drivers[party.me] = driver
         self.links[party.me] = {node}
         self.links[node].add(party.me)
@@ -143,6 +148,7 @@ class Hosted(Driver, Host):
         party.watch = self.ring.record
         self.places: dict[int, bytearray | bytes] = {}  # a node's object store: place -> bytes
         self.numbers = 0
+        self.used = 0  # bytes of the object store that are set aside
         self.settled: dict[int, Failure | None] = {}
         self.calls: dict[int, Callable[[Failure | None], None]] = {}
         self.due: list[tuple[Callable[[Failure | None], None], Failure | None]] = []  # calls to make, after the step
@@ -193,11 +199,11 @@ class Hosted(Driver, Host):
     def reserve(self, step: int, effect: Reserve) -> None:
         node = self.party
         assert isinstance(node, Node)
-        used = sum(len(data) for data in self.places.values())
-        if used + effect.nbytes > node.rooms[0].capacity:
+        if self.used + effect.nbytes > node.rooms[0].capacity:
             self.world.post(node.me, node.me, step, ReserveFailed(effect.attempt), 0)
             return
         self.numbers += 1
+        self.used += effect.nbytes
         self.places[self.numbers] = bytearray(effect.nbytes)
         self.world.post(node.me, node.me, step, Reserved(effect.attempt, self.numbers), 0)
 
@@ -214,21 +220,23 @@ class Hosted(Driver, Host):
             self.world.post(effect.target, me, 0, PeerLost(effect.target), 0)
             return
         chunk = bytes(self.places[effect.place][effect.offset : effect.offset + effect.nbytes])
-        target.land(effect.object, effect.offset, chunk)
         reply = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
+        target.land(reply, chunk)
         self.world.post(me, effect.target, step, reply, effect.nbytes)
 
-    def land(self, object: int, offset: int, chunk: bytes) -> None:
+    def land(self, reply: ChunkReply, chunk: bytes) -> None:
         """Write a chunk into the place that is reserved for the copy, if it still is."""
         node = self.party
         assert isinstance(node, Node)
-        copy = node.copies.get(object)
-        place = self.places.get(copy.place) if copy is not None else None
-        if isinstance(place, bytearray) and offset + len(chunk) <= len(place):
-            place[offset : offset + len(chunk)] = chunk
+        if landing(node, reply) is None:
+            return
+        place = self.places[node.copies[reply.object].place]
+        assert isinstance(place, bytearray)
+        place[reply.offset : reply.offset + len(chunk)] = chunk
 
     def release(self, step: int, effect: Release) -> None:
         del self.places[effect.place]
+        self.used -= effect.nbytes
 
     # ------------------------------------------------------------------ what a session needs
 

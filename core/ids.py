@@ -28,6 +28,9 @@ def node_id(index: int) -> PartyID:
     return (index + 1) << INCARNATION_BITS
 
 
+HEAD = node_id(0)  # the head node keeps the list of all others
+
+
 def worker_id(node: PartyID, incarnation: int) -> PartyID:
     """Return the name of a worker; incarnations of a node count from 1 and are never reused."""
     if not 1 <= incarnation <= INCARNATIONS_MAX:

@@ -11,13 +11,11 @@ from __future__ import annotations
 import msgspec
 
 from freehold.core.effects import Kill, Send
-from freehold.core.ids import is_node, node_id, node_of
+from freehold.core.ids import HEAD, is_node, node_of
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import DeathNotice, NodeNotice
 from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
 from freehold.core.values import Shape
-
-HEAD = node_id(0)
 
 
 class Living(State):

@@ -10,8 +10,8 @@ from freehold.core import copy, membership, office, room
 from freehold.core.copy import Copy
 from freehold.core.effects import Effect, Send
 from freehold.core.events import Event, HolderDied, OwnerDied
-from freehold.core.ids import is_node, node_of, owner_of
-from freehold.core.membership import HEAD, Member
+from freehold.core.ids import HEAD, is_node, node_of, owner_of
+from freehold.core.membership import Member
 from freehold.core.messages import DeathNotice, NodeNotice
 from freehold.core.node_events import Announced, Newcomer, PartyDied
 from freehold.core.office import Office

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from freehold.core.copy import PULLING
+from freehold.core.messages import ChunkReply
+from freehold.core.node import Node
 from freehold.core.ownership import Ownership
 from freehold.core.promotion import FAILED as NO_VALUE
 from freehold.core.promotion import PENDING, PLACED
@@ -62,3 +65,15 @@ def holders(r: Ownership) -> dict[str, int]:
         "borrowed by": len(r.borrowers),
     }
     return {kind: count for kind, count in kinds.items() if count}
+
+
+def landing(node: Node, chunk: ChunkReply) -> int | None:
+    """Return where the bytes of a chunk belong: its place in the store, or None if the transfer is over.
+
+    A chunk of an earlier attempt must not touch the room of a later one: by the time it comes its source may
+    have reused the bytes.
+    """
+    copy = node.copies.get(chunk.object)
+    if copy is None or copy.state is not PULLING or copy.attempt != chunk.attempt:
+        return None
+    return copy.place + chunk.offset if chunk.offset + chunk.nbytes <= copy.nbytes else None

@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from itertools import islice
+from itertools import islice, takewhile
 from pickle import PickleBuffer, Pickler, dumps, loads
-from types import FunctionType, MemberDescriptorType, SimpleNamespace
+from types import FunctionType, MemberDescriptorType, ModuleType, SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -28,9 +28,8 @@ Adopt = Callable[..., object]  # makes a reference of this process from what ano
 Copy = Callable[[memoryview, memoryview], None]  # (target, source), of equal length
 COPY_BYTES_MIN = 32 << 10  # from here on a copy is worth a call that frees the interpreter lock
 PICKLER_BYTES_MAX = 16 << 10  # a pickler that wrote more has a memo that is slow to clear: it is dropped
-CLASS_BYTES_MAX = 64 << 10  # a larger class is pickled in place
 CAUSE_BYTES_MAX = 1 << 20  # an exception travels inside a reply
-TEXT_CHARACTERS_MAX = 64 << 10
+CLASS_BYTES_MAX = TEXT_CHARACTERS_MAX = 64 << 10  # a larger class is pickled in place, a longer text cut
 SEARCH_OBJECTS_MAX = 100_000
 MAGIC = b"fh5\0"  # never the start of a pickle, which is 0x80
 HEADER = struct.Struct("<4sIQ")  # magic, number of buffers, bytes of the pickle; then each buffer's length
@@ -187,8 +186,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if self.in_place:
             _KNOWN.setdefault(cls, (None, b"", home))
         elif marks != now:
-            _CLASSES.pop(blob, None)
-            blob = _blob(cls)
+            blob = _blob(cls)  # takes long enough for another thread to have come first
+            _CLASSES.pop(_KNOWN.get(cls, (None, b""))[1], None)
             _KNOWN[cls] = (now, blob, home)
             if blob:
                 _CLASSES[blob] = cls
@@ -252,12 +251,14 @@ def _importable(obj: Any) -> bool:
 
 
 def _reduce_array(array: Any, kind: type) -> Any:
-    """Keep out of band what numpy would not: arrays that are not contiguous, recarray, memmap."""
+    """Keep out of band what numpy would not: arrays that are not contiguous, recarray, memmap, dates."""
     if array.dtype.hasobject:
         return NotImplemented
-    if kind.__name__ == "ndarray":
-        return NotImplemented if array.flags.forc else array.copy().__reduce_ex__(5)
-    return array.view(kind.__mro__[1]).view, (kind,)
+    if kind.__name__ != "ndarray":
+        return array.view(kind.__mro__[1]).view, (kind,)
+    if array.dtype.kind in "mM":
+        return array.view("i8").view, (array.dtype,)
+    return NotImplemented if array.flags.forc else array.copy().__reduce_ex__(5)
 
 
 # class -> (marks when its blob was made, its blob or b"" if it is pickled in place, whether it was made here)
@@ -310,12 +311,10 @@ def _complaint(value: object, name: str, culprit: object, error: Exception) -> s
     if isinstance(error, RecursionError):
         return f"{subject}: it is nested too deeply (the recursion limit is {sys.getrecursionlimit()})"
     paths, queue = {id(value): name}, [value]  # the queue keeps all alive, since ids are reused
-    for holder in queue:
+    for holder in takewhile(lambda _: id(culprit) not in paths and len(queue) < SEARCH_OBJECTS_MAX, queue):
         path = paths[id(holder)]
-        if id(culprit) in paths or len(queue) > SEARCH_OBJECTS_MAX:
-            break
         with suppress(Exception):  # attributes may be the user's code
-            for before, child, after in islice(_children(holder), SEARCH_OBJECTS_MAX):
+            for before, child, after in islice(_children(holder) if len(path) < 300 else (), SEARCH_OBJECTS_MAX):
                 if id(child) not in paths and type(child) not in PLAIN:
                     paths[id(child)] = before + (f"({path})" if after and " of " in path else path) + after
                     queue.append(child)
@@ -335,7 +334,7 @@ def _children(obj: Any) -> Iterator[tuple[str, object, str]]:
         yield from (("", child, f"[{index}]") for index, child in enumerate(obj))
     elif isinstance(obj, set | frozenset):
         yield from (("an element of ", child, "") for child in obj)
-    elif isinstance(obj, FunctionType | type) and _importable(obj):
+    elif isinstance(obj, ModuleType) or (isinstance(obj, FunctionType | type) and _importable(obj)):
         return
     elif isinstance(obj, FunctionType):
         for name, cell in zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=True):

@@ -38,6 +38,8 @@ from freehold.core.trace import Step
 from freehold.core.values import Description, Failure, Payload, Want
 from freehold.core.worker import Worker
 
+REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers
+
 
 class Session:
     """One process's part in a cluster.
@@ -54,11 +56,13 @@ class Session:
         self.nonce = nonce
         self.closed = False
         self.task = 0  # the task that runs in this process now
+        self.task_name = ""
         self.kept: Any = None  # what it returned, until the core has heard: references inside must not die before
         self.dropped: deque[int] = deque()  # objects whose last reference died since the last look
         self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}
         self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
         self._numbers = itertools.count(1)
+        self._requests = itertools.count(REQUESTS)
         self._lock = threading.Lock()  # of the counter: a task's returns follow each other
 
     # ------------------------------------------------------------------ references
@@ -158,7 +162,7 @@ class Session:
 
     def request(self) -> int:
         """Return a number for a call that waits."""
-        return self.worker.mint()
+        return next(self._requests)
 
     def wait_for(self, request: int) -> Failure | None:
         """Wait until a request is settled; if the user interrupts, withdraw it."""

@@ -4,6 +4,7 @@ from freehold.core import (
     copy,
     directory,
     execution,
+    handover,
     leasing,
     membership,
     office,
@@ -30,6 +31,7 @@ TABLES: tuple[Table, ...] = (
     leasing.TABLE,
     office.TABLE,
     membership.TABLE,
+    handover.TABLE,
 )
 
 

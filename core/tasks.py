@@ -76,18 +76,16 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
     Its by-reference arguments and its function are readable here.
     """
     try:
-        session.task = description.task
+        session.task, session.task_name = description.task, description.name
         function = session_function(session, description.function)
         args, kwargs = arguments(session, description)
         session.kept = function(*args, **kwargs)
         outcomes = serialize_returns(session, description, session.kept)
-    except KeyboardInterrupt:
-        outcomes = (Failure("cancelled", description.task, session.worker.me),) * description.returns
     except Exception as error:
         failure = failure_of(error, description.name, description.task, session.worker.me)
         outcomes = (failure,) * description.returns
     finally:
-        session.task = 0
+        session.task, session.task_name = 0, ""
     return outcomes
 
 
@@ -132,9 +130,18 @@ def serialize_returns(session: Session, description: Description, result: Any) -
     return tuple([session.payload(serde.serialize(value)) for value in values])
 
 
-def run_task(session: Session, run: Run, clock: Callable[[], float] = time.perf_counter) -> None:
+def run_task(
+    session: Session,
+    run: Run,
+    clock: Callable[[], float] = time.perf_counter,
+    before_reply: Callable[[], None] = lambda: None,
+) -> None:
     """Run a task on this thread and tell the core how it ended."""
     start = clock()
-    outcomes = perform(session, run.description)
+    try:
+        outcomes = perform(session, run.description)
+    except KeyboardInterrupt:
+        outcomes = (Failure("cancelled", run.task, session.worker.me),) * run.description.returns
+    before_reply()
     session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
     session.kept = None

@@ -17,6 +17,7 @@ from freehold.core.api import (
     story,
     wait,
 )
+from freehold import exceptions
 from freehold.core.refs import ObjectRef
 
 __version__ = "0.1.0"

@@ -1,0 +1,277 @@
+"""What the drivers of nodes and workers share: links, timers, and the way from a descriptor to the party.
+
+A link to a party that we have none with is asked of the head node, which makes a pair of connected sockets and
+sends each party its end.  Nothing listens, and nothing has a name.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from freehold.backends.local import wire
+from freehold.backends.local.channel import Channel, LinkError
+from freehold.backends.local.pump import Pump
+from freehold.core.driver import Driver
+from freehold.core.effects import CancelTimer, Send, SetTimer
+from freehold.core.events import Event
+from freehold.core.ids import party_name
+from freehold.core.journal import Journal
+from freehold.core.messages import ChunkReply, Envelope
+from freehold.core.node_events import PeerLost
+from freehold.core.party import Party
+from freehold.core.trace import Ring
+
+HOLD_MAX = 32  # messages that wait for a peer's answer before they are sent all the same
+NEVER = 3600.0
+log = logging.getLogger("freehold")
+
+
+class LocalDriver(Driver):
+    """The driver of one party that is a process of its own.
+
+    Args:
+        party: a node or a worker.
+        setup: what every process of the cluster knows.
+    """
+
+    def __init__(self, party: Party, setup: wire.Setup) -> None:
+        super().__init__(party)
+        self.setup = setup
+        self.pump = Pump(self.flush, self.serve, self.tick)
+        self.channels: dict[int, Channel] = {}  # by descriptor
+        self.links: dict[int, Channel] = {}  # by party
+        self.held: dict[int, list[Callable[[Channel], None]]] = {}  # what waits for a link that was asked for
+        self.lost: set[int] = set()  # parties whose link broke: they are dead to us
+        self.dirty: dict[int, Channel] = {}  # channels with something to send, by descriptor
+        self.timers: dict[int, Event] = {}
+        self.due: list[tuple[float, int]] = []  # (when, timer), a heap; cancelled timers stay in it
+        self.inbox: deque[tuple[Event, int]] = deque()
+        self.driving = False
+        self.ring = Ring()
+        party.watch = self.ring.record
+        self.journal = Journal.open(setup.record, party) if setup.record else None
+
+    # ------------------------------------------------------------------ events
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def drive(self, event: Event, cause: int = 0) -> None:
+        """Hand an event to the party; what an effect answers at once follows when the effects are done."""
+        self.inbox.append((event, cause))
+        if self.driving:
+            return
+        self.driving = True
+        try:
+            while self.inbox:
+                event, cause = self.inbox.popleft()
+                if self.journal is not None:
+                    self.journal.write(time.monotonic(), cause, event)
+                super().drive(event, cause)
+        finally:
+            self.driving = False
+
+    def tell(self, *events: Event) -> None:
+        """Hand events to the party from any thread."""
+        self.pump.enter()
+        try:
+            for event in events:
+                self.drive(event)
+            self.drain()
+            self.flush_urgent()
+        finally:
+            self.pump.leave()
+
+    def drain(self) -> None:
+        """Tell the party what has died in this process meanwhile."""
+
+    # ------------------------------------------------------------------ links
+
+    def add_channel(self, channel: Channel) -> None:
+        """Begin to listen to a channel; what was held for its peer goes out."""
+        fd = channel.fileno()
+        self.channels[fd] = channel
+        self.pump.epoll.register(fd, select.EPOLLIN)
+        if channel.peer:
+            self.links[channel.peer] = channel
+            for put in self.held.pop(channel.peer, ()):
+                put(channel)
+                self.dirty[fd] = channel
+
+    def drop_channel(self, channel: Channel) -> None:
+        """Close a channel whose other end is gone, and tell the party."""
+        fd = channel.fileno()
+        if self.channels.pop(fd, None) is None:
+            return
+        self.dirty.pop(fd, None)
+        self.pump.epoll.unregister(fd)
+        channel.close()
+        if channel.peer and self.links.get(channel.peer) is channel:
+            del self.links[channel.peer]
+            self.lost.add(channel.peer)
+            self.peer_lost(channel.peer)
+
+    def peer_lost(self, peer: int) -> None:
+        """Tell the party that a link is gone."""
+        self.drive(PeerLost(peer))
+
+    def to(self, target: int, put: Callable[[Channel], None]) -> None:
+        """Put something on the link to a party, now or when there is one."""
+        channel = self.links.get(target)
+        if channel is not None:
+            put(channel)
+            self.dirty[channel.fileno()] = channel
+        elif target in self.lost:
+            self.drive(PeerLost(target))
+        elif target in self.held:
+            self.held[target].append(put)
+        else:
+            self.held[target] = [put]
+            self.dial(target)
+
+    def dial(self, target: int) -> None:
+        """Ask for a link."""
+        raise NotImplementedError
+
+    def linked(self, word: wire.Link, fd: int) -> None:
+        """Take our end of a link."""
+        self.add_channel(Channel(socket.socket(fileno=fd), word.peer))
+
+    def say(self, channel: Channel, word: wire.Control, *fds: int) -> None:
+        """Say a word on a channel."""
+        channel.say(word, *fds)
+        self.dirty[channel.fileno()] = channel
+
+    # ------------------------------------------------------------------ the pump's three calls
+
+    def flush(self) -> None:
+        """Send what waits, on all links."""
+        while self.dirty:
+            _, channel = self.dirty.popitem()
+            self.flush_channel(channel)
+
+    def flush_urgent(self) -> None:
+        """Send what need not wait for an answer from the same peer; leave the rest for a moment."""
+        for fd, channel in list(self.dirty.items()):
+            if not channel.awaiting or channel.backlog() >= HOLD_MAX:
+                del self.dirty[fd]
+                self.flush_channel(channel)
+        if self.dirty:
+            self.pump.remind()
+
+    def flush_channel(self, channel: Channel) -> None:
+        """Send what one link takes, and have the kernel say when it takes more."""
+        try:
+            done = channel.flush()
+        except OSError:
+            self.drop_channel(channel)
+            return
+        if done == channel.writing:  # the kernel must be told otherwise
+            channel.writing = not done
+            events = select.EPOLLIN | (0 if done else select.EPOLLOUT)
+            self.pump.epoll.modify(channel.fileno(), events)
+
+    def serve(self, fd: int, mask: int) -> None:
+        """Read a channel, and hand what has come to the party."""
+        channel = self.channels.get(fd)
+        if channel is None:
+            return
+        if mask & select.EPOLLOUT:
+            self.flush_channel(channel)
+        if mask & ~select.EPOLLOUT and fd in self.channels:
+            self.read(channel)
+        self.drain()
+
+    def read(self, channel: Channel) -> bool:
+        """Hand what has come on a channel to the party; tell whether there may be more."""
+        try:
+            found = channel.receive(self.sink)
+        except (LinkError, msgspec.MsgspecError) as error:
+            log.error("%s closes the link to %s: %s", party_name(self.party.me), party_name(channel.peer), error)
+            found = None
+        if found is None:
+            self.drop_channel(channel)
+            return False
+        for item in found:
+            if type(item) is Envelope:
+                self.drive(item.message, item.cause)
+            elif type(item) is ChunkReply:
+                self.drive(item)
+            else:
+                self.hear(channel, item)
+        return bool(found)
+
+    def sink(self, chunk: ChunkReply) -> memoryview | None:
+        """Say where the bytes of a chunk go."""
+        return None
+
+    def hear(self, channel: Channel, word: Any) -> None:
+        """Act on another driver's word."""
+        raise LinkError(f"{type(word).__name__} is not for this process")
+
+    def tick(self) -> float:
+        """Fire timers that are due; return the seconds until the next."""
+        while self.due:
+            when, timer = self.due[0]
+            if timer not in self.timers:
+                heapq.heappop(self.due)
+                continue
+            left = when - time.monotonic()
+            if left > 0:
+                return left
+            heapq.heappop(self.due)
+            self.drive(self.timers.pop(timer))
+        return NEVER
+
+    # ------------------------------------------------------------------ effects
+
+    def send(self, step: int, effect: Send) -> None:
+        channel = self.links.get(effect.target)
+        if channel is None:
+            self.to(effect.target, lambda channel: channel.post(step, effect.message))
+            return
+        channel.post(step, effect.message)
+        self.dirty[channel.fileno()] = channel
+
+    def set_timer(self, step: int, effect: SetTimer) -> None:
+        self.timers[effect.timer] = effect.event
+        entry = (time.monotonic() + effect.seconds, effect.timer)
+        heapq.heappush(self.due, entry)
+        if self.due[0] is entry:
+            self.pump.remind()
+
+    def cancel_timer(self, step: int, effect: CancelTimer) -> None:
+        self.timers.pop(effect.timer, None)
+
+    def unsupported(self, step: int, effect: Any) -> None:
+        """Refuse an effect that this kind of party never asks for."""
+        raise TypeError(f"{party_name(self.party.me)} cannot perform {effect!r}")
+
+    settle = run = interrupt = spawn = kill = reserve = move = release = unsupported
+
+    # ------------------------------------------------------------------ the end
+
+    def close_links(self) -> None:
+        """Close every link and what belongs to the pump."""
+        for channel in list(self.channels.values()):
+            channel.close()
+        self.channels.clear()
+        self.links.clear()
+        if self.journal is not None:
+            self.journal.close()
+
+
+def inherit(fd: int, peer: int, *, carries_fds: bool = True) -> Channel:
+    """Return a channel over a descriptor that came from a parent."""
+    os.set_inheritable(fd, False)
+    return Channel(socket.socket(fileno=fd), peer, carries_fds=carries_fds)

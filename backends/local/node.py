@@ -1,0 +1,203 @@
+"""The driver of a node: its object store's bytes, its template, and, on the head node, the making of links."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from freehold.backends.local import wire
+from freehold.backends.local.allocator import Allocator
+from freehold.backends.local.arena import Arena
+from freehold.backends.local.channel import Channel
+from freehold.backends.local.driver import LocalDriver
+from freehold.core.effects import Kill, Move, Release, Reserve, Spawn
+from freehold.core.ids import HEAD, is_node, node_of, worker_id
+from freehold.core.messages import ChunkReply, NodeNotice
+from freehold.core.node import Node
+from freehold.core.node_events import Reserved, ReserveFailed
+from freehold.core.queries import landing
+from freehold.core.task_events import OfficeOpened, WorkerStarted
+
+
+class Gathering:
+    """Answers to one question that went on to others, until all have answered."""
+
+    def __init__(self, asker: Channel, asked: set[int]) -> None:
+        self.asker = asker
+        self.asked = asked
+
+
+class NodeDriver(LocalDriver):
+    """The driver of one node.
+
+    Args:
+        node: the party.
+        setup: what every process of the cluster knows.
+        arena: its object store.
+        template: the link to the process that forks its workers.
+    """
+
+    def __init__(self, node: Node, setup: wire.Setup, arena: Arena, template: Channel) -> None:
+        super().__init__(node, setup)
+        self.copies = node.copies
+        self.arena = arena
+        self.allocator = Allocator(arena.capacity)
+        self.template = template
+        self.started = 1 if node.me == HEAD else 0  # the first worker of the head node is the program
+        self.pairs: set[tuple[int, int]] = set()  # head node: parties that have been linked
+        self.gathered: dict[int, Gathering] = {}
+        self.add_channel(template)
+
+    # ------------------------------------------------------------------ words
+
+    def hear(self, channel: Channel, word: Any) -> None:
+        match word:
+            case wire.Dial():
+                self.connect(word)
+            case wire.Link(party, peer):
+                self.pass_on(party, peer, channel.fds.popleft())
+            case wire.Hello(worker):
+                self.drive(WorkerStarted(worker, worker != self.setup.program))
+            case wire.NodeLinked(node, resources):
+                end = socket.socket(fileno=channel.fds.popleft())
+                self.add_channel(Channel(end, node, carries_fds=True))
+                self.drive(NodeNotice(node, resources))
+            case wire.Exited(worker):
+                self.worker_exited(worker)
+            case wire.StepsWanted():
+                self.gather(channel, word)
+            case wire.StepsFound():
+                self.answer(channel, word)
+            case _:
+                super().hear(channel, word)
+
+    def connect(self, word: wire.Dial) -> None:
+        """Make a link between two parties, once; only the head node does."""
+        if self.party.me != HEAD:
+            self.to(HEAD, lambda channel: channel.say(word))
+            return
+        pair = (min(word.source, word.peer), max(word.source, word.peer))
+        if pair in self.pairs:
+            return
+        self.pairs.add(pair)
+        ours, theirs = socket.socketpair()
+        self.pass_on(word.source, word.peer, ours.detach())
+        self.pass_on(word.peer, word.source, theirs.detach())
+
+    def pass_on(self, party: int, peer: int, fd: int) -> None:
+        """Pass the end of a link on towards its party; if that is gone, its peer sees the link close."""
+        if party == self.party.me:
+            self.linked(wire.Link(party, peer), fd)
+            return
+        channel = self.links.get(party if node_of(party) == self.party.me else node_of(party))
+        if channel is None:
+            os.close(fd)
+        else:
+            self.say(channel, wire.Link(party, peer), fd)
+
+    def dial(self, target: int) -> None:
+        self.connect(wire.Dial(self.party.me, target))
+
+    def peer_lost(self, peer: int) -> None:
+        if peer in (0, HEAD, self.setup.program) and peer != self.party.me:
+            os._exit(0)  # the template, the head node or the program is gone: this is the end
+        for number, gathering in list(self.gathered.items()):
+            self.one_answered(number, gathering, peer)
+        super().peer_lost(peer)
+
+    def worker_exited(self, worker: int) -> None:
+        """A worker has ended: what it sent last is heard, then its link is closed, whoever else may hold an end."""
+        channel = self.links.get(worker)
+        if channel is None:
+            return
+        while self.read(channel):
+            pass
+        self.drop_channel(channel)
+
+    # ------------------------------------------------------------------ questions to all
+
+    def gather(self, asker: Channel, word: wire.StepsWanted) -> None:
+        """Answer for ourselves, and ask our workers and, from the head node, the other nodes."""
+        steps = tuple(self.ring.steps())
+        counts = {f"{self.party.me}.{name}": len(records) for name, records in self.party.tables().items() if records}
+        others = {peer for peer in self.links if self.speaks_for(peer) and self.links[peer] is not asker}
+        self.say(asker, wire.StepsFound(word.number, steps, counts, not others))
+        if others:
+            self.gathered[word.number] = Gathering(asker, others)
+            for peer in sorted(others):
+                self.say(self.links[peer], word)
+
+    def speaks_for(self, peer: int) -> bool:
+        """Tell whether questions to all reach a peer through this node."""
+        return node_of(peer) == self.party.me if not is_node(peer) else self.party.me == HEAD
+
+    def answer(self, channel: Channel, word: wire.StepsFound) -> None:
+        """Pass an answer back to who asked."""
+        gathering = self.gathered.get(word.number)
+        if gathering is None:
+            return
+        if word.last:
+            gathering.asked.discard(channel.peer)
+        last = not gathering.asked
+        if last:
+            del self.gathered[word.number]
+        if gathering.asker.fileno() in self.channels:
+            self.say(gathering.asker, wire.StepsFound(word.number, word.steps, word.census, last))
+
+    def one_answered(self, number: int, gathering: Gathering, peer: int) -> None:
+        """A peer that was asked is gone."""
+        gathering.asked.discard(peer)
+        if not gathering.asked:
+            del self.gathered[number]
+            if gathering.asker.fileno() in self.channels:
+                self.say(gathering.asker, wire.StepsFound(number, (), {}, True))
+
+    # ------------------------------------------------------------------ effects
+
+    def spawn(self, step: int, effect: Spawn) -> None:  # type: ignore[override]
+        self.started += 1
+        worker = worker_id(self.party.me, self.started)
+        ours, theirs = socket.socketpair()
+        self.add_channel(Channel(ours, worker, carries_fds=True))
+        self.say(self.template, wire.Fork(worker), theirs.detach())
+
+    def kill(self, step: int, effect: Kill) -> None:  # type: ignore[override]
+        self.say(self.template, wire.KillWorker(effect.worker))
+
+    def reserve(self, step: int, effect: Reserve) -> None:  # type: ignore[override]
+        place = self.allocator.reserve(effect.nbytes)
+        if place is not None:
+            try:
+                self.arena.ensure(place, effect.nbytes)
+            except MemoryError:  # the machine has no pages left: as good as a full store
+                self.allocator.free(place)
+                place = None
+        answer = ReserveFailed(effect.attempt) if place is None else Reserved(effect.attempt, place)
+        self.drive(answer, step)
+
+    def release(self, step: int, effect: Release) -> None:  # type: ignore[override]
+        for channel in self.channels.values():
+            channel.divert(effect.object)
+        self.allocator.free(effect.place)
+
+    def move(self, step: int, effect: Move) -> None:  # type: ignore[override]
+        reply = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
+        body = self.arena.readable(effect.place + effect.offset, effect.nbytes)
+        self.to(effect.target, lambda channel: channel.send_chunk(reply, body))
+
+    def sink(self, chunk: ChunkReply) -> memoryview | None:
+        node = self.party
+        assert isinstance(node, Node)
+        place = landing(node, chunk)
+        return None if place is None else self.arena.writable(place, chunk.nbytes)
+
+
+def serve_node(driver: NodeDriver, start: wire.StartNode) -> None:
+    """Do a node's work, for the life of the process."""
+    pump = driver.pump
+    pump.enter()
+    driver.drive(NodeNotice(driver.party.me, start.resources))
+    driver.drive(OfficeOpened(start.workers))
+    while True:
+        pump.turn()

@@ -1,0 +1,233 @@
+"""The local backend: a real cluster on this machine.  Here the program starts it, joins it and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+from freehold.backends.local import wire
+from freehold.backends.local.arena import Arena, default_capacity
+from freehold.backends.local.channel import Channel
+from freehold.backends.local.pump import default_sigint
+from freehold.backends.local.worker import WorkerDriver
+from freehold.core.errors import NotSupported
+from freehold.core.hooks import Options, hookimpl
+from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
+from freehold.core.session import Session
+from freehold.core.tables import compile_tables
+from freehold.core.values import Failure
+from freehold.core.worker import Worker
+
+PROGRAM = worker_id(HEAD, 1)
+END_SECONDS_MAX = 10.0
+
+
+class ProgramDriver(WorkerDriver):
+    """The driver of the user's program: a worker of the head node that started the cluster, and ends it."""
+
+    def __init__(self, setup: wire.Setup, arena: Arena, node: Channel, launcher: subprocess.Popen[bytes]) -> None:
+        super().__init__(Worker(PROGRAM, setup.policy), setup, arena, node)
+        self.launcher = launcher
+        self.lifeline: Channel | None = None  # to the launcher: its end is the end of the cluster
+        self.sigint: Any = None  # the handler that was there before ours
+        self.nodes_started = 0
+        self.background: Any = None
+
+    def begin(self, lifeline: Channel) -> None:
+        """Join the cluster, as the worker that has no tasks to run."""
+        self.lifeline = lifeline
+        self.pump.enter()
+        try:
+            self.say(self.node, wire.Hello(PROGRAM, os.getpid()))
+        finally:
+            self.pump.leave()
+        self.background = self.pump.start_background()
+        if default_sigint():
+            with contextlib.suppress(ValueError):  # not in the main thread: Ctrl-C is somebody else's
+                self.sigint = signal.signal(signal.SIGINT, self.pump.interrupt)
+
+    def start_node(self, capacity: int, resources: dict[str, float], workers: int, arena_fd: int = -1) -> int:
+        """Start one more node; return its name.  ``arena_fd``: the head node's arena, made by the program."""
+        node = node_id(self.nodes_started)
+        self.nodes_started += 1
+        shape = tuple(sorted({f"node:{node_index(node)}": 1.0, **resources}.items()))
+        word = wire.StartNode(node, capacity, shape, workers)
+        assert self.lifeline is not None
+        if node == HEAD:
+            raise ValueError("the head node is started by start_head")
+        ours, theirs = socket.socketpair()
+        self.lifeline.say(word, theirs.detach())
+        send_all(self.lifeline)
+        self.pump.enter()
+        try:
+            self.say(self.node, wire.NodeLinked(node, shape), ours.detach())
+            self.flush()
+        finally:
+            self.pump.leave()
+        return node
+
+    def stop_node(self, node: int) -> None:
+        """End a node and its workers at once."""
+        assert self.lifeline is not None
+        self.lifeline.say(wire.StopNode(node))
+        send_all(self.lifeline)
+
+    def wait_for_nodes(self, count: int) -> None:
+        """Wait until so many nodes live."""
+        self.pump.wait(lambda: len(self.party.nodes) >= count or self.broken is not None)
+        if self.broken is not None:
+            raise RuntimeError("the cluster ended while it was being started")
+
+    def node_lost(self) -> None:
+        self.broken = Failure("node_died", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it")
+        self.session.closed = True
+        for callback in self.callbacks.values():
+            self.pump.calls.append(lambda callback=callback: callback(self.broken))  # type: ignore[misc]
+        self.callbacks.clear()
+        self.pump.notify()
+
+    def show(self, word: wire.Output) -> None:
+        stream = sys.stdout if word.stream == 1 else sys.stderr
+        prefix = f"({word.name or 'worker'} pid={word.pid}, node={node_index(word.worker)}) "
+        stream.write("".join(f"{prefix}{line}\n" for line in word.text.splitlines()))
+        stream.flush()
+
+    def close(self) -> None:
+        """End the cluster: every process, also those in the middle of a task, and every descriptor."""
+        if self.sigint is not None and signal.getsignal(signal.SIGINT) == self.pump.interrupt:
+            signal.signal(signal.SIGINT, self.sigint)
+        self.pump.enter()
+        try:
+            self.broken = self.broken or Failure("session", 0, 0, "the cluster was shut down")
+            self.pump.close()
+        finally:
+            self.pump.lock.release()
+        if self.lifeline is not None:
+            self.lifeline.close()
+        end_process(self.launcher)
+        if self.background is not None:
+            self.background.join()
+        self.close_links()
+        self.pump.release()
+        self.arena.close()
+
+
+def end_process(launcher: subprocess.Popen[bytes]) -> None:
+    """Wait until the launcher has ended all others and itself."""
+    try:
+        launcher.wait(END_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        launcher.wait()
+
+
+def send_all(channel: Channel) -> None:
+    """Send what waits on a channel that no pump looks after."""
+    import select
+
+    while not channel.flush():
+        select.select([], [channel.fileno()], [])
+
+
+def start_launcher(setup: wire.Setup) -> tuple[subprocess.Popen[bytes], Channel]:
+    """Start the launcher; return it and the link to it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [
+            sys.executable,
+            *interpreter_options(),
+            "-m",
+            "freehold.backends.local.processes",
+            str(theirs.fileno()),
+        ]
+        launcher = subprocess.Popen(
+            command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True, env=environment()
+        )
+    channel = Channel(ours, 0, carries_fds=True)
+    channel.say(wire.Begin(setup))
+    return launcher, channel
+
+
+def interpreter_options() -> list[str]:
+    """Return options that the launcher's interpreter shares with ours, but no -W: warnings travel by themselves."""
+    return ["-W", "ignore", *(["-O"] if sys.flags.optimize else [])]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the launcher: ours, and a path on which it finds freehold as we do."""
+    import freehold
+
+    home = os.path.dirname(os.path.dirname(os.path.abspath(freehold.__file__)))
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([home, *([path] if path else [])])}
+
+
+def program_setup(options: Options) -> wire.Setup:
+    """Return what every process of the cluster must know of this program."""
+    filters = [(str(action), kind.__name__) for action, _, kind, _, _ in warnings.filters]
+    main = sys.modules.get("__main__")
+    script = os.path.dirname(os.path.abspath(main.__file__)) if getattr(main, "__file__", None) else os.getcwd()  # type: ignore[union-attr, type-var, arg-type]
+    path = [entry or os.getcwd() for entry in sys.path]
+    return wire.Setup(
+        nonce=os.urandom(16),
+        policy=options.policy,
+        path=[*path, *([] if script in path else [script])],
+        warnings=filters,
+        program=PROGRAM,
+        log_to_driver=options.log_to_driver,
+        checked=checked(),
+        record=os.environ.get("FREEHOLD_RECORD", ""),
+    )
+
+
+def checked() -> bool:
+    """Tell whether every step is to be checked."""
+    return os.environ.get("FREEHOLD_CHECK", "off") != "off"
+
+
+@hookimpl
+def freehold_start(options: Options) -> Session:
+    """Start a cluster of processes on this machine and return the program's session."""
+    if not sys.platform.startswith("linux"):
+        raise NotSupported('the local backend needs Linux; use init(backend="inline") or init(backend="sim")')
+    setup = program_setup(options)
+    if setup.checked:
+        compile_tables(checked=True)
+    capacity = options.object_store_memory or default_capacity(options.num_nodes)
+    cpus = options.num_cpus or max(1.0, len(os.sched_getaffinity(0)) // options.num_nodes)
+    arena = Arena.create(capacity)
+    launcher, lifeline = start_launcher(setup)
+    try:
+        return join(options, setup, arena, launcher, lifeline, cpus)
+    except BaseException:
+        lifeline.close()
+        end_process(launcher)
+        arena.close()
+        raise
+
+
+def join(options: Options, setup: wire.Setup, arena: Arena, launcher: Any, lifeline: Channel, cpus: float) -> Session:
+    """Start the nodes and wait until they have joined."""
+    resources = {"CPU": cpus, **options.resources}
+    workers = max(1, int(cpus))
+    head, ours = socket.socketpair()
+    shape = tuple(sorted({"node:0": 1.0, **resources}.items()))
+    lifeline.say(wire.StartNode(HEAD, arena.capacity, shape, workers), head.detach(), os.dup(arena.fileno()))
+    send_all(lifeline)
+    driver = ProgramDriver(setup, arena, Channel(ours, HEAD, carries_fds=True), launcher)
+    driver.nodes_started = 1
+    driver.begin(lifeline)
+    try:
+        for _ in range(options.num_nodes - 1):
+            driver.start_node(arena.capacity, resources, workers)
+        driver.wait_for_nodes(options.num_nodes)
+    except BaseException:
+        driver.session.close()
+        raise
+    return driver.session

@@ -1,0 +1,255 @@
+"""The tree of processes: the launcher, one template for each node, and what the template forks.
+
+The program starts the launcher, a fresh interpreter.  It forks a template for each node; the template makes the
+node's arena, seals it and forks the node, and later its workers.  A template stays single-threaded and never
+imports users' code, so that a fork is safe at any time.  Nothing outlives the program: the launcher ends all
+when its link to the program closes, and takes in what a killed process leaves behind.
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import gc
+import os
+import random
+import select
+import signal
+import socket
+import sys
+import warnings
+from typing import Any
+
+from freehold.backends.local import wire
+from freehold.backends.local.arena import Arena
+from freehold.backends.local.channel import Channel
+from freehold.core import cluster
+from freehold.core.ids import HEAD
+from freehold.core.node import Node
+from freehold.core.tables import compile_tables
+from freehold.core.worker import Worker
+
+SWITCH_SECONDS = 0.0005  # between threads of a worker: a running task must not keep the pump waiting
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when the one that forked it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Parent:
+    """A process that waits for words and for the deaths of its children: the launcher, or a template."""
+
+    def __init__(self, fd: int) -> None:
+        self.channel = Channel(socket.socket(fileno=fd), 0, carries_fds=True)
+        self.children: dict[int, int] = {}  # pid -> party
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.wake_fds = (wake_read, wake_write)
+
+    def loop(self) -> None:
+        """Serve until the link closes; then end all children."""
+        poller = select.poll()
+        poller.register(self.channel.fileno(), select.POLLIN)
+        poller.register(self.wake_fds[0], select.POLLIN)
+        while True:
+            for fd, _ in poller.poll():
+                if fd == self.wake_fds[0]:
+                    os.read(fd, 4096)
+                    self.reap()
+                    continue
+                words = self.channel.receive(lambda chunk: None)
+                if words is None:
+                    self.end()
+                for word in words or ():
+                    self.hear(word)
+            self.channel.flush()
+
+    def hear(self, word: Any) -> None:
+        """Act on a word."""
+        raise NotImplementedError
+
+    def reap(self) -> None:
+        """Take in children that have ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            party = self.children.pop(pid, 0)
+            if party:
+                self.ended(party, status)
+
+    def ended(self, party: int, status: int) -> None:
+        """A child has ended."""
+
+    def fork(self, party: int) -> bool:
+        """Fork; return True in the child, which has none of the parent's descriptors."""
+        pid = os.fork()
+        if pid:
+            self.children[pid] = party
+            return False
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for fd in self.wake_fds:
+            os.close(fd)
+        self.channel.close()
+        die_with_parent()
+        return True
+
+    def end(self) -> None:
+        """End every child and what it has left, and then this process."""
+        while True:
+            for pid in self.children:
+                os.kill(pid, signal.SIGKILL)
+            self.children.clear()
+            for pid in adopted_children():
+                os.kill(pid, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                os._exit(0)
+
+
+def adopted_children() -> list[int]:
+    """Return the children of this process, those included that it took in."""
+    try:
+        with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except FileNotFoundError:  # a kernel without this file
+        return []
+
+
+class Launcher(Parent):
+    """The root of the tree."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self.setup: wire.Setup | None = None
+        self.nodes: dict[int, int] = {}  # node -> pid of its template
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def hear(self, word: Any) -> None:
+        match word:
+            case wire.Begin(setup):
+                self.setup = setup
+                prepare(setup)
+            case wire.StartNode():
+                self.start(word)
+            case wire.StopNode(node):
+                if node in self.nodes:
+                    os.kill(self.nodes.pop(node), signal.SIGKILL)
+
+    def start(self, word: wire.StartNode) -> None:
+        """Fork the template of a node."""
+        assert self.setup is not None
+        link = self.channel.fds.popleft()
+        arena_fd = self.channel.fds.popleft() if word.node == HEAD else -1
+        if self.fork(word.node):
+            run_template(self.setup, word, link, arena_fd)
+        for fd in (link, arena_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.nodes[word.node] = next(reversed(self.children))
+
+
+class Template(Parent):
+    """The process that forks a node's workers."""
+
+    def __init__(self, fd: int, setup: wire.Setup, node: int, arena: Arena) -> None:
+        super().__init__(fd)
+        self.setup, self.node, self.arena = setup, node, arena
+
+    def hear(self, word: Any) -> None:
+        match word:
+            case wire.Fork(worker):
+                fd = self.channel.fds.popleft()
+                if self.fork(worker):
+                    run_worker(self.setup, worker, fd, self.arena)
+                os.close(fd)
+            case wire.KillWorker(worker):
+                for pid, party in self.children.items():
+                    if party == worker:
+                        os.kill(pid, signal.SIGKILL)
+
+    def ended(self, party: int, status: int) -> None:
+        if party == self.node:
+            self.end()
+        self.channel.say(wire.Exited(party, status))
+
+
+def prepare(setup: wire.Setup) -> None:
+    """Make this process like the program: the same modules are found, the same warnings shown."""
+    sys.path[:] = setup.path
+    warnings.resetwarnings()
+    for action, category in reversed(setup.warnings):
+        kind = getattr(builtins, category, None)
+        if kind is not None:
+            warnings.simplefilter(action, kind)  # type: ignore[arg-type]
+    if setup.checked:
+        compile_tables(checked=True)
+
+
+def run_template(setup: wire.Setup, start: wire.StartNode, link: int, arena_fd: int) -> None:
+    """Be the template of a node: make its arena, fork the node, then fork workers until the end."""
+    arena = Arena.attach(arena_fd, start.capacity, writable=True) if arena_fd >= 0 else Arena.create(start.capacity)
+    arena.seal()
+    to_node, to_template = socket.socketpair()
+    template = Template(to_node.detach(), setup, start.node, arena)
+    if template.fork(start.node):
+        run_node(setup, start, link, to_template.detach(), arena)
+    to_template.close()
+    os.close(link)
+    template.loop()
+
+
+def run_node(setup: wire.Setup, start: wire.StartNode, link: int, template: int, arena: Arena) -> None:
+    """Be a node."""
+    from freehold.backends.local.node import NodeDriver, serve_node
+
+    sys.setswitchinterval(SWITCH_SECONDS)
+    node = Node(start.node, start.capacity, start.resources, setup.policy)
+    driver = NodeDriver(node, setup, arena, Channel(socket.socket(fileno=template), 0, carries_fds=True))
+    upwards = setup.program if start.node == HEAD else HEAD
+    driver.add_channel(Channel(socket.socket(fileno=link), upwards, carries_fds=True))
+    serve_node(driver, start)
+
+
+def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
+    """Be a worker."""
+    from freehold.backends.local.output import capture
+    from freehold.backends.local.worker import WorkerDriver, work
+
+    os.setpgid(0, 0)  # what a task starts can be ended with it
+    sys.setswitchinterval(SWITCH_SECONDS)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    party = Worker(worker, setup.policy)
+    driver = WorkerDriver(party, setup, arena, Channel(socket.socket(fileno=fd), party.node, carries_fds=True))
+    cluster.activate(driver.session)
+    cluster.ours = os.getpid()
+    capture(driver)
+    driver.pump.enter()
+    driver.say(driver.node, wire.Hello(worker, os.getpid()))
+    driver.pump.leave()
+    driver.pump.start_background()
+    work(driver)
+
+
+def main() -> None:
+    """Be the launcher: ``python -m freehold.backends.local.processes FD``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    fd = int(sys.argv[1])
+    os.set_inheritable(fd, False)
+    gc.freeze()  # forks share these pages as long as the collector does not write to them
+    Launcher(fd).loop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""The pump: which thread does a process's I/O, and when.
+
+The thread that waits does the I/O itself: it flushes every link, waits, reads, hands events to the party and
+performs what the party asks for, until what it waits for has come; threads that wait beside it are woken by it.
+Who leads is decided by ``core/handover.py``.  A background thread takes over only while no thread waits: it parks
+for a few milliseconds at a time while the others are busy, and sleeps in the kernel when they are not.
+
+One lock guards the party.  Nothing under it blocks and no user code runs under it; what must run outside is put
+into ``work``.  Ctrl-C never lands inside: it is noted, and raised when the lock is free.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from freehold.core.events import Event
+from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
+
+SPIN_SECONDS = 25e-6  # blocking costs a wake-up of 20 us and more on an idle machine
+PARK_SECONDS = 0.005  # of the background thread, while others do the I/O
+LOOK_SECONDS = 0.1  # references that died while a program does something else are noticed after this long
+Ready = Callable[[], bool]
+
+
+class Pump:
+    """The I/O of one process.
+
+    Args:
+        flush: send what waits to be sent, on all links.
+        serve: read a descriptor that is ready, and handle what has come.
+        tick: fire the timers that are due; return the seconds until the next one.
+
+    All three are called with the lock held.
+    """
+
+    def __init__(self, flush: Callable[[], None], serve: Callable[[int, int], None], tick: Callable[[], float]) -> None:
+        self.flush, self.serve, self.tick = flush, serve, tick
+        self.epoll = select.epoll()
+        self.lock = threading.Lock()
+        self.work: deque[Callable[[], None]] = deque()  # copies and the like, to be done outside the lock
+        self.calls: deque[Callable[[], None]] = deque()  # users' callbacks: neither under the lock nor in a wait
+        self.closed = False
+        self._turns = 0  # counts turns of leaders: the background thread stays away while it moves
+        self._main = threading.main_thread().ident
+        self._depth = 0  # how deep the main thread is in the pump: an interrupt is noted there, and raised later
+        self._interrupted = False
+        self._handover = Handover()
+        self._leader = 0
+        self._followers: dict[int, tuple[Ready, Any]] = {}  # thread -> what it waits for, the lock it sleeps on
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._asleep = False  # the background thread is in the kernel
+        self.epoll.register(self._bell, select.EPOLLIN)
+
+    # ------------------------------------------------------------------ the lock
+
+    def enter(self) -> None:
+        """Take the lock."""
+        if threading.get_ident() == self._main:
+            self._depth += 1
+        self.lock.acquire()
+
+    def leave(self) -> None:
+        """Release the lock, raise an interrupt that came meanwhile, and do what was left for outside."""
+        self.lock.release()
+        if threading.get_ident() == self._main:
+            self._depth -= 1
+            if self._depth:
+                return
+            if self._interrupted:
+                self._interrupted = False
+                raise KeyboardInterrupt
+        self._run(self.work)
+        self._run(self.calls)
+
+    @staticmethod
+    def _run(tasks: deque[Callable[[], None]]) -> bool:
+        """Do everything in a queue that several threads may empty; tell whether there was anything."""
+        some = False
+        while tasks:
+            try:
+                task = tasks.popleft()
+            except IndexError:  # another thread took it
+                break
+            some = True
+            task()
+        return some
+
+    def interrupt(self, *_: object) -> None:
+        """Handle SIGINT, in the main thread: at once, or as soon as it leaves the pump."""
+        if not self._depth:
+            raise KeyboardInterrupt
+        self._interrupted = True
+        self.ring()
+        if self._main in self._followers:
+            self._wake(self._main)
+
+    def ring(self) -> None:
+        """Wake whoever is in the kernel for this process's I/O."""
+        os.eventfd_write(self._bell, 1)
+
+    def notify(self) -> None:
+        """Something that a thread may wait for has happened: if another leads, it must look."""
+        if self._leader and self._leader != threading.get_ident():
+            self.ring()
+
+    def remind(self) -> None:
+        """Something waits to be sent, or an earlier timer is set, and nobody may be awake to see to it."""
+        if self._asleep and not self._leader:
+            self.ring()
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait(self, ready: Ready) -> None:
+        """Wait until ``ready()``, which is called with the lock held, or the pump is closed.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, in the main thread.
+        """
+        me = threading.get_ident()
+        self.enter()
+        try:
+            if ready():
+                return
+            self._step(ThreadCame(me))
+            try:
+                while not (ready() or self.closed or (self._interrupted and me == self._main)):
+                    if self._leader == me:
+                        self.turn(ready)
+                    else:
+                        self._follow(me, ready)
+            finally:
+                self._step(ThreadLeft(me))
+        finally:
+            self.leave()
+
+    def turn(self, ready: Ready = lambda: False, *, block: bool = True) -> None:
+        """Do all there is to do, and wait for more, unless ``ready()``.  The lock is not held while waiting."""
+        seconds = self.tick()
+        self.flush()
+        self._serve_followers()
+        self._turns += 1
+        if ready():  # a timer, or a link that broke, may have been what was waited for
+            return
+        self.lock.release()
+        try:
+            if self._run(self.work) or not block:
+                seconds = 0.0
+            events = self._poll(seconds)
+        finally:
+            self.lock.acquire()
+        for fd, mask in events:
+            if fd == self._bell:
+                self._hush()
+            else:
+                self.serve(fd, mask)
+        self._serve_followers()
+
+    def _poll(self, seconds: float) -> list[tuple[int, int]]:
+        poll, clock = self.epoll.poll, time.perf_counter
+        events = poll(0)
+        if events or not seconds:
+            return events
+        until = clock() + SPIN_SECONDS
+        while clock() < until:
+            os.sched_yield()
+            events = poll(0)
+            if events:
+                return events
+        return poll(seconds)
+
+    def _hush(self) -> None:
+        try:
+            os.eventfd_read(self._bell)
+        except BlockingIOError:
+            return  # another thread has
+
+    def _follow(self, me: int, ready: Ready) -> None:
+        """Sleep until the leader says that we are served, or that we lead."""
+        bed = threading.Lock()
+        bed.acquire()
+        self._followers[me] = (ready, bed)
+        self.lock.release()
+        try:
+            bed.acquire()
+        finally:
+            self.lock.acquire()
+            self._followers.pop(me, None)
+
+    def _serve_followers(self) -> None:
+        for thread, (ready, _) in list(self._followers.items()):
+            if ready():
+                self._step(ThreadServed(thread))
+
+    def _step(self, event: Event) -> None:
+        """Ask the hand-over table, and do what it says."""
+        after, out = self._handover.state.rows[type(event)](self._handover, event, None)  # type: ignore[arg-type]
+        self._handover = after
+        self._leader = after.leader
+        for order in out:
+            if isinstance(order, Wake) or (isinstance(order, Lead) and order.thread in self._followers):
+                self._wake(order.thread)
+
+    def _wake(self, thread: int) -> None:
+        sleeper = self._followers.get(thread)
+        if sleeper is not None and sleeper[1].locked():
+            sleeper[1].release()
+
+    # ------------------------------------------------------------------ while nobody waits
+
+    def start_background(self) -> threading.Thread:
+        """Start the thread that does the I/O while no other thread waits."""
+        thread = threading.Thread(target=self._look_after, name="freehold-pump", daemon=True)
+        thread.start()
+        return thread
+
+    def _look_after(self) -> None:
+        poller = select.poll()
+        poller.register(self.epoll.fileno(), select.POLLIN)
+        turns = -1
+        while not self.closed:
+            if self._turns != turns:  # others are at it, or were a moment ago
+                turns = self._turns
+                time.sleep(PARK_SECONDS)
+                continue
+            self.enter()
+            try:
+                seconds = self._turn_if_free()
+            finally:
+                turns = self._turns
+                self.leave()
+            self._asleep = True
+            ready = poller.poll(min(seconds, LOOK_SECONDS) * 1000)
+            self._asleep = False
+            if ready and self._leader:
+                time.sleep(PARK_SECONDS)
+
+    def _turn_if_free(self) -> float:
+        """Do all there is to do, unless another thread leads; return the seconds until the next timer."""
+        while not (self._leader or self.closed):
+            self.turn(block=False)
+            if not self.epoll.poll(0):
+                break
+        return self.tick() if not self.closed else 0.0
+
+    def close(self) -> None:
+        """Let everybody go; called with the lock held."""
+        self.closed = True
+        self.ring()
+        for thread in list(self._followers):
+            self._wake(thread)
+
+    def release(self) -> None:
+        """Give the pump's own descriptors back, when no thread uses them any more."""
+        self.epoll.close()
+        os.close(self._bell)
+
+
+def default_sigint() -> bool:
+    """Tell whether Ctrl-C is handled as Python does by default, so that ours may take its place."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,180 @@
+"""What travels on a link: frames, and the drivers' own words beside the protocol's messages.
+
+A frame is a length (u32), a kind (u8) and a body.  Lengths are bounded by kind, so that garbage cannot make a
+reader allocate.  Control is msgspec and never pickle; only workers unpickle users' values.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TypeAlias
+
+import msgspec
+
+from freehold.core.messages import ChunkReply, Envelope
+from freehold.core.policies import INLINED_BYTES_MAX, Policy
+from freehold.core.trace import Step
+
+HEADER = struct.Struct("<IB")
+MESSAGES, CHUNK, CONTROL = 1, 2, 3
+CONTROL_NBYTES_MAX = 4 * 2**20  # a process's whole ring of steps is the longest
+BODY_NBYTES_MAX = {
+    MESSAGES: 2 * INLINED_BYTES_MAX + 2**20,  # one task description, or a batch of smaller messages
+    CHUNK: 256 * 2**20,
+    CONTROL: CONTROL_NBYTES_MAX,
+}
+BATCH_NBYTES = 256 * 2**10  # a batch of messages is cut when it is longer
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What every process of a cluster must know, sent to the launcher before anything else."""
+
+    nonce: bytes
+    policy: Policy
+    path: list[str]  # sys.path of the program
+    warnings: list[tuple[str, str]]  # (action, category) of the program's filters, in their order
+    program: int
+    log_to_driver: bool
+    checked: bool
+    record: str = ""  # a folder into which each process writes its events; "" for none
+
+
+class Control(msgspec.Struct, frozen=True, array_like=True):
+    """A word between drivers: about processes, links and output, never about objects."""
+
+
+class Dial(Control, frozen=True, tag=1):
+    """Link me to ``peer``.  Answered by Link at both ends; to a dead peer, by a link that is closed at once."""
+
+    source: int
+    peer: int
+
+
+class Link(Control, frozen=True, tag=2):
+    """The descriptor that comes along is ``party``'s end of a link to ``peer``."""
+
+    party: int
+    peer: int
+
+
+class Hello(Control, frozen=True, tag=3):
+    """A worker is ready."""
+
+    worker: int
+    pid: int
+
+
+class Fork(Control, frozen=True, tag=4):
+    """Template: fork a worker; the descriptor is its end of the link to its node."""
+
+    worker: int
+
+
+class KillWorker(Control, frozen=True, tag=5):
+    """Template: end a worker at once."""
+
+    worker: int
+
+
+class Exited(Control, frozen=True, tag=6):
+    """A worker, or the template's node, has ended; ``status`` as ``waitpid`` gives it."""
+
+    worker: int
+    status: int
+
+
+class StartNode(Control, frozen=True, tag=7):
+    """Launcher: start a node.  Descriptors: its link to the head node (or program), and the head node's arena."""
+
+    node: int
+    capacity: int
+    resources: tuple[tuple[str, float], ...]
+    workers: int
+
+
+class StopNode(Control, frozen=True, tag=8):
+    """Launcher: end a node and its workers at once."""
+
+    node: int
+
+
+class NodeLinked(Control, frozen=True, tag=9):
+    """Head node: the descriptor is the link to a new node."""
+
+    node: int
+    resources: tuple[tuple[str, float], ...]
+
+
+class Output(Control, frozen=True, tag=10):
+    """Whole lines that a task has printed."""
+
+    worker: int
+    pid: int
+    name: str
+    stream: int  # 1 or 2
+    text: str
+
+
+class StepsWanted(Control, frozen=True, tag=11):
+    """Send the steps that you, and those behind you, remember of an object; 0: of all."""
+
+    number: int
+    object: int
+
+
+class StepsFound(Control, frozen=True, tag=12):
+    """Here they are, with the number of records of each table of each party."""
+
+    number: int
+    steps: tuple[Step, ...]
+    census: dict[str, int]
+    last: bool  # everybody who could be asked has answered
+
+
+class Begin(Control, frozen=True, tag=13):
+    """Launcher: this is the cluster."""
+
+    setup: Setup
+
+
+AnyControl: TypeAlias = (
+    Dial
+    | Link
+    | Hello
+    | Fork
+    | KillWorker
+    | Exited
+    | StartNode
+    | StopNode
+    | NodeLinked
+    | Output
+    | StepsWanted
+    | StepsFound
+    | Begin
+)
+
+
+encoder = msgspec.msgpack.Encoder()
+messages_decoder = msgspec.msgpack.Decoder(list[Envelope])
+chunk_decoder = msgspec.msgpack.Decoder(ChunkReply)
+control_decoder = msgspec.msgpack.Decoder(AnyControl)
+
+
+def control_frame(word: Control) -> bytes:
+    """Return a frame that carries one word."""
+    body = encoder.encode(word)
+    return HEADER.pack(len(body), CONTROL) + body
+
+
+def messages_frame(batch: list[bytes]) -> bytes:
+    """Return a frame that carries envelopes, each encoded already, as one list."""
+    count = len(batch)
+    head = bytes((0x90 | count,)) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
+    body = head + b"".join(batch)
+    return HEADER.pack(len(body), MESSAGES) + body
+
+
+def chunk_head(reply: ChunkReply) -> bytes:
+    """Return what comes before the bytes of a chunk: the frame's header, and the message that announces it."""
+    head = encoder.encode(reply)
+    return HEADER.pack(2 + len(head) + reply.nbytes, CHUNK) + len(head).to_bytes(2, "little") + head

@@ -1,0 +1,197 @@
+"""The driver of a worker: a process that runs tasks, or the user's program.
+
+The main thread of a worker process runs one task after the other; while it waits it does the process's I/O.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from freehold.backends.local import wire
+from freehold.backends.local.arena import Arena
+from freehold.backends.local.channel import Channel
+from freehold.backends.local.driver import LocalDriver
+from freehold.backends.local.output import end_lines
+from freehold.core import serde
+from freehold.core.driver import Host
+from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
+from freehold.core.events import Event, Moved, ViewDropped
+from freehold.core.session import Session
+from freehold.core.tasks import run_task
+from freehold.core.values import Failure
+from freehold.core.worker import Worker
+
+
+class WorkerDriver(LocalDriver, Host):
+    """The driver of one worker.
+
+    Args:
+        worker: the party.
+        setup: what every process of the cluster knows.
+        arena: the object store of its node; mapped for writing, since its values go there.
+        node: the link to its node.
+    """
+
+    def __init__(self, worker: Worker, setup: wire.Setup, arena: Arena, node: Channel) -> None:
+        super().__init__(worker, setup)
+        self.arena = arena
+        self.session = Session(worker, self, setup.nonce)
+        self.node = node
+        self.settled: dict[int, Failure | None] = {}
+        self.callbacks: dict[int, Callable[[Failure | None], None]] = {}
+        self.runs: deque[Run] = deque()
+        self.views: deque[int] = deque()  # objects of which a view has died
+        self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
+        self.broken: Failure | None = None  # why no request can be settled any more
+        self.add_channel(node)
+
+    # ------------------------------------------------------------------ links
+
+    def dial(self, target: int) -> None:
+        self.say(self.node, wire.Dial(self.party.me, target))
+
+    def hear(self, channel: Channel, word: Any) -> None:
+        match word:
+            case wire.Link():
+                self.linked(word, channel.fds.popleft())
+            case wire.StepsWanted(number):
+                steps = tuple(self.ring.steps())
+                self.say(channel, wire.StepsFound(number, steps, self.census(), True))
+            case wire.StepsFound(number):
+                self.found.setdefault(number, []).append(word)
+                self.pump.notify()
+            case wire.Output():
+                self.pump.calls.append(partial(self.show, word))
+            case _:
+                super().hear(channel, word)
+
+    def census(self) -> dict[str, int]:
+        """Return how many records each table has, under the party's name."""
+        tables = self.party.tables()
+        return {f"{self.party.me}.{name}": len(records) for name, records in tables.items() if records}
+
+    def show(self, word: wire.Output) -> None:
+        """Print what a task has printed; only the program is told of any."""
+
+    def peer_lost(self, peer: int) -> None:
+        if peer == self.party.node:
+            self.node_lost()
+        else:
+            super().peer_lost(peer)
+
+    def node_lost(self) -> None:
+        """A worker without its node is of no use to anybody."""
+        os._exit(1)
+
+    # ------------------------------------------------------------------ effects
+
+    def settle(self, step: int, effect: Settle) -> None:  # type: ignore[override]
+        callback = self.callbacks.pop(effect.request, None)
+        if callback is not None:
+            self.pump.calls.append(partial(callback, effect.failure))
+            self.pump.remind()
+        else:
+            self.settled[effect.request] = effect.failure
+        self.pump.notify()
+
+    def run(self, step: int, effect: Run) -> None:  # type: ignore[override]
+        self.runs.append(effect)
+        self.pump.notify()
+
+    def interrupt(self, step: int, effect: Interrupt) -> None:  # type: ignore[override]
+        main = threading.main_thread().ident
+        if self.session.task == effect.task and main is not None:
+            signal.pthread_kill(main, signal.SIGINT)
+
+    def kill(self, step: int, effect: Kill) -> None:  # type: ignore[override]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def move(self, step: int, effect: Move) -> None:  # type: ignore[override]
+        self.pump.work.append(partial(self.write, effect))
+
+    def write(self, effect: Move) -> None:
+        """Copy a value into the object store; several milliseconds, outside the lock."""
+        assert effect.payload is not None
+        target = self.arena.writable(effect.place, effect.nbytes)
+        token = effect.payload.token
+        if isinstance(token, bytes):
+            Arena.copy(target, memoryview(token))
+        else:
+            serde.pack_into(token, target, Arena.copy)
+        self.tell(Moved(effect.object, effect.attempt))
+
+    # ------------------------------------------------------------------ what a session needs
+
+    def drain(self) -> None:
+        while self.views:
+            self.drive(ViewDropped(self.views.popleft()))
+        if self.session.dropped:
+            for event in self.session.drops():
+                self.drive(event)
+
+    def tell(self, *events: Event) -> None:
+        if self.broken is None:
+            super().tell(*events)
+
+    def block(self, request: int) -> Failure | None:
+        settled = self.settled
+        try:
+            self.pump.wait(lambda: request in settled or self.broken is not None)
+        except BaseException:
+            settled.pop(request, None)
+            raise
+        return settled.pop(request) if request in settled else self.broken
+
+    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
+        self.callbacks[request] = call
+
+    def view(self, object: int, place: int, nbytes: int) -> memoryview:
+        return self.arena.view(place, nbytes, self.views.append, object)
+
+    def ask_all(self, object: int) -> list[wire.StepsFound]:
+        """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""
+        number = self.session.request()
+        until = time.monotonic() + 5.0
+        self.pump.enter()
+        try:
+            self.say(self.node, wire.StepsWanted(number, object))
+            self.flush()
+        finally:
+            self.pump.leave()
+        self.pump.wait(lambda: any(found.last for found in self.found.get(number, ())) or time.monotonic() > until)
+        return self.found.pop(number, [])
+
+    def steps(self) -> list[Any]:
+        others = [step for found in self.ask_all(0) for step in found.steps]
+        return [*self.ring.steps(), *others]
+
+    def close(self) -> None:
+        """Leave: a worker process ends with its node, not by itself."""
+
+
+def work(driver: WorkerDriver) -> None:
+    """Run tasks, for the life of the process."""
+    pump, runs, session = driver.pump, driver.runs, driver.session
+
+    def interrupt(*_: object) -> None:
+        if session.task:
+            pump.interrupt()
+
+    signal.signal(signal.SIGINT, interrupt)
+    while True:
+        pump.wait(lambda: bool(runs))
+        run = runs.popleft()
+        try:
+            run_task(session, run, before_reply=end_lines)
+        except SystemExit:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
