@@ -10,18 +10,16 @@ import heapq
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 
-from freehold.core import cluster
 from freehold.core.effects import Run
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import HEAD, node_id
-from freehold.core.messages import NodeNotice
+from freehold.core.ids import HEAD, worker_id
 from freehold.core.policies import Policy
 from freehold.core.session import Session
-from freehold.core.task_events import OfficeOpened, WorkerStarted
-from freehold.core.values import Failure, Shape
+from freehold.core.values import Failure
 
 STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes are only taken when used
 
@@ -29,8 +27,8 @@ STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes 
 class Inline(World):
     """A cluster whose messages are delivered when somebody waits."""
 
-    def __init__(self, nonce: bytes, policy: Policy) -> None:
-        super().__init__(nonce, policy)
+    def __init__(self, nonce: bytes, policy: Policy, capacity: int) -> None:
+        super().__init__(nonce, policy, capacity)
         self.posts: deque[tuple[int, Event, int]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
         self.cancelled: set[tuple[int, int]] = set()
@@ -85,6 +83,11 @@ class Inline(World):
             return False
         return True
 
+    def settle_down(self, ready: Callable[[], bool]) -> None:
+        """Do what there is to do until something is so, or nothing is left to do."""
+        while not ready() and self.turn():
+            pass
+
     def idle(self) -> None:
         """Deliver what is on its way; run nothing."""
         while self.posts:
@@ -94,25 +97,9 @@ class Inline(World):
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
-    world = Inline(os.urandom(16), options.policy)
-    capacity = options.object_store_memory or STORE_NBYTES
-    cpus = options.num_cpus or 2.0
-    for index in range(options.num_nodes):
-        node = node_id(index)
-        resources = node_resources(index, cpus, options.resources)
-        world.add_node(node, capacity, resources)
-        world.deliver(HEAD, NodeNotice(node, resources))
-    program = world.add_worker(HEAD)
-    world.deliver(HEAD, WorkerStarted(program.worker.me, False))
-    for index in range(options.num_nodes):
-        world.deliver(node_id(index), OfficeOpened(max(1, int(cpus))))
+    world = Inline(os.urandom(16), options.policy, options.object_store_memory or STORE_NBYTES)
+    resources = {"CPU": options.num_cpus or 2.0, **options.resources}
+    for _ in range(options.num_nodes):
+        world.start_node(world.capacity, resources)
     world.idle()
-    return program
-
-
-def node_resources(index: int, cpus: float, further: dict[str, float]) -> Shape:
-    """Return what a node offers, sorted by name."""
-    return tuple(sorted({"CPU": cpus, f"node:{index}": 1.0, **further}.items()))
-
-
-__all__ = ["Inline", "cluster", "freehold_start"]
+    return world.sessions[worker_id(HEAD, 1)]

@@ -9,12 +9,11 @@ from typing import Any, TypeVar, overload
 from freehold.core import cluster
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options
-from freehold.core.ids import node_index, object_name, party_name
+from freehold.core.ids import node_id, node_index, party_name
 from freehold.core.policies import DEFAULT
 from freehold.core.refs import ObjectRef
 from freehold.core.remote import RemoteFunction, TaskOptions, updated
 from freehold.core.session import Session
-from freehold.core.trace import table
 
 T = TypeVar("T")
 
@@ -215,70 +214,44 @@ def made_remote(function: Callable[..., Any], options: TaskOptions) -> RemoteFun
     return RemoteFunction(function, options)
 
 
-def nodes() -> list[dict[str, Any]]:
-    """Return the nodes that live: NodeID, Index, Alive, Resources."""
-    session = cluster.engine()
-    return [
-        {"NodeID": f"{node:016x}", "Index": node_index(node), "Alive": True, "Resources": dict(resources)}
-        for node, resources in session.worker.nodes
-    ]
+class Cluster:
+    """A cluster whose nodes come and go: for programs, and tests of programs, that live through that.
 
+    It starts with ``init(**arguments)``, so the calling process is its program, on the head node.
 
-def cluster_resources() -> dict[str, float]:
-    """Return the resources of all nodes, added up."""
-    total: dict[str, float] = {}
-    for _, resources in cluster.engine().worker.nodes:
-        for name, amount in resources:
-            total[name] = total.get(name, 0.0) + amount
-    return total
+    Example:
+        with freehold.Cluster(num_cpus=2) as cluster:
+            node = cluster.add_node(num_cpus=2, fast=1)
+            freehold.get(f.options(resources={"fast": 1}).remote())
+            cluster.remove_node(node)
+    """
 
+    def __init__(self, **arguments: Any) -> None:
+        self._context = init(**arguments)
 
-class RuntimeContext:
-    """Where the calling code runs."""
+    def add_node(self, *, num_cpus: float = 1, object_store_memory: int | None = None, **resources: float) -> int:
+        """Start a node with these resources; return its index when it has joined."""
+        if not num_cpus >= 0:
+            raise ValueError(f"num_cpus is a number, 0 or more, not {num_cpus!r}")
+        return node_index(cluster.engine().host.add_node({"CPU": float(num_cpus), **resources}, object_store_memory))
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def remove_node(self, node: int, *, graceful: bool = True) -> None:
+        """Take a node out: when the tasks that run there are over, or at once, as if its machine had died.
 
-    def get_node_id(self) -> str:
-        """Return the node's name as hexadecimal digits."""
-        return f"{self._session.worker.node:016x}"
+        What only its object store held is lost.  Returns when the program knows that the node is gone.
+        """
+        session = cluster.engine()
+        alive = [node_index(name) for name, _ in session.worker.nodes]
+        if node not in alive or node == 0:
+            raise ValueError(f"node {node!r} cannot be removed; of the nodes {alive} the head node, 0, must stay")
+        session.host.remove_node(node_id(node), graceful)
 
-    def get_node_index(self) -> int:
-        """Return the node's index, counted from 0, the head node."""
-        return node_index(self._session.worker.node)
+    def shutdown(self) -> None:
+        """End the cluster."""
+        cluster.end()
 
-    def get_worker_id(self) -> str:
-        """Return the process's name as hexadecimal digits."""
-        return f"{self._session.worker.me:016x}"
+    def __enter__(self) -> Cluster:
+        return self
 
-    def get_task_id(self) -> str | None:
-        """Return the running task's name as hexadecimal digits, None in the program."""
-        return f"{self._session.task:016x}" if self._session.task else None
-
-    def get_job_id(self) -> str:
-        """Return the cluster's nonce as hexadecimal digits."""
-        return self._session.nonce.hex()
-
-
-def get_runtime_context() -> RuntimeContext:
-    """Return where the calling code runs."""
-    return RuntimeContext(cluster.engine())
-
-
-class Story(str):
-    """The story of an object: text in fixed columns, with the steps behind it in ``steps``."""
-
-    steps: list[Any]
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def story(ref: ObjectRef[Any]) -> Story:
-    """Return what happened to an object on every process, step by step, as far as the rings reach back."""
-    session = cluster.engine()
-    session.check(ref, "story")
-    steps = session.story(ref._id)
-    text = Story(table(steps, f"story of {object_name(ref._id)}"))
-    text.steps = steps
-    return text
+    def __exit__(self, *_: object) -> None:
+        cluster.end()

@@ -129,6 +129,14 @@ class Host(ABC):
     def now(self) -> float:
         """Return seconds on a clock that does not run backwards."""
 
+    def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
+        """Add a node to the cluster; return its name when it has joined."""
+        raise NotImplementedError
+
+    def remove_node(self, node: int, graceful: bool) -> None:
+        """Take a node out of the cluster: at once, or when its tasks are over; return when it is gone."""
+        raise NotImplementedError
+
     @abstractmethod
     def close(self) -> None:
         """End the cluster, if this process started it, or leave it."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from freehold.core.events import Answer, Event, Moved
-from freehold.core.messages import Message
+from freehold.core.messages import AnyMessage
 from freehold.core.node_events import Reserved, ReserveFailed
 from freehold.core.task_events import RunEnded, WorkerStarted
 from freehold.core.values import Description, Failure, Payload
@@ -27,7 +27,7 @@ class Send(Effect, frozen=True, gc=False):
     """Deliver a message: in order and at most once for each pair of parties."""
 
     target: int
-    message: Message
+    message: AnyMessage
 
 
 class SetTimer(Effect, frozen=True, gc=False):

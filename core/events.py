@@ -315,7 +315,7 @@ def known(object: int, by: int, want: int, outcome: Outcome) -> DependencyReady 
     """Tell one for whom it is enough that the value exists that it does, or never will."""
     if want == Want.SEND:
         return DependencyReady(by, object, outcome)
-    return RequestReady(by, object, type(outcome) is Failure)
+    return RequestReady(by, object, isinstance(outcome, Failure))
 
 
 def wanted(

@@ -39,7 +39,7 @@ from freehold.core.task_events import (
     TaskSubmitted,
     Unschedulable,
 )
-from freehold.core.values import Description, Failure, Outcome, Payload, PoolKey, Slot, Want
+from freehold.core.values import Description, Failure, Outcome, Payload, Placed, PoolKey, Slot, Want
 
 
 class Executing(State):
@@ -95,7 +95,7 @@ def end(r: Execution, outcomes: tuple[Outcome, ...]) -> tuple[None, Out]:
     assert r.description is not None
     out: list[object] = []
     for object, outcome in zip(returns_of(r.description), outcomes, strict=True):
-        refs = () if type(outcome) is Failure else outcome.refs
+        refs = () if isinstance(outcome, Failure) else outcome.refs
         if refs:
             out += [Contained(ref) for ref in refs]
             out.append(ContentsKnown(object, refs))
@@ -147,11 +147,11 @@ TABLE.never(RESOLVING, QUEUED, RUNNING, event=TaskSubmitted, why="a name is mint
 def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None, Out]:
     """A small value is inlined, a large one stays a reference, a failed one fails the task."""
     outcome = e.outcome
-    if type(outcome) is Failure:
+    if isinstance(outcome, Failure):
         waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.description else []
         none, out = fail(r, outcome)
         return none, (*waited, *out)
-    r, counts = inline(r, e.object, outcome) if type(outcome) is Payload else (refer(r, e.object, outcome), ())
+    r, counts = inline(r, e.object, outcome) if isinstance(outcome, Payload) else (refer(r, e.object, outcome), ())
     r = replace(r, missing=r.missing - 1)
     if r.missing:
         return r, counts
@@ -159,10 +159,10 @@ def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None
     return r, (*counts, *ready)
 
 
-def refer(r: Execution, object: int, outcome: Outcome) -> Execution:
+def refer(r: Execution, object: int, outcome: Payload | Placed) -> Execution:
     """Note in the description where the copies of an argument are."""
     assert r.description is not None
-    nodes = getattr(outcome, "nodes", ())
+    nodes = outcome.nodes if isinstance(outcome, Placed) else ()
     slots = [Slot(s.object, None, nodes, outcome.nbytes) if s.object == object else s for s in r.description.slots]
     return replace(r, description=replace(r.description, slots=tuple(slots)))
 

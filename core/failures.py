@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from freehold.core import serde
 from freehold.core.errors import CAUSES, FreeholdError, SystemError_, TaskError
 from freehold.core.ids import object_name, owner_of, party_name
@@ -37,22 +39,27 @@ def task_error(failure: Failure, name: str, history: tuple[str, ...]) -> Excepti
     """Return a TaskError that is also an instance of its cause's class, where Python can combine the two."""
     original, kind, message, traceback = serde.unpack_exception(failure.data)
     text = f"{failure.text} raised {kind}: {message}\n\n{traceback.rstrip()}"
-    fields = {"object": name, "history": history, "function_name": failure.text, "remote_traceback": traceback}
+    fields: dict[str, Any] = {
+        "object": name,
+        "history": history,
+        "function_name": failure.text,
+        "remote_traceback": traceback,
+    }
     if original is None or isinstance(original, FreeholdError):
-        return original if isinstance(original, FreeholdError) else TaskError(text, **fields)  # type: ignore[arg-type]
+        return original if isinstance(original, FreeholdError) else TaskError(text, **fields)
     return combined(original, text, fields)
 
 
-def combined(original: BaseException, text: str, fields: dict[str, object]) -> Exception:
+def combined(original: BaseException, text: str, fields: dict[str, Any]) -> Exception:
     """Combine TaskError with the class of the task's own exception (Ray: RayTaskError.as_instanceof_cause)."""
     kind = type(original)
-    plain = TaskError(text, **fields, original=original)  # type: ignore[arg-type]
+    plain = TaskError(text, **fields, original=original)
     if not issubclass(kind, Exception):
         plain.__cause__ = original
         return plain
     try:
         both = type(f"TaskError({kind.__name__})", (TaskError, kind), {"__init__": _no_init, "__str__": _text})
-        error = both.__new__(both)
+        error: Any = both.__new__(both)  # type: ignore[call-overload]
         error.args = original.args
         error.__dict__.update(original.__dict__)
     except TypeError:  # a final class, or a layout that cannot be combined

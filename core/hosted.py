@@ -27,15 +27,15 @@ from freehold.core.effects import (
     Spawn,
 )
 from freehold.core.events import Event, Moved, ViewDropped
-from freehold.core.ids import is_node, node_of, worker_id
-from freehold.core.messages import ChunkReply
+from freehold.core.ids import HEAD, is_node, node_id, node_of, worker_id
+from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.queries import landing
 from freehold.core.session import Session
-from freehold.core.task_events import WorkerStarted
+from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
 from freehold.core.tasks import run_task
 from freehold.core.trace import Ring, Step
 from freehold.core.values import Failure, Shape
@@ -45,11 +45,13 @@ from freehold.core.worker import Worker
 class World(ABC):
     """One process that hosts a whole cluster."""
 
-    def __init__(self, nonce: bytes, policy: Policy) -> None:
+    def __init__(self, nonce: bytes, policy: Policy, capacity: int) -> None:
         self.nonce = nonce
+        self.capacity = capacity  # bytes of each node's object store, unless it is given its own
         self.policy = policy
         self.drivers: dict[int, Hosted] = {}
         self.sessions: dict[int, Session] = {}
+        self.nodes_started = 0
         self.started: dict[int, int] = {}  # node -> workers it has started
         self.links: dict[int, set[int]] = {}  # party -> peers it has exchanged messages with
 
@@ -82,6 +84,10 @@ class World(ABC):
         """A request was settled: let who waits for it go on."""
 
     @abstractmethod
+    def settle_down(self, ready: Callable[[], bool]) -> None:
+        """Let time pass until something is so."""
+
+    @abstractmethod
     def block(self, driver: Hosted, request: int) -> Failure | None:
         """Let time pass until a request is settled."""
 
@@ -107,6 +113,19 @@ class World(ABC):
         session = Session(party, driver, self.nonce)
         self.sessions[party.me] = driver.session = session
         return session
+
+    def start_node(self, capacity: int, resources: dict[str, float]) -> int:
+        """Start the next node with its workers, on the head node first the program; return its name."""
+        node = node_id(self.nodes_started)
+        shape = tuple(sorted({f"node:{self.nodes_started}": 1.0, **resources}.items()))
+        self.nodes_started += 1
+        self.add_node(node, capacity, shape)
+        if node == HEAD:
+            program = self.add_worker(HEAD)
+            self.deliver(HEAD, WorkerStarted(program.worker.me, False))
+        self.deliver(HEAD, NodeNotice(node, shape))
+        self.deliver(node, OfficeOpened(max(1, int(resources.get("CPU", 0.0)))))
+        return node
 
     def remove(self, party: int) -> None:
         """Let a party die: all that it was linked with hear of it, after what it has sent."""
@@ -272,6 +291,20 @@ class Hosted(Driver, Host):
     def steps(self) -> list[Step]:
         return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
 
+    def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
+        node = self.world.start_node(capacity or self.world.capacity, resources)
+        self.world.settle_down(lambda: any(other == node for other, _ in self.party.nodes))
+        return node
+
+    def remove_node(self, node: int, graceful: bool) -> None:
+        office = self.world.drivers[node].party
+        assert isinstance(office, Node)
+        if graceful:
+            self.world.deliver(node, OfficeClosed())
+            self.world.settle_down(lambda: not office.offices[0].loans)
+        self.world.remove(node)
+        self.world.settle_down(lambda: all(other != node for other, _ in self.party.nodes))
+
     def close(self) -> None:
         self.world.drivers.clear()
         self.world.sessions.clear()
@@ -287,5 +320,5 @@ def nbytes_of(message: Any) -> int:
     """Return roughly how many bytes a message would take on the wire."""
     payload = getattr(message, "payload", None) or getattr(getattr(message, "description", None), "payload", None)
     outcomes = getattr(message, "outcomes", ())
-    carried = sum(outcome.nbytes for outcome in outcomes if getattr(outcome, "token", None) is not None)
+    carried: int = sum(outcome.nbytes for outcome in outcomes if getattr(outcome, "token", None) is not None)
     return 100 + carried + (payload.nbytes if payload is not None else 0)

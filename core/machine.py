@@ -18,6 +18,7 @@ import msgspec
 from freehold.core.errors import UndeclaredTransition
 from freehold.core.events import Answer, Event
 from freehold.core.policies import Policy
+from freehold.core.values import Shape
 
 Out = tuple[Any, ...]
 Handler = Callable[[Any, Any, "Here"], tuple[Any, Out]]
@@ -32,6 +33,11 @@ class Here(Protocol):
     node: int  # the node it lives on
     policy: Policy
     now: float  # seconds, as told by the driver with the event
+
+    @property
+    def nodes(self) -> tuple[tuple[int, Shape], ...]:
+        """The nodes that live, each with its resources."""
+        ...
 
     def mint(self) -> int:
         """Return a number this party has never used: an attempt, a request."""

@@ -26,7 +26,7 @@ from freehold.core.messages import (
 )
 from freehold.core.node_events import Newcomer
 from freehold.core.policies import fits
-from freehold.core.task_events import OfficeOpened, WorkerGone, WorkerStarted
+from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerGone, WorkerStarted
 from freehold.core.values import PoolKey, Shape
 
 
@@ -35,9 +35,10 @@ class Lending(State):
 
     OPEN = "workers are lent as CPUs allow"
     STARTING = "more workers have been ordered", WorkerStarted
+    CLOSED = "nothing is lent any more; the node leaves when all workers are back"
 
 
-OPEN, STARTING = Lending
+OPEN, STARTING, CLOSED = Lending
 
 
 class Loan(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +78,7 @@ TABLE = Table(
     Lending,
     (
         OfficeOpened,
+        OfficeClosed,
         LeaseQuery,
         LeaseReturnNotice,
         LeaseCancelNotice,
@@ -102,6 +104,8 @@ def cpus(shape: Shape) -> Shape:
 
 def lend(r: Office, here: Here) -> tuple[Office, Out]:
     """Serve the queue in order, as far as resources and workers go; order workers and recall loans for the rest."""
+    if r.state is CLOSED:
+        return turn_away(r, here)
     out: list[object] = []
     waiting: list[LeaseAsk] = []
     short = 0  # queries for which there are resources but no worker
@@ -127,6 +131,12 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
     return r, (*out, *recalls, *[Spawn()] * orders)
 
 
+def turn_away(r: Office, here: Here) -> tuple[Office, Out]:
+    """Tell whoever asks to try another node."""
+    out = [Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me)) for ask in r.queue if not ask.told]
+    return replace(r, queue=tuple([replace(ask, told=True) for ask in r.queue])), tuple(out)
+
+
 def recall(r: Office, waiting: int) -> tuple[Office, Out]:
     """Ask for as many workers back as queries wait; their owners decide when they are done with them."""
     out: list[object] = []
@@ -147,14 +157,25 @@ def open_office(r: Office, e: OfficeOpened, here: Here) -> tuple[Office, Out]:
     return replace(r, starting=starting, state=STARTING if starting else OPEN), (Spawn(),) * e.workers
 
 
-@TABLE.on(OPEN, STARTING, event=LeaseQuery, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=OfficeClosed, to=(CLOSED,))
+def close_office(r: Office, e: OfficeClosed, here: Here) -> tuple[Office, Out]:
+    """Tasks that run are not disturbed; no more are taken."""
+    r, recalls = recall(replace(r, state=CLOSED, idle=()), len(r.loans))
+    r, away = turn_away(r, here)
+    return r, recalls + away
+
+
+TABLE.ignore(CLOSED, event=OfficeOpened, why="it has been closed since")
+
+
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseQuery, to=(OPEN, STARTING))
 def asked(r: Office, e: LeaseQuery, here: Here) -> tuple[Office, Out]:
     """Lend at once, or queue the query and say so."""
     ask = LeaseAsk(e.owner, e.pool, e.attempt, e.shape, e.count)
     return lend(replace(r, queue=(*r.queue, ask)), here)
 
 
-@TABLE.on(OPEN, STARTING, event=LeaseReturnNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseReturnNotice, to=(OPEN, STARTING))
 def returned(r: Office, e: LeaseReturnNotice, here: Here) -> tuple[Office, Out]:
     """A worker is free for others."""
     loan = r.loans.get(e.worker)
@@ -170,14 +191,14 @@ def cpus_left(loan: Loan) -> Shape:
     return tuple([item for item in shape if item[0] != "CPU"]) if loan.waits else shape
 
 
-@TABLE.on(OPEN, STARTING, event=LeaseCancelNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseCancelNotice, to=(OPEN, STARTING))
 def cancelled(r: Office, e: LeaseCancelNotice, here: Here) -> tuple[Office, Out]:
     """Its owner needs no worker any more."""
     queue = tuple([ask for ask in r.queue if (ask.owner, ask.pool) != (e.owner, e.pool)])
     return replace(r, queue=queue), ()
 
 
-@TABLE.on(OPEN, STARTING, event=BlockedNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=BlockedNotice, to=(OPEN, STARTING))
 def blocked(r: Office, e: BlockedNotice, here: Here) -> tuple[Office, Out]:
     """The CPU of a task that waits serves another."""
     loan = r.loans.get(e.worker)
@@ -187,7 +208,7 @@ def blocked(r: Office, e: BlockedNotice, here: Here) -> tuple[Office, Out]:
     return lend(replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]), 1.0)), here)
 
 
-@TABLE.on(OPEN, STARTING, event=ResumedNotice)
+@TABLE.on(OPEN, STARTING, CLOSED, event=ResumedNotice)
 def resumed(r: Office, e: ResumedNotice, here: Here) -> tuple[Office, Out]:
     """It goes on at once: for a while more tasks may run than there are CPUs."""
     loan = r.loans.get(e.worker)
@@ -197,19 +218,19 @@ def resumed(r: Office, e: ResumedNotice, here: Here) -> tuple[Office, Out]:
     return replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]))), ()
 
 
-@TABLE.on(OPEN, STARTING, event=WorkerStarted, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerStarted, to=(OPEN, STARTING))
 def worker_started(r: Office, e: WorkerStarted, here: Here) -> tuple[Office, Out]:
     """A worker is told which nodes live, and is free to be lent; a user's program is only told."""
     r = replace(r, workers=r.workers.set(e.worker, e.serves))
     if e.serves:
         starting = max(0, r.starting - 1)
         state = STARTING if starting else OPEN
-        r = replace(r, starting=starting, state=state, idle=(*r.idle, e.worker))
+        r = replace(r, starting=starting, state=r.state if r.state is CLOSED else state, idle=(*r.idle, e.worker))
     r, out = lend(r, here)
     return r, (Newcomer(e.worker), *out)
 
 
-@TABLE.on(OPEN, STARTING, event=WorkerGone, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerGone, to=(OPEN, STARTING))
 def worker_gone(r: Office, e: WorkerGone, here: Here) -> tuple[Office, Out]:
     """A dead worker's CPUs come back; workers that a dead owner had leased are ended, for nobody wants their work."""
 

@@ -18,6 +18,7 @@ from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
 from freehold.core.machine import Here, Table
 from freehold.core.membership import ALIVE, Member
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.values import Shape
 
 Records = dict[Any, Any]
 Key = Callable[[Any], Any]
@@ -76,7 +77,7 @@ class Party:
         return self.counter
 
     @property
-    def nodes(self) -> tuple[tuple[int, Any], ...]:
+    def nodes(self) -> tuple[tuple[int, Shape], ...]:
         """The nodes that live, as far as this party knows, each with its resources."""
         return tuple([(r.party, r.resources) for r in self.members.values() if r.state is ALIVE])
 
@@ -103,12 +104,12 @@ class Party:
             cause, event = queue.popleft()
             routes = self.routes.get(type(event))
             if routes is None:
-                if not isinstance(event, Effect):
-                    queue.extend([(cause, following) for following in self.spread(event)])
-                elif type(event) is Send and event.target == self.me:
+                if isinstance(event, Send) and event.target == self.me:
                     queue.append((cause, event.message))
-                else:
+                elif isinstance(event, Effect):
                     effects.append((cause, event))
+                else:
+                    queue.extend([(cause, following) for following in self.spread(event)])
                 continue
             for route in routes:
                 step, out = self.step(route, event, now, cause)

@@ -206,9 +206,9 @@ TABLE.never(*KNOWN, DISCARDING, event=ValuePending, why="a name is minted once")
 def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
     """The reply carries a small value, says where a large one lies, or why there is none."""
     outcome = e.outcome
-    if type(outcome) is Payload:
+    if isinstance(outcome, Payload):
         r = replace(r, state=INLINE, by=0, payload=outcome, nbytes=outcome.nbytes, refs=outcome.refs)
-    elif type(outcome) is Placed:
+    elif isinstance(outcome, Placed):
         nodes = outcome.nodes + tuple([node for node in r.nodes if node not in outcome.nodes])
         r = replace(r, state=PLACED, by=0, nbytes=outcome.nbytes, nodes=nodes, refs=outcome.refs)
     else:
@@ -219,7 +219,7 @@ def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
 @TABLE.on(ABSENT, event=ReturnArrived)
 def arrive_unwanted(r: Promotion, e: ReturnArrived, here: Here) -> tuple[None, Out]:
     """Nobody waits any more: a copy that was placed is freed."""
-    if type(e.outcome) is not Placed:
+    if not isinstance(e.outcome, Placed):
         return None, ()
     return None, tuple([Send(node, FreeNotice(r.object)) for node in e.outcome.nodes])
 

@@ -35,23 +35,23 @@ def readable(worker: Worker, object: int) -> Payload | Failure | Held | None:
     return fetch.failure if fetch.failure is not None else fetch.payload
 
 
-def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...]]:
-    """Return (state, bytes, locations) of an object as this worker knows them.
+def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...], bool]:
+    """Return (state, bytes, locations, placeholder) of an object as this worker knows them.
 
     The state is one of "pending", "in-process store", "object store", "failed", "borrowed".
     """
     value = worker.promotion.get(object)
     if value is not None:
         if value.state is NO_VALUE:
-            return "failed", 0, ()
+            return "failed", 0, (), False
         if value.state is PENDING:
-            return "pending", 0, ()
+            return "pending", 0, (), False
         where = "object store" if value.state is PLACED else "in-process store"
-        return where, value.nbytes, value.nodes
+        return where, value.nbytes, value.nodes, value.state is PLACED and value.payload is None
     fetch = worker.resolution.get(object)
     if fetch is not None and fetch.state in (LOCAL, IDLE):
-        return "object store", fetch.nbytes, (worker.node,)
-    return "borrowed", 0, ()
+        return "object store", fetch.nbytes, (worker.node,), False
+    return "borrowed", 0, (), False
 
 
 def holders(r: Ownership) -> dict[str, int]:

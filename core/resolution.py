@@ -238,9 +238,9 @@ def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution | 
     outcome = e.outcome
     r, sent = wake_senders(r, outcome)
     out = timer + sent
-    if type(outcome) is Failure:
+    if isinstance(outcome, Failure):
         return failed(r, outcome, out)
-    if type(outcome) is Payload:
+    if isinstance(outcome, Payload):
         r, woken = wake(replace(r, state=CACHED, payload=outcome, nbytes=outcome.nbytes))
         return r, out + woken
     if not r.wanted:

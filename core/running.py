@@ -161,7 +161,7 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
     puts: list[ValuePut] = []
     inlined = 0
     for index, outcome in enumerate(e.outcomes):
-        if type(outcome) is Payload:
+        if isinstance(outcome, Payload):
             small = outcome.nbytes <= here.policy.inline_bytes_max and inlined + outcome.nbytes <= INLINED_BYTES_MAX
             if not small:
                 puts.append(ValuePut(r.task + index, outcome, r.task))
@@ -192,8 +192,8 @@ TABLE.never(ABSENT, FETCHING, READY, RUNNING, REPORTING, event=ReturnPlaced, why
 def report(r: Run_) -> tuple[Run_, Out]:
     """Gather what became of each reference that the task was lent; there is at least its function."""
     assert r.query is not None
-    r = replace(r, state=REPORTING, missing=len(r.query.lent))
-    return r, tuple([ReportWanted(ref, r.task) for ref in r.query.lent])
+    lent = r.query.lent
+    return replace(r, state=REPORTING, missing=len(lent)), tuple([ReportWanted(ref, r.task) for ref in lent])
 
 
 @TABLE.on(REPORTING, event=HoldReported, to=(ABSENT,))
@@ -212,7 +212,7 @@ def reply(r: Run_, e: HoldReported, here: Here) -> tuple[Run_ | None, Out]:
     assert query is not None
     outcomes = tuple([outcome for outcome in r.outcomes if outcome is not None])
     message = TaskReply(r.task, query.attempt, here.me, outcomes, r.reports, r.seconds)
-    inside = {ref for outcome in outcomes if type(outcome) is not Failure for ref in outcome.refs}
+    inside = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
     lent = [Lent(ref, (query.caller,)) for ref in sorted(inside.difference(query.lent))]
     return None, (Send(query.caller, message), *lent)
 

@@ -209,6 +209,12 @@ class OfficeOpened(Event, frozen=True, gc=False):
     workers: int
 
 
+class OfficeClosed(Event, frozen=True, gc=False):
+    """The node is to leave in good order: it lends no more workers, and asks for those that are lent."""
+
+    key: ClassVar[str] = ""
+
+
 class WorkerStarted(Event, frozen=True, gc=False):
     """The driver has started a worker on this node; one that does not ``serve`` runs no tasks: a user's program."""
 

@@ -119,12 +119,9 @@ def slot_value(session: Session, slot: Slot) -> Any:
 def serialize_returns(session: Session, description: Description, result: Any) -> tuple[Payload | Failure, ...]:
     """Return what a function returned as one payload for each reference that its caller has."""
     count = description.returns
-    if count == 1:
-        values = (result,)
-    elif count == 0:
-        values = ()
-    else:
-        values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    values: tuple[Any, ...] = (result,) * (count == 1)
+    if count > 1:
+        values = tuple(result) if isinstance(result, tuple | list) else (result,)
         if len(values) != count:
             raise ValueError(f"{description.name} has num_returns={count} but returned {len(values)} values")
     return tuple([session.payload(serde.serialize(value)) for value in values])

@@ -34,6 +34,21 @@ class Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
     detail: str  # what of the event a reader needs
     asks: tuple[str, ...]  # what the step asked for, in words
 
+    @property
+    def who(self) -> str:
+        """The party that took the step."""
+        return party_name(self.step >> COUNTER_BITS)
+
+    @property
+    def name(self) -> str:
+        """The step's own name: its party and its count."""
+        return object_name(self.step)
+
+    @property
+    def because(self) -> str:
+        """The name of the step that caused it, or "user"."""
+        return object_name(self.cause) if self.cause else "user"
+
 
 class Ring:
     """The last steps of one party.  Recording keeps records as they are; words are made when somebody asks."""
@@ -105,7 +120,7 @@ def word(field: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [field] if value else []
     if isinstance(value, int | float) and field in ("nbytes", "offset", "count", "seconds"):
-        return [f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"]
+        return [f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"] if value else []
     if isinstance(value, str) and value:
         return [f"{field}={value}"]
     return []
@@ -135,17 +150,20 @@ def story(steps: Iterable[Step], object: int) -> list[Step]:
     return sorted(mine, key=lambda step: (step.at, step.step & COUNTER_MASK, step.step))
 
 
+def counted(asks: tuple[str, ...]) -> list[str]:
+    """Return wishes with equal ones counted."""
+    return [wish if asks.count(wish) == 1 else f"{asks.count(wish)} x {wish}" for wish in dict.fromkeys(asks)]
+
+
 def table(steps: list[Step], title: str = "") -> str:
     """Return steps as text in fixed columns."""
     start = steps[0].at if steps else 0.0
     rows = [("at ms", "step", "machine", "before -> after", "event", "asks for", "because")]
     for s in steps:
         arrow = s.before if s.before == s.after else f"{s.before} -> {s.after}"
-        because = object_name(s.cause) if s.cause else "user"
         what = f"{s.event} {s.detail}".strip()
-        rows.append(
-            (f"{(s.at - start) * 1e3:.3f}", object_name(s.step), s.table, arrow, what, "; ".join(s.asks), because)
-        )
+        at = f"{(s.at - start) * 1e3:.3f}"
+        rows.append((at, s.name, s.table, arrow, what, "; ".join(counted(s.asks)), s.because))
     widths = [min(max(len(row[i]) for row in rows), 60) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([title, *lines] if title else lines)

@@ -50,7 +50,7 @@ class LocalDriver(Driver):
         self.pump = Pump(self.flush, self.serve, self.tick)
         self.channels: dict[int, Channel] = {}  # by descriptor
         self.links: dict[int, Channel] = {}  # by party
-        self.held: dict[int, list[Callable[[Channel], None]]] = {}  # what waits for a link that was asked for
+        self.held: dict[int, list[Callable[[Channel], object]]] = {}  # what waits for a link that was asked for
         self.lost: set[int] = set()  # parties whose link broke: they are dead to us
         self.dirty: dict[int, Channel] = {}  # channels with something to send, by descriptor
         self.timers: dict[int, Event] = {}
@@ -125,7 +125,7 @@ class LocalDriver(Driver):
         """Tell the party that a link is gone."""
         self.drive(PeerLost(peer))
 
-    def to(self, target: int, put: Callable[[Channel], None]) -> None:
+    def to(self, target: int, put: Callable[[Channel], object]) -> None:
         """Put something on the link to a party, now or when there is one."""
         channel = self.links.get(target)
         if channel is not None:
@@ -257,7 +257,14 @@ class LocalDriver(Driver):
         """Refuse an effect that this kind of party never asks for."""
         raise TypeError(f"{party_name(self.party.me)} cannot perform {effect!r}")
 
-    settle = run = interrupt = spawn = kill = reserve = move = release = unsupported
+    settle: Any = unsupported
+    run: Any = unsupported
+    interrupt: Any = unsupported
+    spawn: Any = unsupported
+    kill: Any = unsupported
+    reserve: Any = unsupported
+    move: Any = unsupported
+    release: Any = unsupported
 
     # ------------------------------------------------------------------ the end
 

@@ -17,7 +17,7 @@ from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import Reserved, ReserveFailed
 from freehold.core.queries import landing
-from freehold.core.task_events import OfficeOpened, WorkerStarted
+from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
 
 
 class Gathering:
@@ -40,7 +40,8 @@ class NodeDriver(LocalDriver):
 
     def __init__(self, node: Node, setup: wire.Setup, arena: Arena, template: Channel) -> None:
         super().__init__(node, setup)
-        self.copies = node.copies
+        self.offices = node.offices
+        self.leaving = False
         self.arena = arena
         self.allocator = Allocator(arena.capacity)
         self.template = template
@@ -65,6 +66,8 @@ class NodeDriver(LocalDriver):
                 self.drive(NodeNotice(node, resources))
             case wire.Exited(worker):
                 self.worker_exited(worker)
+            case wire.Leave(node):
+                self.leave(node)
             case wire.StepsWanted():
                 self.gather(channel, word)
             case wire.StepsFound():
@@ -105,6 +108,18 @@ class NodeDriver(LocalDriver):
         for number, gathering in list(self.gathered.items()):
             self.one_answered(number, gathering, peer)
         super().peer_lost(peer)
+
+    def leave(self, node: int) -> None:
+        """Leave in good order, or pass the word on to the node that is to leave."""
+        if node != self.party.me:
+            self.to(node, lambda channel: channel.say(wire.Leave(node)))
+            return
+        self.leaving = True
+        self.drive(OfficeClosed())
+
+    def drain(self) -> None:
+        if self.leaving and not self.offices[0].loans:
+            os._exit(0)
 
     def worker_exited(self, worker: int) -> None:
         """A worker has ended: what it sent last is heard, then its link is closed, whoever else may hold an end."""
@@ -155,17 +170,17 @@ class NodeDriver(LocalDriver):
 
     # ------------------------------------------------------------------ effects
 
-    def spawn(self, step: int, effect: Spawn) -> None:  # type: ignore[override]
+    def spawn(self, step: int, effect: Spawn) -> None:
         self.started += 1
         worker = worker_id(self.party.me, self.started)
         ours, theirs = socket.socketpair()
         self.add_channel(Channel(ours, worker, carries_fds=True))
         self.say(self.template, wire.Fork(worker), theirs.detach())
 
-    def kill(self, step: int, effect: Kill) -> None:  # type: ignore[override]
+    def kill(self, step: int, effect: Kill) -> None:
         self.say(self.template, wire.KillWorker(effect.worker))
 
-    def reserve(self, step: int, effect: Reserve) -> None:  # type: ignore[override]
+    def reserve(self, step: int, effect: Reserve) -> None:
         place = self.allocator.reserve(effect.nbytes)
         if place is not None:
             try:
@@ -176,12 +191,12 @@ class NodeDriver(LocalDriver):
         answer = ReserveFailed(effect.attempt) if place is None else Reserved(effect.attempt, place)
         self.drive(answer, step)
 
-    def release(self, step: int, effect: Release) -> None:  # type: ignore[override]
+    def release(self, step: int, effect: Release) -> None:
         for channel in self.channels.values():
             channel.divert(effect.object)
         self.allocator.free(effect.place)
 
-    def move(self, step: int, effect: Move) -> None:  # type: ignore[override]
+    def move(self, step: int, effect: Move) -> None:
         reply = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
         body = self.arena.readable(effect.place + effect.offset, effect.nbytes)
         self.to(effect.target, lambda channel: channel.send_chunk(reply, body))

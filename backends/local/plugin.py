@@ -52,15 +52,13 @@ class ProgramDriver(WorkerDriver):
             with contextlib.suppress(ValueError):  # not in the main thread: Ctrl-C is somebody else's
                 self.sigint = signal.signal(signal.SIGINT, self.pump.interrupt)
 
-    def start_node(self, capacity: int, resources: dict[str, float], workers: int, arena_fd: int = -1) -> int:
-        """Start one more node; return its name.  ``arena_fd``: the head node's arena, made by the program."""
+    def start_node(self, capacity: int, resources: dict[str, float], workers: int) -> int:
+        """Start one more node; return its name."""
         node = node_id(self.nodes_started)
         self.nodes_started += 1
         shape = tuple(sorted({f"node:{node_index(node)}": 1.0, **resources}.items()))
         word = wire.StartNode(node, capacity, shape, workers)
         assert self.lifeline is not None
-        if node == HEAD:
-            raise ValueError("the head node is started by start_head")
         ours, theirs = socket.socketpair()
         self.lifeline.say(word, theirs.detach())
         send_all(self.lifeline)
@@ -72,11 +70,24 @@ class ProgramDriver(WorkerDriver):
             self.pump.leave()
         return node
 
-    def stop_node(self, node: int) -> None:
-        """End a node and its workers at once."""
-        assert self.lifeline is not None
-        self.lifeline.say(wire.StopNode(node))
-        send_all(self.lifeline)
+    def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
+        node = self.start_node(capacity or self.arena.capacity, resources, max(1, int(resources.get("CPU", 0.0))))
+        self.pump.wait(lambda: any(other == node for other, _ in self.party.nodes) or self.broken is not None)
+        return node
+
+    def remove_node(self, node: int, graceful: bool) -> None:
+        if graceful:
+            self.pump.enter()
+            try:
+                self.say(self.node, wire.Leave(node))
+                self.flush()
+            finally:
+                self.pump.leave()
+        else:
+            assert self.lifeline is not None
+            self.lifeline.say(wire.StopNode(node))
+            send_all(self.lifeline)
+        self.pump.wait(lambda: all(other != node for other, _ in self.party.nodes) or self.broken is not None)
 
     def wait_for_nodes(self, count: int) -> None:
         """Wait until so many nodes live."""
@@ -170,9 +181,9 @@ def environment() -> dict[str, str]:
 
 def program_setup(options: Options) -> wire.Setup:
     """Return what every process of the cluster must know of this program."""
-    filters = [(str(action), kind.__name__) for action, _, kind, _, _ in warnings.filters]
-    main = sys.modules.get("__main__")
-    script = os.path.dirname(os.path.abspath(main.__file__)) if getattr(main, "__file__", None) else os.getcwd()  # type: ignore[union-attr, type-var, arg-type]
+    filters = [(str(action), str(getattr(kind, "__name__", ""))) for action, _, kind, _, _ in warnings.filters]
+    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = os.path.dirname(os.path.abspath(main_file)) if main_file else os.getcwd()
     path = [entry or os.getcwd() for entry in sys.path]
     return wire.Setup(
         nonce=os.urandom(16),

@@ -137,6 +137,12 @@ class Begin(Control, frozen=True, tag=13):
     setup: Setup
 
 
+class Leave(Control, frozen=True, tag=14):
+    """Node: end when no worker of yours is lent any more; passed on by the head node."""
+
+    node: int
+
+
 AnyControl: TypeAlias = (
     Dial
     | Link
@@ -151,6 +157,7 @@ AnyControl: TypeAlias = (
     | StepsWanted
     | StepsFound
     | Begin
+    | Leave
 )
 
 

@@ -93,7 +93,7 @@ class WorkerDriver(LocalDriver, Host):
 
     # ------------------------------------------------------------------ effects
 
-    def settle(self, step: int, effect: Settle) -> None:  # type: ignore[override]
+    def settle(self, step: int, effect: Settle) -> None:
         callback = self.callbacks.pop(effect.request, None)
         if callback is not None:
             self.pump.calls.append(partial(callback, effect.failure))
@@ -102,19 +102,19 @@ class WorkerDriver(LocalDriver, Host):
             self.settled[effect.request] = effect.failure
         self.pump.notify()
 
-    def run(self, step: int, effect: Run) -> None:  # type: ignore[override]
+    def run(self, step: int, effect: Run) -> None:
         self.runs.append(effect)
         self.pump.notify()
 
-    def interrupt(self, step: int, effect: Interrupt) -> None:  # type: ignore[override]
+    def interrupt(self, step: int, effect: Interrupt) -> None:
         main = threading.main_thread().ident
         if self.session.task == effect.task and main is not None:
             signal.pthread_kill(main, signal.SIGINT)
 
-    def kill(self, step: int, effect: Kill) -> None:  # type: ignore[override]
+    def kill(self, step: int, effect: Kill) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def move(self, step: int, effect: Move) -> None:  # type: ignore[override]
+    def move(self, step: int, effect: Move) -> None:
         self.pump.work.append(partial(self.write, effect))
 
     def write(self, effect: Move) -> None:

@@ -3,25 +3,14 @@
 ``import freehold as ray`` runs programs that use Ray's remote functions and objects.
 """
 
-from freehold.core.api import (
-    cancel,
-    cluster_resources,
-    get,
-    get_runtime_context,
-    init,
-    is_initialized,
-    nodes,
-    put,
-    remote,
-    shutdown,
-    story,
-    wait,
-)
-from freehold import exceptions
+from freehold import exceptions as exceptions
+from freehold.core.api import Cluster, cancel, get, init, is_initialized, put, remote, shutdown, wait
+from freehold.core.look import cluster_resources, get_runtime_context, locate, nodes, story
 from freehold.core.refs import ObjectRef
 
 __version__ = "0.1.0"
 __all__ = [
+    "Cluster",
     "ObjectRef",
     "cancel",
     "cluster_resources",
@@ -29,6 +18,7 @@ __all__ = [
     "get_runtime_context",
     "init",
     "is_initialized",
+    "locate",
     "nodes",
     "put",
     "remote",
