@@ -33,6 +33,7 @@ class Inline(World):
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
         self.cancelled: set[tuple[int, int]] = set()
         self.runnable: deque[tuple[Session, Run]] = deque()
+        self.ran = False  # a task has just run, and timers that fell due meanwhile have not been seen to
 
     def now(self) -> float:
         return time.monotonic()
@@ -66,17 +67,24 @@ class Inline(World):
         return driver.settled.pop(request)
 
     def turn(self) -> bool:
-        """Do the next thing there is to do; tell whether there was one."""
-        if self.posts:
+        """Do the next thing there is to do; tell whether there was one.
+
+        What fell due while a task ran comes before what the task has sent: its get is late.
+        """
+        overdue = bool(self.timers) and self.timers[0][0] <= self.now()
+        if self.ran and not overdue:
+            self.ran = False
+        if self.posts and not self.ran:
             target, event, cause = self.posts.popleft()
             self.deliver(target, event, cause)
-        elif self.timers and self.timers[0][0] <= self.now():
+        elif self.runnable and not self.ran:
+            session, run = self.runnable.popleft()
+            self.ran = session.worker.me in self.drivers
+            if self.ran:
+                self.run(session, run)
+        elif overdue:
             _, target, _, event = heapq.heappop(self.timers)
             self.deliver(target, event)
-        elif self.runnable:
-            session, run = self.runnable.popleft()
-            if session.worker.me in self.drivers:
-                self.run(session, run)
         elif self.timers:
             time.sleep(max(0.0, self.timers[0][0] - self.now()))
         else:

@@ -114,7 +114,7 @@ def free_useless(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, Ou
 TABLE.ignore(INLINE, RESERVING, WRITING, event=CopyNotice, why="word of copies that a crash has made obsolete")
 
 
-@TABLE.on(PENDING, PLACED, event=HolderDied, to=(INLINE, FAILED))
+@TABLE.on(PENDING, PLACED, event=HolderDied, to={PLACED: (INLINE, FAILED)})
 def node_died(r: Promotion, e: HolderDied, here: Here) -> tuple[Promotion, Out]:
     """A dead node holds nothing, a dead worker asks nothing."""
     if e.party in r.askers:

@@ -9,7 +9,7 @@ record of ``None`` means that the default is back and need not be kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -65,6 +65,9 @@ class Row(NamedTuple):
     why: str  # the handler's docstring, or why nothing changes
 
 
+To = tuple[State, ...] | Mapping[State, tuple[State, ...]]
+
+
 class Table:
     """A state machine as data.  ``events`` are all that may reach a record of this table."""
 
@@ -82,11 +85,17 @@ class Table:
                 raise TypeError(f"{self.name}: two rows for {state.name}, {event.__name__}")
             self.rows[state, event] = row
 
-    def on(self, *states: State, event: type[Event], to: tuple[State, ...] = ()) -> Callable[[Handler], Handler]:
-        """Declare the decorated handler as the row of ``event`` in ``states``."""
+    def on(self, *states: State, event: type[Event], to: To = ()) -> Callable[[Handler], Handler]:
+        """Declare the decorated handler as the row of ``event`` in ``states``.
+
+        ``to`` names every state in which it may end beside the one in which it began; a mapping names them for
+        each state, and those that it leaves out stay.
+        """
 
         def declare(run: Handler) -> Handler:
-            self._declare(states, event, Row(run, False, to, run.__doc__ or ""))
+            for state in states:
+                ends = to if isinstance(to, tuple) else to.get(state, ())
+                self._declare((state,), event, Row(run, False, ends, run.__doc__ or ""))
             return run
 
         return declare
@@ -130,7 +139,7 @@ class Table:
         """Return the state diagram as Mermaid text; arrows that stay where they are are left out."""
         lines = ["stateDiagram-v2"]
         for state in self.states:
-            lines.append(f"  {state.name}: {state.name}<br/>{state.meaning}")
+            lines.append(f"  {state.name}: {state.name}<br/>{state.meaning.replace(';', ',')}")
         arrows: dict[tuple[str, str], list[str]] = {}
         for (state, event), row in self.rows.items():
             for after in row.to:

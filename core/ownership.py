@@ -113,6 +113,8 @@ TABLE = Table(
     ),
 )
 HELD = (OWNED, BORROWED, INTRODUCING, REGISTERED, ORPHANED)
+RISE = {UNHELD: (OWNED, BORROWED), LINGERING: (BORROWED,)}  # where a count that rises may lead
+FALL = {OWNED: (UNHELD,), BORROWED: (UNHELD, LINGERING), REGISTERED: (UNHELD,), ORPHANED: (UNHELD,)}
 
 
 def is_held(r: Ownership) -> bool:
@@ -161,31 +163,31 @@ def create(r: Ownership, e: RefCreated, here: Here) -> tuple[Ownership, Out]:
 TABLE.never(*HELD, LINGERING, event=RefCreated, why="a name is minted once")
 
 
-@TABLE.on(UNHELD, LINGERING, *HELD, event=RefHeld, to=(OWNED, BORROWED))
+@TABLE.on(UNHELD, LINGERING, *HELD, event=RefHeld, to=RISE)
 def hold(r: Ownership, e: RefHeld, here: Here) -> tuple[Ownership, Out]:
     """A reference in user code counts once, however many names it has: only the first and the last are events."""
     return replace(held(r, here), local=True), ()
 
 
-@TABLE.on(UNHELD, LINGERING, *HELD, event=ArgumentAdded, to=(OWNED, BORROWED))
+@TABLE.on(UNHELD, LINGERING, *HELD, event=ArgumentAdded, to=RISE)
 def carry(r: Ownership, e: ArgumentAdded, here: Here) -> tuple[Ownership, Out]:
     """A pending task keeps what it carries alive."""
     return replace(held(r, here), arguments=r.arguments + 1), ()
 
 
-@TABLE.on(UNHELD, LINGERING, *HELD, event=Contained, to=(OWNED, BORROWED))
+@TABLE.on(UNHELD, LINGERING, *HELD, event=Contained, to=RISE)
 def contain(r: Ownership, e: Contained, here: Here) -> tuple[Ownership, Out]:
     """An object that is owned here keeps alive what its value contains."""
     return replace(held(r, here), containers=r.containers + 1), ()
 
 
-@TABLE.on(UNHELD, LINGERING, *HELD, event=Pinned, to=(OWNED, BORROWED))
+@TABLE.on(UNHELD, LINGERING, *HELD, event=Pinned, to=RISE)
 def pin(r: Ownership, e: Pinned, here: Here) -> tuple[Ownership, Out]:
     """A running task holds what it was lent, whatever its user code does with it."""
     return replace(held(r, here), pins=r.pins + 1), ()
 
 
-@TABLE.on(UNHELD, LINGERING, *HELD, event=RefExported, to=(OWNED, BORROWED))
+@TABLE.on(UNHELD, LINGERING, *HELD, event=RefExported, to=RISE)
 def export(r: Ownership, e: RefExported, here: Here) -> tuple[Ownership, Out]:
     """A reference written down where nobody counts is kept for the life of this process."""
     return replace(held(r, here), exported=True), ()
@@ -208,7 +210,7 @@ TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=Conten
 # ------------------------------------------------------------------ counts that fall
 
 
-@TABLE.on(*HELD, event=RefDropped, to=(UNHELD, LINGERING))
+@TABLE.on(*HELD, event=RefDropped, to=FALL)
 def drop(r: Ownership, e: RefDropped, here: Here) -> tuple[Ownership | None, Out]:
     """The last reference in user code is gone."""
     return let_go(replace(r, local=False), here)
@@ -217,25 +219,25 @@ def drop(r: Ownership, e: RefDropped, here: Here) -> tuple[Ownership | None, Out
 TABLE.ignore(UNHELD, LINGERING, event=RefDropped, why="user code held none")
 
 
-@TABLE.on(*HELD, event=ArgumentDone, to=(UNHELD, LINGERING))
+@TABLE.on(*HELD, event=ArgumentDone, to=FALL)
 def put_down(r: Ownership, e: ArgumentDone, here: Here) -> tuple[Ownership | None, Out]:
     """A task is over, and its report has been merged."""
     return let_go(replace(r, arguments=r.arguments - 1), here)
 
 
-@TABLE.on(*HELD, event=ArgumentInlined, to=(UNHELD, LINGERING))
+@TABLE.on(*HELD, event=ArgumentInlined, to=FALL)
 def inline(r: Ownership, e: ArgumentInlined, here: Here) -> tuple[Ownership | None, Out]:
     """The task carries the value, so it need not carry the reference."""
     return let_go(replace(r, arguments=r.arguments - 1), here)
 
 
-@TABLE.on(*HELD, event=ContainerGone, to=(UNHELD, LINGERING))
+@TABLE.on(*HELD, event=ContainerGone, to=FALL)
 def take_out(r: Ownership, e: ContainerGone, here: Here) -> tuple[Ownership | None, Out]:
     """One object that contained it is gone."""
     return let_go(replace(r, containers=r.containers - 1), here)
 
 
-@TABLE.on(*HELD, event=Unpinned, to=(UNHELD, LINGERING))
+@TABLE.on(*HELD, event=Unpinned, to=FALL)
 def unpin(r: Ownership, e: Unpinned, here: Here) -> tuple[Ownership | None, Out]:
     """What the pin waited for has happened."""
     return let_go(replace(r, pins=r.pins - 1), here)
@@ -256,7 +258,7 @@ def report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None,
     return after_, (said, *out)
 
 
-@TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=ReportWanted, to=(UNHELD,))
+@TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=ReportWanted, to=FALL)
 def nothing_to_report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None, Out]:
     """The owner knows of us already, or is us, or is dead: our caller need not tell it."""
     after, out = let_go(replace(r, pins=r.pins - 1), here)
@@ -344,7 +346,13 @@ TABLE.never(OWNED, event=ReleaseQuery, why="an owner does not ask itself")
 TABLE.ignore(ORPHANED, event=ReleaseQuery, why="its sender is dead")
 
 
-@TABLE.on(UNHELD, BORROWED, LINGERING, event=RefFound, to=(INTRODUCING, UNHELD, OWNED))
+@TABLE.on(
+    UNHELD,
+    BORROWED,
+    LINGERING,
+    event=RefFound,
+    to={**dict.fromkeys((BORROWED, LINGERING), (INTRODUCING,)), UNHELD: (INTRODUCING, OWNED)},
+)
 def introduce(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership | None, Out]:
     """Tell the owner directly, and keep the value in which the reference was found until it has asked."""
     if owner_of(r.object) == here.me:
@@ -370,7 +378,7 @@ def forget_borrower(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership 
     return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here)
 
 
-@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to=(UNHELD,))
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to={LINGERING: (UNHELD,)})
 def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
     """The dead need not be reported."""
     after = replace(r, lent=tuple([worker for worker in r.lent if worker != e.party]))

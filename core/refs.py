@@ -40,7 +40,7 @@ class ObjectRef(Generic[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._session.check_open(self)
-        if not serde.note(self._id):
+        if not serde.note(self._id, self):
             raise OutOfBandReferenceError(f"{self!r} was pickled outside freehold", object=object_name(self._id))
         return adopted, (self._session.nonce, self._id)
 

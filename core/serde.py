@@ -36,7 +36,7 @@ HEADER = struct.Struct("<4sIQ")  # magic, number of buffers, bytes of the pickle
 ATOMS = frozenset({type(None), bool, int, float, str})
 PLAIN = ATOMS | {bytes}
 # Not thread-locals: a simulated program that blocks in a pickle hook lets other greenlets run on its thread.
-_noting: ContextVar[list[int] | None] = ContextVar("freehold_noting", default=None)
+_noting: ContextVar[dict[int, object] | None] = ContextVar("freehold_noting", default=None)
 _adopting: ContextVar[Adopt | None] = ContextVar("freehold_adopting", default=None)
 adopter = _adopting.get  # returns what makes references here; None when it is not freehold that unpickles
 
@@ -48,13 +48,14 @@ class Serialized(msgspec.Struct, frozen=True):
     buffers: tuple[memoryview, ...]  # what is not in the pickle, raw and contiguous
     refs: tuple[int, ...]  # ids of the references inside, each once, in order of appearance
     nbytes: int  # of the packed value: the serialized size
+    holders: tuple[object, ...] = ()  # those references themselves: one made while pickling must not die yet
 
 
-def note(id: int) -> bool:
+def note(id: int, ref: object = None) -> bool:
     """Tell the serialization that runs here of a reference inside its value; False if none runs."""
     noted = _noting.get()
     if noted is not None:
-        noted.append(id)
+        noted.setdefault(id, ref)
     return noted is not None
 
 
@@ -151,8 +152,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(self) -> None:
         self.in_place = False  # no blobs: in a blob, and in a function, which shares globals with methods
         self.last: object = None  # what was looked at last; None until something is no plain builtin value
-        self.outer: list[int] | None = None  # where references were noted before
-        self.refs: list[int] = []
+        self.outer: dict[int, object] | None = None  # where references were noted before
+        self.refs: dict[int, object] = {}
         self.pieces: list[Any] = []  # bytes or bytearrays, what the pickler writes to its "file"
         self.buffers: list[PickleBuffer] = []
         super().__init__(SimpleNamespace(write=self.pieces.append), 5, self.buffers.append)
@@ -218,7 +219,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         nbytes = sum(map(len, head))
         if buffers:
             nbytes = _places(HEADER.size + 8 * len(buffers) + nbytes, map(len, buffers))[-1][1]
-        serialized = Serialized(head, buffers, tuple(dict.fromkeys(self.refs)), nbytes)
+        serialized = Serialized(head, buffers, tuple(self.refs), nbytes, tuple(self.refs.values()))
         self.last = None
         for used in (self.pieces, self.buffers, self.refs, self.globals_ref):
             used.clear()

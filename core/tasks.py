@@ -38,6 +38,7 @@ def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Paylo
         raise TypeError(f"an argument of {name}: {error}") from error
     given = [session.check(args[hole] if isinstance(hole, int) else kwargs[hole], name) for hole in holes]
     slots = tuple([Slot(ref._id) for ref in given])
+    kept.append(serialized.holders)
     return Payload(serialized.nbytes, serialized.refs, serde.pack(serialized)), slots, kept
 
 
@@ -124,7 +125,9 @@ def serialize_returns(session: Session, description: Description, result: Any) -
         values = tuple(result) if isinstance(result, tuple | list) else (result,)
         if len(values) != count:
             raise ValueError(f"{description.name} has num_returns={count} but returned {len(values)} values")
-    return tuple([session.payload(serde.serialize(value)) for value in values])
+    serialized = [serde.serialize(value) for value in values]
+    session.kept = (session.kept, serialized)
+    return tuple([session.payload(one) for one in serialized])
 
 
 def run_task(
@@ -140,5 +143,6 @@ def run_task(
     except KeyboardInterrupt:
         outcomes = (Failure("cancelled", run.task, session.worker.me),) * run.description.returns
     before_reply()
+    session.host.tell()  # references that died with the function's frame are not reported as kept
     session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
     session.kept = None

@@ -1,0 +1,179 @@
+"""The commands of ``core``: ``freehold docs diagram`` and ``freehold docs row``, and the generated blocks of docs/.
+
+A page of the manual holds blocks between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end -->``.  What lies between is
+made here from the tables as they run, or from the golden outputs of the examples: a page cannot tell another story
+than the code.  A test compares; ``freehold docs diagram --write`` writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freehold.core.machine import Row, State, Table
+from freehold.core.tables import TABLES
+
+ROOT = Path(__file__).resolve().parents[1]  # of a checkout; an installed package has no docs
+BLOCK = re.compile(r"(<!-- begin (\w+) ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table_named(name: str) -> Table:
+    """Return the table with this name, or say which there are."""
+    for table in TABLES:
+        if table.name == name:
+            return table
+    raise typer.BadParameter(f"there is no table {name!r}; there are {', '.join(table.name for table in TABLES)}")
+
+
+# ------------------------------------------------------------------ the blocks
+
+
+def diagram_block(name: str) -> str:
+    """Return a table's state diagram."""
+    return f"```mermaid\n{table_named(name).mermaid()}\n```"
+
+
+def states_block(name: str) -> str:
+    """Return a table's states with their meanings and what they await."""
+    lines = ["| state | meaning | it awaits |", "|---|---|---|"]
+    for state in table_named(name).states:
+        awaited = ", ".join(f"`{event.__name__}`" for event in state.awaits) or "-"
+        lines.append(f"| `{state.name}` | {state.meaning} | {awaited} |")
+    return "\n".join(lines)
+
+
+def rows_block(name: str) -> str:
+    """Return a table's rows, those that share a handler as one line; the unreachable ones are left out."""
+    table = table_named(name)
+    lines = ["| on | in | it may end in | the rule, and the function that is it |", "|---|---|---|---|"]
+    for (event, row), states in grouped(table).items():
+        if not row.never:
+            ends = names(row.to) if row.run else "-"
+            rule = first_line(row.why) + (f" `{row.run.__name__}`" if row.run else "")
+            lines.append(f"| `{event}` | {names(states)} | {ends or 'the same'} | {rule} |")
+    return "\n".join(lines)
+
+
+def grouped(table: Table) -> dict[tuple[str, Row], list[State]]:
+    """Return the states that share a row, in the order of the table's events."""
+    found: dict[tuple[str, Row], list[State]] = {}
+    for event in table.events:
+        for (state, kind), row in table.rows.items():
+            if kind is event:
+                found.setdefault((event.__name__, row), []).append(state)
+    return found
+
+
+def names(states: tuple[State, ...] | list[State]) -> str:
+    """Return the names of states as Markdown."""
+    return ", ".join(f"`{state.name}`" for state in states)
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a docstring, ended by a full stop."""
+    line = text.strip().split("\n", 1)[0]
+    return line if line.endswith(".") else f"{line}."
+
+
+def output_block(argument: str) -> str:
+    """Return an example's golden output, or (``name 7``) the part of it that begins with ``7.``."""
+    name, _, part = argument.partition(" ")
+    lines = (ROOT / "examples" / f"{name}.out").read_text("utf-8").splitlines()
+    if part:
+        heads = [index for index, line in enumerate(lines) if re.match(r"\d+\. |That ", line)]
+        start = next(index for index in heads if lines[index].startswith(f"{part}. "))
+        lines = lines[start : next(index for index in [*heads, len(lines)] if index > start)]
+    return "\n".join(["```text", *lines, "```"])
+
+
+BLOCKS: dict[str, Callable[[str], str]] = {
+    "diagram": diagram_block,
+    "states": states_block,
+    "rows": rows_block,
+    "output": output_block,
+}
+
+
+def rewritten(text: str) -> str:
+    """Return a page with its generated blocks made again."""
+    return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]](found[3])}\n{found[4]}", text)
+
+
+def pages() -> list[Path]:
+    """Return the pages of the manual."""
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def stale_pages() -> list[Path]:
+    """Return the pages whose generated blocks are not what they should be."""
+    return [page for page in pages() if rewritten(text := page.read_text("utf-8")) != text]
+
+
+# ------------------------------------------------------------------ the commands
+
+
+def diagram(
+    table: Annotated[str, typer.Argument(help="A table, such as ownership.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Make the generated blocks in docs/ again.")] = False,
+) -> None:
+    """freehold docs diagram resolution
+
+    Print the state diagram of a table as Mermaid text; or, with --write, make all generated blocks in docs/ again.
+    """
+    if table:
+        typer.echo(table_named(table).mermaid())
+    if write:
+        if not (ROOT / "docs").is_dir():
+            raise typer.BadParameter("--write needs a checkout of the sources: the installed package has no docs")
+        for page in stale_pages():
+            page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
+            typer.echo(f"wrote {page.relative_to(ROOT)}")
+    elif not table:
+        raise typer.BadParameter(f"name a table, or give --write; there are {', '.join(t.name for t in TABLES)}")
+
+
+def row(
+    state: Annotated[str, typer.Argument(help="A state, such as PULLING.")],
+    event: Annotated[str, typer.Argument(help="An event, such as PullReply.")],
+) -> None:
+    """freehold docs row PULLING PullReply
+
+    Print what happens when an event meets a record in a state: the rule, where it may end, and where the code is.
+    """
+    found = [
+        (table, cell)
+        for table in TABLES
+        for (a, b), cell in table.rows.items()
+        if (a.name, b.__name__) == (state.upper(), event)
+    ]
+    for table, cell in found:
+        typer.echo(row_in_words(table, state.upper(), event, cell))
+    if not found:
+        raise typer.BadParameter(f"no table has a row for {state.upper()} and {event}")
+
+
+def row_in_words(table: Table, state: str, event: str, cell: Row) -> str:
+    """Return one row as a reader wants it."""
+    ends = ", ".join(after.name for after in cell.to) or f"{state}, as before"
+    if cell.run is None:
+        what = "cannot happen" if cell.never else "changes nothing"
+        return f"{table.name}: {state} on {event} {what}\n  {first_line(cell.why)}"
+    code = cell.run.__code__
+    place = Path(code.co_filename).resolve()
+    shown = place.relative_to(ROOT) if place.is_relative_to(ROOT) else place
+    return (
+        f"{table.name}: {state} on {event} may end in {ends}\n  {first_line(cell.why)}\n"
+        f"  {code.co_name}, {shown}:{code.co_firstlineno}"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of ``core``."""
+    docs = typer.Typer(no_args_is_help=True, help="The tables of the protocol, and the manual made from them.")
+    docs.command()(diagram)
+    docs.command()(row)
+    app.add_typer(docs, name="docs")
