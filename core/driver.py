@@ -142,5 +142,9 @@ class Host(ABC):
         """End the cluster, if this process started it, or leave it."""
 
     @abstractmethod
+    def own_steps(self) -> list[Any]:
+        """Return the recorded steps of this worker."""
+
+    @abstractmethod
     def steps(self) -> list[Any]:
         """Return the recorded steps of all parties that can be reached."""

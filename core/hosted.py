@@ -288,6 +288,9 @@ class Hosted(Driver, Host):
         if self.party.me in self.world.drivers:
             self.world.post(self.party.me, self.party.me, 0, ViewDropped(object), 0)
 
+    def own_steps(self) -> list[Step]:
+        return self.ring.steps()
+
     def steps(self) -> list[Step]:
         return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
 

@@ -38,6 +38,7 @@ from freehold.core.trace import Step
 from freehold.core.values import Description, Failure, Payload, Want
 from freehold.core.worker import Worker
 
+HISTORY_STEPS = 20  # that an error carries
 REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers
 
 
@@ -295,7 +296,8 @@ class Session:
 
     def history(self, object: int) -> tuple[str, ...]:
         """Return the last few steps of an object, in words, as far as they are known in this process."""
-        return ()
+        mine = [step for step in self.host.own_steps() if step.object == object][-HISTORY_STEPS:]
+        return tuple([f"{step.name} {step.table} {step.before} -> {step.after}: {step.event}" for step in mine])
 
     def close(self) -> None:
         """Leave the cluster, or end it."""

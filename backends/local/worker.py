@@ -169,6 +169,9 @@ class WorkerDriver(LocalDriver, Host):
         self.pump.wait(lambda: any(found.last for found in self.found.get(number, ())) or time.monotonic() > until)
         return self.found.pop(number, [])
 
+    def own_steps(self) -> list[Any]:
+        return self.ring.steps()
+
     def steps(self) -> list[Any]:
         others = [step for found in self.ask_all(0) for step in found.steps]
         return [*self.ring.steps(), *others]
