@@ -54,6 +54,11 @@ class Inline(World):
     def interrupt(self, session: Session, task: int) -> None:
         """A task runs while nobody else does: by the time it could be interrupted it has ended."""
 
+    def watched(self, driver: Hosted, request: int) -> None:
+        """Whoever asks for a future waits for it: nobody else would let the world turn."""
+        while request in driver.calls and self.turn():
+            pass
+
     def wake(self, request: int) -> None:
         """Who waits looks for itself."""
 
@@ -79,9 +84,9 @@ class Inline(World):
             self.deliver(target, event, cause)
         elif self.runnable and not self.ran:
             session, run = self.runnable.popleft()
-            self.ran = session.worker.me in self.drivers
-            if self.ran:
+            if session.worker.me in self.drivers:
                 self.run(session, run)
+                self.ran = True
         elif overdue:
             _, target, _, event = heapq.heappop(self.timers)
             self.deliver(target, event)

@@ -195,6 +195,10 @@ def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) 
     session.cancel(session.check(ref, "cancel"), force)
 
 
+@overload
+def remote(function: Callable[..., Any], /) -> RemoteFunction: ...
+@overload
+def remote(**options: Any) -> Callable[[Callable[..., Any]], RemoteFunction]: ...
 def remote(*args: Any, **options: Any) -> Any:
     """Make a function remote: ``@remote`` or ``@remote(num_returns=2, num_cpus=1, resources={...}, max_retries=3)``."""
     if len(args) == 1 and not options and callable(args[0]):

@@ -8,15 +8,18 @@ than the code.  A test compares; ``freehold docs diagram --write`` writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from freehold.core.effects import EFFECTS
+from freehold.core.events import Event
 from freehold.core.machine import Row, State, Table
 from freehold.core.tables import TABLES
 
+Cell = tuple[State, Row]
 ROOT = Path(__file__).resolve().parents[1]  # of a checkout; an installed package has no docs
 BLOCK = re.compile(r"(<!-- begin (\w+) ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -50,25 +53,35 @@ def rows_block(name: str) -> str:
     """Return a table's rows, those that share a handler as one line; the unreachable ones are left out."""
     table = table_named(name)
     lines = ["| on | in | it may end in | the rule, and the function that is it |", "|---|---|---|---|"]
-    for (event, row), states in grouped(table).items():
-        if not row.never:
-            ends = names(row.to) if row.run else "-"
-            rule = first_line(row.why) + (f" `{row.run.__name__}`" if row.run else "")
-            lines.append(f"| `{event}` | {names(states)} | {ends or 'the same'} | {rule} |")
+    for event in table.events:
+        for cells in grouped(table, event):
+            row = cells[0][1]
+            if not row.never:
+                rule = first_line(row.why) + (f" `{row.run.__name__}`" if row.run else "")
+                lines.append(f"| `{event.__name__}` | {names([s for s, _ in cells])} | {ends(cells)} | {rule} |")
     return "\n".join(lines)
 
 
-def grouped(table: Table) -> dict[tuple[str, Row], list[State]]:
-    """Return the states that share a row, in the order of the table's events."""
-    found: dict[tuple[str, Row], list[State]] = {}
-    for event in table.events:
-        for (state, kind), row in table.rows.items():
-            if kind is event:
-                found.setdefault((event.__name__, row), []).append(state)
-    return found
+def grouped(table: Table, event: type[Event]) -> list[list[Cell]]:
+    """Return the cells of an event, those with the same handler or the same reason together."""
+    found: dict[tuple[object, str], list[Cell]] = {}
+    for (state, kind), row in table.rows.items():
+        if kind is event:
+            found.setdefault((row.run or row.never, row.why), []).append((state, row))
+    return list(found.values())
 
 
-def names(states: tuple[State, ...] | list[State]) -> str:
+def ends(cells: list[Cell]) -> str:
+    """Return where cells may end: one list if it is the same for all, else one for each state that may be left."""
+    if cells[0][1].run is None:
+        return "-"
+    left = {state: row.to for state, row in cells if row.to}
+    if len(left) == len(cells) and len(set(left.values())) == 1:
+        return names(cells[0][1].to)
+    return "; ".join(f"from `{state.name}`: {names(to)}" for state, to in left.items()) or "the same"
+
+
+def names(states: Iterable[State]) -> str:
     """Return the names of states as Markdown."""
     return ", ".join(f"`{state.name}`" for state in states)
 
@@ -77,6 +90,15 @@ def first_line(text: str) -> str:
     """Return the first line of a docstring, ended by a full stop."""
     line = text.strip().split("\n", 1)[0]
     return line if line.endswith(".") else f"{line}."
+
+
+def effects_block(_: str) -> str:
+    """Return the effects, with their answers."""
+    lines = ["| effect | what the driver does | it answers with |", "|---|---|---|"]
+    for effect in EFFECTS:
+        answers = ", ".join(f"`{answer.__name__}`" for answer in effect.answers) or "-"
+        lines.append(f"| `{effect.__name__}` | {first_line(effect.__doc__ or '')} | {answers} |")
+    return "\n".join(lines)
 
 
 def output_block(argument: str) -> str:
@@ -94,6 +116,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "diagram": diagram_block,
     "states": states_block,
     "rows": rows_block,
+    "effects": effects_block,
     "output": output_block,
 }
 

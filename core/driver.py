@@ -121,6 +121,9 @@ class Host(ABC):
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
         """Call, on any thread and outside all locks, when a request is settled."""
 
+    def watched(self, request: int) -> None:
+        """Somebody waits for the call that was asked for; a driver without threads must see that it comes."""
+
     @abstractmethod
     def view(self, object: int, place: int, nbytes: int) -> memoryview:
         """Return a read-only view of a copy; when the last view made from it is gone ViewDropped is told."""

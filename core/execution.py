@@ -27,6 +27,7 @@ from freehold.core.events import (
     WantWithdrawn,
     wanted,
 )
+from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice
 from freehold.core.policies import INLINED_BYTES_MAX, argument_home
@@ -151,7 +152,9 @@ def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None
         waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.description else []
         none, out = fail(r, outcome)
         return none, (*waited, *out)
-    r, counts = inline(r, e.object, outcome) if isinstance(outcome, Payload) else (refer(r, e.object, outcome), ())
+    r, counts = (
+        inline(r, e.object, outcome, here) if isinstance(outcome, Payload) else (refer(r, e.object, outcome), ())
+    )
     r = replace(r, missing=r.missing - 1)
     if r.missing:
         return r, counts
@@ -167,7 +170,7 @@ def refer(r: Execution, object: int, outcome: Payload | Placed) -> Execution:
     return replace(r, description=replace(r.description, slots=tuple(slots)))
 
 
-def inline(r: Execution, object: int, value: Payload) -> tuple[Execution, Out]:
+def inline(r: Execution, object: int, value: Payload, here: Here) -> tuple[Execution, Out]:
     """Put a small value into the description; the references inside it are carried from now on.
 
     All values in one description are bounded (Ray does not bound these; rule 3.1): beyond the bound the argument
@@ -177,12 +180,14 @@ def inline(r: Execution, object: int, value: Payload) -> tuple[Execution, Out]:
     assert description is not None
     inlined = description.payload.nbytes + sum(s.value.nbytes for s in description.slots if s.value is not None)
     times = sum(s.object == object for s in description.slots)
-    if inlined + times * value.nbytes > INLINED_BYTES_MAX:
+    borrowed = owner_of(object) != here.me and value.refs  # what is inside was never introduced by us
+    if inlined + times * value.nbytes > INLINED_BYTES_MAX or borrowed:
         return refer(r, object, value), ()
     slots = tuple([Slot(object, value) if s.object == object else s for s in description.slots])
     r = replace(r, description=replace(description, slots=slots))
     fresh = tuple([ref for ref in value.refs if ref not in r.lent])
-    still = object in description.payload.refs or any(s.value and object in s.value.refs for s in slots)
+    nested = object in description.payload.refs or any(s.value and object in s.value.refs for s in slots)
+    still = nested or object == description.function
     lent = r.lent + fresh if still else tuple([ref for ref in r.lent if ref != object]) + fresh
     gone = () if still else (ArgumentInlined(object, r.task),)
     return replace(r, lent=lent), (*[ArgumentAdded(ref) for ref in fresh], *gone)

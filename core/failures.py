@@ -59,15 +59,24 @@ def combined(original: BaseException, text: str, fields: dict[str, Any]) -> Exce
         return plain
     try:
         both = type(f"TaskError({kind.__name__})", (TaskError, kind), {"__init__": _no_init, "__str__": _text})
-        error: Any = both.__new__(both)  # type: ignore[call-overload]
-        error.args = original.args
-        error.__dict__.update(original.__dict__)
+        error: Any = like(original, both)
     except TypeError:  # a final class, or a layout that cannot be combined
         plain.__cause__ = original
         return plain
     error.__dict__.update(plain.__dict__, _text=text)
     error.__cause__ = original
     return error  # type: ignore[no-any-return]
+
+
+def like(original: BaseException, kind: type) -> BaseException:
+    """Return an exception of another class in the original's state, that included which builtin classes keep in C."""
+    base: Any = next(base for base in type(original).__mro__ if base.__module__ == "builtins")
+    filename = getattr(original, "filename", None)
+    args = (*original.args, filename) if isinstance(original, OSError) and filename else original.args
+    error: BaseException = base.__new__(kind, *args)
+    base.__init__(error, *args)
+    error.__dict__.update(original.__dict__)
+    return error
 
 
 def _no_init(self: object, *args: object, **kwargs: object) -> None:

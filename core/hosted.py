@@ -83,6 +83,9 @@ class World(ABC):
     def wake(self, request: int) -> None:
         """A request was settled: let who waits for it go on."""
 
+    def watched(self, driver: Hosted, request: int) -> None:
+        """Somebody wants to be called when a request is settled."""
+
     @abstractmethod
     def settle_down(self, ready: Callable[[], bool]) -> None:
         """Let time pass until something is so."""
@@ -260,6 +263,7 @@ class Hosted(Driver, Host):
     # ------------------------------------------------------------------ what a session needs
 
     def tell(self, *events: Event) -> None:
+        self.drain()
         for event in events:
             self.drive(event)
         self.drain()
@@ -278,6 +282,9 @@ class Hosted(Driver, Host):
 
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
         self.calls[request] = call
+
+    def watched(self, request: int) -> None:
+        self.world.watched(self, request)
 
     def view(self, object: int, place: int, nbytes: int) -> memoryview:
         data = View(self.world.drivers[self.party.node].places[place])

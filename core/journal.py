@@ -1,24 +1,36 @@
-"""The events of a party on a file, so that a run can be redone by the pure core.
+"""The events of a party on a file, so that a run can be redone by the pure core and compared step by step.
 
-A line for the party, then one for each event: (seconds, cause, kind, fields).  Values' tokens are left out.
+A line for the party; then one for each event, with marks of what came of it: how many effects, a check sum over
+them, and how many records there were afterwards; and now and then a check sum over all tables.  Values' tokens are
+left out: the core never looks at them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, TypeAlias
+from zlib import crc32
 
 import msgspec
+from immutables import Map
 
-from freehold.core import events, handover, messages, node_events, task_events
+from freehold.core import events, messages, node_events, task_events
 from freehold.core.events import Event
-from freehold.core.messages import bare
 from freehold.core.node import Node
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.values import Payload, Shape
 from freehold.core.worker import Worker
+
+TABLES_EVERY = 16  # events between two check sums over the tables; more if they are large
+
+Effects: TypeAlias = list[tuple[int, Any]]
+
+
+class Diverged(AssertionError):
+    """The pure core did something else than the recorded party."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -31,93 +43,184 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One event."""
+    """One event, and what came of it."""
 
     at: float
     cause: int
     kind: str
     event: msgspec.Raw
+    effects: int  # how many; negative: the party refused the event
+    sum: int  # over the effects
+    records: int  # in all tables, afterwards
+    tables: int  # check sum over all of them; negative: none was taken
 
 
 KINDS: dict[str, type[Event]] = {
     name: kind
-    for module in (events, task_events, node_events, messages, handover)
+    for module in (events, task_events, node_events, messages)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, Event)
 }
 
 
 class Journal:
-    """A file that events are appended to."""
+    """A file that events are appended to.
 
-    def __init__(self, path: str) -> None:
-        self._file = open(path, "ab", buffering=1 << 16)  # noqa: SIM115  (closed by close)
-        self._encoder = msgspec.json.Encoder(enc_hook=lambda value: None)
+    Args:
+        path: where; nothing must be there yet.
+        party: whose events.
+    """
 
-    @classmethod
-    def open(cls, folder: str, party: Party) -> Journal:
-        """Begin the journal of a party, in a file of its own."""
-        journal = cls(os.path.join(folder, f"{party.me}.ndjson"))
+    def __init__(self, path: str, party: Party) -> None:
+        self._party = party
+        self._encoder = msgspec.json.Encoder()
+        self._file = open(path, "xb", buffering=0)  # noqa: SIM115  (closed by close)
+        self._wait = 0  # events until the tables are summed again
         header = Header(party.me, party.policy)
         if isinstance(party, Node):
             resources = tuple(sorted(party.offices[0].free.items()))
             header = Header(party.me, party.policy, party.rooms[0].capacity, resources)
-        journal._line(header)
-        return journal
+        self._line(header)
 
-    def write(self, at: float, cause: int, event: Event) -> None:
-        """Append one event; what a crash loses is what was not flushed."""
-        self._line([at, cause, type(event).__name__, tokenless(event)])
-        self._file.flush()
+    @classmethod
+    def open(cls, folder: str, party: Party) -> Journal:
+        """Begin the journal of a party, in a file of its own."""
+        return cls(os.path.join(folder, f"{party.me}.ndjson"), party)
+
+    def write(self, at: float, cause: int, event: Event, effects: Effects | None) -> None:
+        """Append one event and what came of it: effects, or None if it was refused."""
+        records = count(self._party)
+        self._wait -= 1
+        tables = -1
+        if self._wait < 0:
+            self._wait = max(TABLES_EVERY, records)
+            tables = sum_of_tables(self._party)
+        number, total = (-1, 0) if effects is None else (len(effects), sum_of(effects))
+        self._line([at, cause, type(event).__name__, light(event), number, total, records, tables])
 
     def _line(self, value: Any) -> None:
-        self._file.write(self._encoder.encode(value) + b"\n")
+        self._file.write(self._encoder.encode(value) + b"\n")  # at once: who is killed loses what it did not do
 
     def close(self) -> None:
-        """End the journal."""
+        """End the journal with a look at the tables."""
+        self._line([sum_of_tables(self._party)])
         self._file.close()
 
 
-def tokenless(event: Event) -> Event:
-    """Return an event without the tokens of its values, at any depth that events have."""
-    event = bare(event)
-    outcomes = getattr(event, "outcomes", None)
-    if outcomes:
-        light = tuple([_light(outcome) for outcome in outcomes])
-        event = msgspec.structs.replace(event, outcomes=light)
-    return event
+# ------------------------------------------------------------------ values without their tokens, and sums
 
 
-def _light(outcome: Any) -> Any:
-    return msgspec.structs.replace(outcome, token=None) if isinstance(outcome, Payload) else outcome
+def light(value: Any) -> Any:
+    """Return an event or effect without the tokens of its values, at any depth."""
+    if isinstance(value, Payload):
+        return msgspec.structs.replace(value, token=None) if value.token is not None else value
+    if isinstance(value, tuple):
+        fresh = tuple([light(item) for item in value])
+        return fresh if any(a is not b for a, b in zip(fresh, value, strict=True)) else value
+    if not isinstance(value, msgspec.Struct):
+        return value
+    changes = {}
+    for field in value.__struct_fields__:
+        before = getattr(value, field)
+        if isinstance(before, tuple | msgspec.Struct):
+            after = light(before)
+            if after is not before:
+                changes[field] = after
+    return msgspec.structs.replace(value, **changes) if changes else value
 
 
-def read(path: str) -> tuple[Header, Iterator[tuple[float, int, Event]]]:
-    """Return the header of a journal, and its events; a line that a crash cut off is left out."""
+def plain(value: Any) -> Any:
+    """Return a record as tuples whose text is the same in every process."""
+    if isinstance(value, Payload):
+        return ("Payload", value.nbytes, value.refs)
+    if isinstance(value, Enum):
+        return int(value) if isinstance(value, int) else value.name  # a number may have been told as its name
+    if isinstance(value, msgspec.Struct):
+        return (type(value).__name__, *[plain(getattr(value, field)) for field in value.__struct_fields__])
+    if isinstance(value, Map | dict):
+        return sorted([(plain(key), plain(item)) for key, item in value.items()])
+    if isinstance(value, tuple | list):
+        return tuple([plain(item) for item in value])
+    return value
+
+
+def sum_of(effects: Effects) -> int:
+    """Return a check sum over effects, in their order."""
+    return crc32(repr([plain(effect) for _, effect in effects]).encode()) if effects else 0
+
+
+def count(party: Party) -> int:
+    """Return how many records a party has."""
+    return sum(map(len, party.tables().values()))
+
+
+def sum_of_tables(party: Party) -> int:
+    """Return a check sum over all records of a party, and its counter."""
+    tables: Mapping[str, Mapping[Any, Any]] = party.tables()
+    rows = [(name, sorted([(key, plain(record)) for key, record in tables[name].items()], key=repr)) for name in tables]
+    return crc32(repr((party.counter, rows)).encode())
+
+
+# ------------------------------------------------------------------ reading, and doing it again
+
+
+def read(path: str) -> tuple[Header, Iterator[Entry | int]]:
+    """Return the header of a journal, and its entries; a party that left in good order ends with a last sum.
+
+    A line that a kill has cut off is left out.
+    """
     with open(path, "rb") as file:
         lines = file.read().split(b"\n")
-    header = msgspec.json.decode(lines[0], type=Header)
-    return header, _events(lines[1:])
+    return msgspec.json.decode(lines[0], type=Header), _entries(lines[1:-1])
 
 
-def _events(lines: list[bytes]) -> Iterator[tuple[float, int, Event]]:
-    for line in lines[:-1]:
-        entry = msgspec.json.decode(line, type=Entry)
-        yield entry.at, entry.cause, msgspec.json.decode(entry.event, type=KINDS[entry.kind])
+def _entries(lines: Iterable[bytes]) -> Iterator[Entry | int]:
+    for line in lines:
+        if line.count(b",") == 0:
+            yield msgspec.json.decode(line, type=tuple[int])[0]
+        else:
+            yield msgspec.json.decode(line, type=Entry)
+
+
+def fresh_party(header: Header) -> Party:
+    """Return a party as it was when its journal began."""
+    if header.capacity:
+        return Node(header.party, header.capacity, header.resources, header.policy)
+    return Worker(header.party, header.policy)
 
 
 def redo(path: str) -> Party:
-    """Run a journal through a new party of the pure core and return it.
+    """Run a journal through a new party of the pure core, compare, and return the party.
 
     Raises:
         UndeclaredTransition: the recorded run was not a behaviour of the tables.
+        Diverged: it was another behaviour than the core's.
     """
-    header, recorded = read(path)
-    party: Party
-    if header.resources:
-        party = Node(header.party, header.capacity, header.resources, header.policy)
-    else:
-        party = Worker(header.party, header.policy)
-    for at, cause, event in recorded:
-        party.handle(event, at, cause)
+    header, entries = read(path)
+    party = fresh_party(header)
+    for number, entry in enumerate(entries, 2):
+        if isinstance(entry, int):
+            expect(path, number, "the last tables", entry, sum_of_tables(party))
+            break
+        event = msgspec.json.decode(entry.event, type=KINDS[entry.kind])
+        effects = party.handle(event, entry.at, entry.cause)
+        what = f"{entry.kind} {event}"
+        expect(path, number, f"effects of {what}", entry.effects, len(effects))
+        expect(path, number, f"effects of {what}: {effects}", entry.sum, sum_of(effects))
+        expect(path, number, f"records after {what}", entry.records, count(party))
+        if entry.tables >= 0:
+            expect(path, number, f"tables after {what}", entry.tables, sum_of_tables(party))
     return party
+
+
+def expect(path: str, line: int, what: str, recorded: int, redone: int) -> None:
+    """Complain if doing it again gave something else."""
+    if recorded != redone:
+        raise Diverged(f"{path}:{line}: {what:.2000}: recorded {recorded}, redone {redone}")
+
+
+def redo_all(folder: str) -> dict[str, Party]:
+    """Redo every journal below a folder; return the parties by the paths of their journals."""
+    paths = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    begun = [path for path in sorted(paths) if path.endswith(".ndjson") and os.path.getsize(path)]
+    return {path: redo(path) for path in begun}

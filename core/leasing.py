@@ -24,7 +24,16 @@ from freehold.core.messages import (
     LeaseReturnNotice,
 )
 from freehold.core.policies import fits, nodes_by_preference
-from freehold.core.task_events import LeaseLost, NodesChanged, TaskAssigned, TaskOver, TaskReady, Unschedulable
+from freehold.core.task_events import (
+    DeskOffered,
+    DeskWanted,
+    LeaseLost,
+    NodesChanged,
+    TaskAssigned,
+    TaskOver,
+    TaskReady,
+    Unschedulable,
+)
 from freehold.core.values import PoolKey
 
 
@@ -57,12 +66,13 @@ class Pool(msgspec.Struct, frozen=True, gc=False):
     leases: Map[int, Lease] = Map()  # worker -> lease
     asked: Map[int, int] = Map()  # node -> attempt of the open query
     busy: Map[int, int] = Map()  # nodes among them that have no worker for us now
+    full: Map[int, int] = Map()  # nodes among them that can start no more workers
 
 
 TABLE = Table(
     "pool",
     Leasing,
-    (TaskReady, TaskOver, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseLost, NodesChanged),
+    (TaskReady, TaskOver, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseLost, NodesChanged, DeskOffered),
 )
 
 
@@ -101,7 +111,8 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
     shape, prefer = r.key
     if r.first == r.last:
         cancels = tuple([Send(node, LeaseCancelNotice(r.key, here.me)) for node in sorted(r.asked)])
-        return replace(r, state=SERVED, asked=Map(), busy=Map()) if r.asked or r.state is LEASING else r, cancels
+        idle = replace(r, state=SERVED, asked=Map(), busy=Map(), full=Map())
+        return idle if r.asked or r.state is LEASING else r, cancels
     r = replace(r, state=LEASING)
     if len(r.asked) > len(r.busy):
         return r, ()
@@ -113,7 +124,7 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
             attempt = here.mint()
             query = LeaseQuery(r.key, attempt, here.me, shape, r.last - r.first)
             return replace(r, asked=r.asked.set(node, attempt)), (Send(node, query),)
-    return r, ()
+    return r, ((DeskWanted(r.key),) if len(r.full) == len(r.asked) else ())
 
 
 def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
@@ -141,12 +152,12 @@ def task_over(r: Pool, e: TaskOver, here: Here) -> tuple[Pool, Out]:
     lease = r.leases.get(e.worker)
     if lease is None:
         return r, ()
-    quick = e.seconds < here.policy.quick_seconds if e.seconds >= 0 else lease.quick
+    quick = 0.0 <= e.seconds < here.policy.quick_seconds  # one that handed a task back is not
     lease = replace(lease, tasks=lease.tasks - 1, quick=quick)
     if lease.recalled and not lease.tasks:
-        r = replace(r, leases=r.leases.delete(e.worker))
-        r, out = dispatch(r, here)
-        return r, (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
+        r, out = dispatch(replace(r, leases=r.leases.delete(e.worker)), here)
+        own = e.worker == here.me  # a task that ran on our own stack: no lease was needed for that
+        return r, out if own else (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
     return dispatch(replace(r, leases=r.leases.set(e.worker, lease)), here)
 
 
@@ -159,7 +170,8 @@ def leased(r: Pool, e: LeaseReply, here: Here) -> tuple[Pool, Out]:
     for worker in e.workers:
         leases = leases.set(worker, Lease())
     busy = r.busy.delete(e.node) if e.node in r.busy else r.busy
-    return dispatch(replace(r, leases=leases, asked=r.asked.delete(e.node), busy=busy), here)
+    full = r.full.delete(e.node) if e.node in r.full else r.full
+    return dispatch(replace(r, leases=leases, asked=r.asked.delete(e.node), busy=busy, full=full), here)
 
 
 @TABLE.on(SERVED, event=LeaseReply)
@@ -173,7 +185,8 @@ def try_elsewhere(r: Pool, e: LeaseBusyNotice, here: Here) -> tuple[Pool, Out]:
     """The query stays in that node's queue; meanwhile another is asked."""
     if r.asked.get(e.node) != e.attempt:
         return r, ()
-    return seek(replace(r, busy=r.busy.set(e.node, e.attempt)), here)
+    full = r.full.set(e.node, e.attempt) if e.full else r.full
+    return seek(replace(r, busy=r.busy.set(e.node, e.attempt), full=full), here)
 
 
 TABLE.ignore(SERVED, event=LeaseBusyNotice, why="no task waits any more")
@@ -201,10 +214,27 @@ def lost(r: Pool, e: LeaseLost, here: Here) -> tuple[Pool, Out]:
     if e.party in asked:
         asked = asked.delete(e.party)
         busy = busy.delete(e.party) if e.party in busy else busy
-    return dispatch(replace(r, leases=leases, asked=asked, busy=busy), here)
+    full = r.full.delete(e.party) if e.party in r.full else r.full
+    return dispatch(replace(r, leases=leases, asked=asked, busy=busy, full=full), here)
 
 
 @TABLE.on(SERVED, LEASING, event=NodesChanged, to=(SERVED, LEASING))
 def nodes_changed(r: Pool, e: NodesChanged, here: Here) -> tuple[Pool, Out]:
     """A new node may have workers for tasks that wait; the last able one may have gone."""
     return seek(r, here)
+
+
+@TABLE.on(LEASING, event=DeskOffered, to=(SERVED, LEASING))
+def run_here(r: Pool, e: DeskOffered, here: Here) -> tuple[Pool, Out]:
+    """No node has a worker left, and our own thread only waits: it runs the next task on its stack."""
+    if here.me in r.leases or len(r.full) < len(r.asked):
+        return r, ()
+    task = r.queue[r.first]
+    r = replace(
+        r, queue=r.queue.delete(r.first), first=r.first + 1, leases=r.leases.set(here.me, Lease(1, False, True))
+    )
+    r, out = seek(r, here)
+    return r, (TaskAssigned(task, here.me, r.key), *out)
+
+
+TABLE.ignore(SERVED, event=DeskOffered, why="no task waits any more")

@@ -65,7 +65,7 @@ class Row(NamedTuple):
     why: str  # the handler's docstring, or why nothing changes
 
 
-To = tuple[State, ...] | Mapping[State, tuple[State, ...]]
+To = tuple[State, ...] | Mapping[Any, tuple[State, ...]]
 
 
 class Table:

@@ -73,4 +73,9 @@ def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
 
 
 TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")
-TABLE.ignore(DEAD, event=PeerLost, why="it is no news")
+
+
+@TABLE.on(DEAD, event=PeerLost)
+def still_dead(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
+    """Something was sent to a party after its death: whatever waits for an answer must hear of it."""
+    return r, (PartyDied(r.party),)

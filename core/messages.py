@@ -272,12 +272,13 @@ class LeaseReply(Message, frozen=True, gc=False, tag=41):
 
 
 class LeaseBusyNotice(Message, frozen=True, gc=False, tag=42):
-    """Your query is in the queue: try another node meanwhile."""
+    """Your query is in the queue: try another node meanwhile.  ``full``: no more workers can be started here."""
 
     key: ClassVar[str] = "pool"
     pool: PoolKey
     attempt: int
     node: int
+    full: bool
 
 
 class LeaseRecallNotice(Message, frozen=True, gc=False, tag=43):

@@ -50,6 +50,9 @@ class Loan(msgspec.Struct, frozen=True, gc=False):
     recalled: bool = False
 
 
+WAITS, FULL = 1, 2  # a query is in the queue; no more workers can be started for it
+
+
 class LeaseAsk(msgspec.Struct, frozen=True, gc=False):
     """One query that waits for a worker."""
 
@@ -58,7 +61,7 @@ class LeaseAsk(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     shape: Shape
     count: int
-    told: bool = False  # its owner knows that it waits
+    told: int = 0  # what its owner knows: WAITS, or FULL
 
 
 class Office(msgspec.Struct, frozen=True, gc=False):
@@ -109,6 +112,7 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
     out: list[object] = []
     waiting: list[LeaseAsk] = []
     short = 0  # queries for which there are resources but no worker
+    room = here.policy.workers_max - len(r.workers) - r.starting
     for ask in r.queue:
         granted: list[int] = []
         while len(granted) < ask.count and r.idle and fits(ask.shape, dict(r.free)):
@@ -119,12 +123,13 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
         if granted:
             out.append(Send(ask.owner, LeaseReply(ask.pool, ask.attempt, here.me, tuple(granted))))
             continue
-        short += fits(ask.shape, dict(r.free))
-        if not ask.told:
-            out.append(Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me)))
-        waiting.append(replace(ask, told=True))
-    r, recalls = recall(replace(r, queue=tuple(waiting)), len(waiting))
-    room = here.policy.workers_max - len(r.workers) - r.starting
+        able = fits(ask.shape, dict(r.free))
+        short += able
+        told = FULL if able and room <= 0 and not r.starting else WAITS
+        if ask.told < told:
+            out.append(Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me, told == FULL)))
+        waiting.append(replace(ask, told=max(told, ask.told)))
+    r, recalls = recall(replace(r, queue=tuple(waiting)), waiting)
     orders = max(0, min(short - r.starting, room))
     starting = r.starting + orders
     r = replace(r, starting=starting, state=STARTING if starting else OPEN)
@@ -133,18 +138,16 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
 
 def turn_away(r: Office, here: Here) -> tuple[Office, Out]:
     """Tell whoever asks to try another node."""
-    out = [Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me)) for ask in r.queue if not ask.told]
-    return replace(r, queue=tuple([replace(ask, told=True) for ask in r.queue])), tuple(out)
+    out = [Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me, False)) for ask in r.queue if not ask.told]
+    return replace(r, queue=tuple([replace(ask, told=max(WAITS, ask.told)) for ask in r.queue])), tuple(out)
 
 
-def recall(r: Office, waiting: int) -> tuple[Office, Out]:
-    """Ask for as many workers back as queries wait; their owners decide when they are done with them."""
+def recall(r: Office, waiting: list[LeaseAsk]) -> tuple[Office, Out]:
+    """Ask for every worker back that another pool waits for; its owner decides when it is done with it."""
+    claims = {(ask.owner, ask.pool) for ask in waiting}
     out: list[object] = []
-    pending = sum(loan.recalled for loan in r.loans.values())
     for worker, loan in sorted(r.loans.items()):
-        if pending + len(out) >= waiting:
-            break
-        if not loan.recalled and not loan.waits:
+        if not loan.recalled and claims - {(loan.owner, loan.pool)}:
             r = replace(r, loans=r.loans.set(worker, replace(loan, recalled=True)))
             out.append(Send(loan.owner, LeaseRecallNotice(loan.pool, worker)))
     return r, tuple(out)
@@ -160,9 +163,12 @@ def open_office(r: Office, e: OfficeOpened, here: Here) -> tuple[Office, Out]:
 @TABLE.on(OPEN, STARTING, CLOSED, event=OfficeClosed, to=(CLOSED,))
 def close_office(r: Office, e: OfficeClosed, here: Here) -> tuple[Office, Out]:
     """Tasks that run are not disturbed; no more are taken."""
-    r, recalls = recall(replace(r, state=CLOSED, idle=()), len(r.loans))
-    r, away = turn_away(r, here)
-    return r, recalls + away
+    r, away = turn_away(replace(r, state=CLOSED, idle=()), here)
+    loans = r.loans
+    for worker, loan in loans.items():
+        r = replace(r, loans=r.loans.set(worker, replace(loan, recalled=True)))
+    recalls = [Send(loan.owner, LeaseRecallNotice(loan.pool, worker)) for worker, loan in sorted(loans.items())]
+    return r, (*recalls, *away)
 
 
 TABLE.ignore(CLOSED, event=OfficeOpened, why="it has been closed since")

@@ -207,6 +207,8 @@ def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
     """The reply carries a small value, says where a large one lies, or why there is none."""
     outcome = e.outcome
     if isinstance(outcome, Payload):
+        if not is_small(outcome, here):  # a task that this very process ran: it is placed like a put
+            return place(replace(r, by=0, payload=outcome), here)
         r = replace(r, state=INLINE, by=0, payload=outcome, nbytes=outcome.nbytes, refs=outcome.refs)
     elif isinstance(outcome, Placed):
         nodes = outcome.nodes + tuple([node for node in r.nodes if node not in outcome.nodes])
@@ -271,7 +273,7 @@ def seal(r: Promotion, here: Here, notice: Out) -> tuple[Promotion | None, Out]:
     return r, (*notice, *ready, *out)
 
 
-@TABLE.on(DISCARDING, event=CreateReply)
+@TABLE.on(DISCARDING, event=CreateReply, to=(ABSENT,))
 def give_up_room(r: Promotion, e: CreateReply, here: Here) -> tuple[None, Out]:
     """Nothing was written: the hold that came with the room goes back, and the node frees it."""
     if e.failure is not None or e.sealed:
@@ -279,7 +281,7 @@ def give_up_room(r: Promotion, e: CreateReply, here: Here) -> tuple[None, Out]:
     return None, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
 
 
-@TABLE.on(DISCARDING, event=Moved)
+@TABLE.on(DISCARDING, event=Moved, to=(ABSENT,))
 def give_up_copy(r: Promotion, e: Moved, here: Here) -> tuple[None, Out]:
     """Nobody writes to the room any more: the hold goes back, and the node frees it."""
     return None, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)

@@ -67,6 +67,12 @@ def holders(r: Ownership) -> dict[str, int]:
     return {kind: count for kind, count in kinds.items() if count}
 
 
+def exists(worker: Worker, object: int) -> bool:
+    """Tell whether the object is known to exist somewhere, as a wait that fetches nothing wants to know."""
+    value, fetch = worker.promotion.get(object), worker.resolution.get(object)
+    return bool(value is not None and value.nodes) or bool(fetch is not None and fetch.sources)
+
+
 def landing(node: Node, chunk: ChunkReply) -> int | None:
     """Return where the bytes of a chunk belong: its place in the store, or None if the transfer is over.
 

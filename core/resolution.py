@@ -50,6 +50,7 @@ class Resolving(State):
     """How far this process is on its way to the value."""
 
     ABSENT = "nothing here has wanted the value"
+    SEEN = "locations are known; nothing here wants the copy"
     ASKING = "the owner has been asked where copies are", LocateReply
     PULLING = "this node has been asked to get a copy from one location", PullReply
     RETRYING = "all locations failed; waiting for a new one, or to ask once more", LocateReply, RetryDue
@@ -59,7 +60,7 @@ class Resolving(State):
     FAILED = "no get here can succeed"
 
 
-ABSENT, ASKING, PULLING, RETRYING, LOCAL, IDLE, CACHED, FAILED = Resolving
+ABSENT, SEEN, ASKING, PULLING, RETRYING, LOCAL, IDLE, CACHED, FAILED = Resolving
 
 
 class Resolution(msgspec.Struct, frozen=True, gc=False):
@@ -186,6 +187,15 @@ def first_want(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Ou
     return asking(r, here)
 
 
+@TABLE.on(SEEN, event=CopyWanted, to=(PULLING,))
+def want_seen(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
+    """Locations that were true a moment ago save the question; if all fail the owner is asked again."""
+    if e.want >= Want.SEND:
+        return r, (known(r.object, e.by, e.want, placed(r)),)
+    r = replace(r, wanted=EMPTY.set(e.by, e.want))
+    return pulling(r, order_locations(here.policy, r.object, 0, here.node, r.sources), here)
+
+
 @TABLE.on(ASKING, RETRYING, event=CopyWanted)
 def join(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """Several gets of one object wait for one answer."""
@@ -231,8 +241,8 @@ def placed(r: Resolution, *here: int) -> Placed:
     return Placed(r.nbytes, here or r.sources)
 
 
-@TABLE.on(ASKING, RETRYING, event=LocateReply, to=(PULLING, CACHED, FAILED, ABSENT))
-def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution | None, Out]:
+@TABLE.on(ASKING, RETRYING, event=LocateReply, to=(PULLING, CACHED, FAILED, SEEN))
+def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution, Out]:
     """Pull from the best location; an answer may instead carry the value, or why there is none."""
     timer = (CancelTimer(r.attempt),) if r.state is RETRYING else ()
     outcome = e.outcome
@@ -243,9 +253,9 @@ def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution | 
     if isinstance(outcome, Payload):
         r, woken = wake(replace(r, state=CACHED, payload=outcome, nbytes=outcome.nbytes))
         return r, out + woken
-    if not r.wanted:
-        return None, out
     r = replace(r, nbytes=outcome.nbytes)
+    if not r.wanted:
+        return replace(r, state=SEEN, sources=outcome.nodes, tried=()), out
     fresh = tuple([node for node in outcome.nodes if node not in r.tried]) or outcome.nodes
     r, pull = pulling(r, order_locations(here.policy, r.object, e.attempt, here.node, fresh), here)
     return r, out + pull
@@ -282,13 +292,12 @@ def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     return r, out + sent + woken
 
 
-@TABLE.on(ABSENT, event=HoldNotice, to=(LOCAL, IDLE))
+@TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (LOCAL, IDLE), SEEN: (LOCAL,)})
 def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
-    wrote = owner_of(r.object) == here.me
-    return Resolution(
-        r.object, LOCAL if wrote else IDLE, nbytes=e.nbytes, place=e.place, grants=1, unused=not wrote
-    ), ()
+    used = r.state is SEEN or owner_of(r.object) == here.me
+    state = LOCAL if used else IDLE
+    return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=not used), ()
 
 
 @TABLE.on(LOCAL, IDLE, event=HoldNotice)
@@ -315,7 +324,7 @@ def withdraw(r: Resolution, e: WantWithdrawn, here: Here) -> tuple[Resolution | 
     return (r, ()) if r.wanted else (None, stop(r, here))
 
 
-TABLE.ignore(ABSENT, LOCAL, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
+TABLE.ignore(ABSENT, SEEN, LOCAL, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
 
 
 @TABLE.on(LOCAL, event=ObjectUnused, to=(IDLE, ABSENT))
@@ -325,7 +334,7 @@ def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | Non
     return rest(r, here)
 
 
-@TABLE.on(CACHED, FAILED, event=ObjectUnused, to=(ABSENT,))
+@TABLE.on(SEEN, CACHED, FAILED, event=ObjectUnused, to=(ABSENT,))
 def forget(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
     """What was cached goes with the last reference."""
     return None, ()
@@ -346,7 +355,7 @@ def take_view(r: Resolution, e: ViewTaken, here: Here) -> tuple[Resolution, Out]
     return replace(r, views=r.views + 1, state=LOCAL), ()
 
 
-TABLE.never(ABSENT, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
+TABLE.never(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
 
 
 @TABLE.on(LOCAL, event=ViewDropped, to=(IDLE, ABSENT))
@@ -355,7 +364,7 @@ def drop_view(r: Resolution, e: ViewDropped, here: Here) -> tuple[Resolution | N
     return rest(replace(r, views=r.views - 1), here)
 
 
-TABLE.never(ABSENT, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why="a view keeps the record")
+TABLE.never(ABSENT, SEEN, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why="a view keeps the record")
 
 
 @TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
@@ -366,10 +375,10 @@ def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution |
     return replace(r, recalled=True), ()
 
 
-TABLE.ignore(ABSENT, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")
+TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")
 
 
-@TABLE.on(*WAITING, event=OwnerDied, to=(FAILED,))
+@TABLE.on(SEEN, *WAITING, event=OwnerDied, to=(FAILED,))
 def share_fate(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution, Out]:
     """Without its owner an object means nothing, even where copies survive."""
     out = stop(r, here)[:1] if r.state in (PULLING, RETRYING) else ()

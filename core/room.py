@@ -66,6 +66,7 @@ class Room(msgspec.Struct, frozen=True, gc=False):
     pulls: Map[int, int] = Map()  # copies being pulled for waits and task arguments -> bytes
     idle: Map[int, int] = Map()  # evictable copies -> since which step; evicted in this order
     clock: int = 0  # counts additions to idle
+    eased: bool = False  # RESERVING: something was freed, or became evictable, since the driver was asked
 
 
 TABLE = Table(
@@ -99,7 +100,7 @@ def advance(r: Room, here: Here) -> tuple[Room, Out]:
     if urgency(first) > Want.GET and r.pulls and sum(r.pulls.values()) + first.nbytes > share:
         return replace(r, state=OPEN), ()
     attempt = here.mint()
-    r = replace(r, state=RESERVING, attempt=attempt, reserving=first)
+    r = replace(r, state=RESERVING, attempt=attempt, reserving=first, eased=False)
     return r, (Reserve(first.object, attempt, first.nbytes),)
 
 
@@ -156,7 +157,7 @@ def make_room(r: Room, e: ReserveFailed, here: Here) -> tuple[Room, Out]:
     ask = r.reserving
     assert ask is not None
     r = replace(r, reserving=None)
-    if ask not in r.queue:
+    if ask not in r.queue or r.eased:  # what failed is out of date
         return advance(r, here)
     r = replace(r, state=AWAITING)
     if r.idle:
@@ -195,7 +196,7 @@ def freed(r: Room, e: RoomFreed, here: Here) -> tuple[Room, Out]:
         r = replace(r, pulls=r.pulls.delete(e.object))
     if e.object in r.idle:
         r = replace(r, idle=r.idle.delete(e.object))
-    return (r, ()) if r.state is RESERVING else advance(r, here)
+    return (replace(r, eased=True), ()) if r.state is RESERVING else advance(r, here)
 
 
 @TABLE.on(OPEN, RESERVING, AWAITING, event=PullOver, to=(RESERVING, OPEN))
@@ -210,7 +211,7 @@ def pull_over(r: Room, e: PullOver, here: Here) -> tuple[Room, Out]:
 @TABLE.on(OPEN, RESERVING, event=CopyIdle)
 def may_go(r: Room, e: CopyIdle, here: Here) -> tuple[Room, Out]:
     """The copy takes its place at the end of the line of those that may be evicted."""
-    return replace(r, idle=r.idle.set(e.object, r.clock), clock=r.clock + 1), ()
+    return replace(r, idle=r.idle.set(e.object, r.clock), clock=r.clock + 1, eased=True), ()
 
 
 @TABLE.on(AWAITING, event=CopyIdle, to=(RESERVING,))

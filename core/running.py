@@ -1,9 +1,8 @@
-"""The execution tables at the worker: a task from its arrival to its reply, and the desk at which one sits.
+"""The execution table at the worker: a task from its arrival to its reply.
 
 A worker pins what a task was lent, makes by-reference arguments readable here, lets the task have the worker's
 one thread in its turn, places large returns in the object store, and reports what became of what it was lent.
-The *desk* is that thread.  Nothing waits behind a task that blocks or that takes long: what has not begun is
-handed back to its owner, exactly once against its start, because both are decided here.
+A task that has not begun may be handed back to its owner, exactly once against its start: both are decided here.
 
 This file refuses to know where values lie and who owns them.
 """
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from freehold.core.effects import Interrupt, Kill, Run, Send, SetTimer
+from freehold.core.effects import Interrupt, Kill, Run, Send
 from freehold.core.events import ArgumentReady, Lent, Pinned, ReportWanted, Unpinned, ValuePut, WantWithdrawn, wanted
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import (
@@ -37,7 +36,6 @@ from freehold.core.task_events import (
     TurnGiven,
     TurnLost,
     TurnOver,
-    TurnSlow,
     TurnWanted,
 )
 from freehold.core.values import Failure, Outcome, Payload, Want
@@ -67,6 +65,7 @@ class Run_(msgspec.Struct, frozen=True, gc=False):
     missing: int = 0  # arguments, returns or reports that are awaited
     outcomes: tuple[Outcome | None, ...] = ()
     reports: tuple[Report, ...] = ()
+    held: tuple[int, ...] = ()  # references inside the returns, pinned until the reply
     seconds: float = 0.0
     blocked: int = 0  # threads of the task that wait in a get, wait or put
 
@@ -117,7 +116,8 @@ def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_, Out]:
     if e.failure is not None:
         return not_run(r, e.failure)
     r = replace(r, missing=r.missing - 1)
-    return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task),))
+    own = r.query is not None and r.query.caller == here.me
+    return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task, own),))
 
 
 TABLE.ignore(ABSENT, REPORTING, event=ArgumentReady, why="another argument failed, or the task was cancelled")
@@ -156,25 +156,31 @@ TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, event=TurnLost, why="
 
 @TABLE.on(RUNNING, event=RunEnded, to=(PLACING, REPORTING))
 def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
-    """Small returns travel in the reply, up to a bound in all; the others are written to this node's store."""
+    """Small returns travel in the reply, up to a bound in all; the others are written to this node's store.
+
+    References inside them are pinned until the reply: the function that held them has returned.
+    """
+    assert r.query is not None
     outcomes: list[Outcome | None] = []
     puts: list[ValuePut] = []
     inlined = 0
     for index, outcome in enumerate(e.outcomes):
         if isinstance(outcome, Payload):
             small = outcome.nbytes <= here.policy.inline_bytes_max and inlined + outcome.nbytes <= INLINED_BYTES_MAX
-            if not small:
+            if not small and here.me != r.query.caller:
                 puts.append(ValuePut(r.task + index, outcome, r.task))
                 outcomes.append(None)
                 continue
             inlined += outcome.nbytes
         outcomes.append(outcome)
+    held = inside(e.outcomes)
+    pins = tuple([Pinned(ref) for ref in held])
     over: Out = (TurnOver(), Send(here.node, ResumedNotice(here.me))) if r.blocked else (TurnOver(),)
-    r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0)
+    r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)
     if puts:
-        return replace(r, state=PLACING), (*over, *puts)
+        return replace(r, state=PLACING), (*pins, *over, *puts)
     r, out = report(r)
-    return r, (*over, *out)
+    return r, (*pins, *over, *out)
 
 
 @TABLE.on(PLACING, event=ReturnPlaced, to=(REPORTING,))
@@ -212,9 +218,15 @@ def reply(r: Run_, e: HoldReported, here: Here) -> tuple[Run_ | None, Out]:
     assert query is not None
     outcomes = tuple([outcome for outcome in r.outcomes if outcome is not None])
     message = TaskReply(r.task, query.attempt, here.me, outcomes, r.reports, r.seconds)
-    inside = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
-    lent = [Lent(ref, (query.caller,)) for ref in sorted(inside.difference(query.lent))]
-    return None, (Send(query.caller, message), *lent)
+    returned = inside(outcomes)
+    lent = [Lent(ref, (query.caller,)) for ref in returned if ref not in query.lent]
+    return None, (Send(query.caller, message), *lent, *[Unpinned(ref) for ref in r.held])
+
+
+def inside(outcomes: tuple[Outcome, ...]) -> tuple[int, ...]:
+    """Return the references inside a task's returns, each once."""
+    refs = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
+    return tuple(sorted(refs))
 
 
 TABLE.never(ABSENT, FETCHING, READY, RUNNING, PLACING, event=HoldReported, why="no report was asked for")
@@ -253,118 +265,3 @@ def take_cpu(r: Run_, e: ThreadResumed, here: Here) -> tuple[Run_, Out]:
 
 for _event in (ThreadBlocked, ThreadResumed):
     TABLE.ignore(ABSENT, FETCHING, READY, PLACING, REPORTING, event=_event, why="a thread that outlived its task")
-
-# ------------------------------------------------------------------ the desk
-
-
-class Sitting(State):
-    """Who has the worker's thread."""
-
-    FREE = "nobody"
-    BUSY = "a task"
-    CLOSED = "a task that waits, or takes long: nobody may queue behind it"
-
-
-FREE, BUSY, CLOSED = Sitting
-
-
-class Desk(msgspec.Struct, frozen=True, gc=False):
-    """The thread on which a worker runs its tasks, one at a time."""
-
-    state: Sitting = FREE
-    turn: int = 0  # counts turns, so that a timer knows whose it was
-    queue: tuple[int, ...] = ()  # tasks that wait for their turn
-    timed: bool = False  # a timer is running
-    attempt: int = 0  # of the timer
-    timed_turn: int = 0  # the turn for which it was set
-
-
-DESK = Table(
-    "desk",
-    Sitting,
-    (TurnWanted, TurnOver, TurnSlow, TurnDropped, DeskBlocked, DeskResumed),
-)
-
-
-def watch(r: Desk, here: Here) -> tuple[Desk, Out]:
-    """See to it that the running task does not keep others waiting for long."""
-    if r.timed or not r.queue:
-        return r, ()
-    attempt = here.mint()
-    timer = SetTimer(attempt, here.policy.slow_seconds, TurnSlow(attempt))
-    return replace(r, timed=True, attempt=attempt, timed_turn=r.turn), (timer,)
-
-
-def close(r: Desk) -> tuple[Desk, Out]:
-    """Hand back everything that has not begun."""
-    return replace(r, state=CLOSED, queue=()), tuple([TurnLost(task) for task in r.queue])
-
-
-@DESK.on(FREE, event=TurnWanted, to=(BUSY,))
-def sit_down(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
-    """The desk is free."""
-    return replace(r, state=BUSY, turn=r.turn + 1), (TurnGiven(e.task),)
-
-
-@DESK.on(BUSY, event=TurnWanted)
-def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
-    """Wait in line, but not for long."""
-    return watch(replace(r, queue=(*r.queue, e.task)), here)
-
-
-@DESK.on(CLOSED, event=TurnWanted)
-def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
-    """Go back to your owner: another worker will be found."""
-    return r, (TurnLost(e.task),)
-
-
-@DESK.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY))
-def next_please(r: Desk, e: TurnOver, here: Here) -> tuple[Desk, Out]:
-    """First come, first served."""
-    if not r.queue:
-        return replace(r, state=FREE), ()
-    first = r.queue[0]
-    r, timer = watch(replace(r, state=BUSY, turn=r.turn + 1, queue=r.queue[1:]), here)
-    return r, (TurnGiven(first), *timer)
-
-
-DESK.never(FREE, event=TurnOver, why="nobody had a turn")
-
-
-@DESK.on(BUSY, event=TurnSlow, to=(CLOSED,))
-def too_slow(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
-    """The task for which the timer was set still runs; a later one gets its own time."""
-    r = replace(r, timed=False)
-    return close(r) if r.timed_turn == r.turn and r.queue else watch(r, here)
-
-
-@DESK.on(FREE, CLOSED, event=TurnSlow)
-def slow_no_matter(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
-    """Nobody waits behind it."""
-    return replace(r, timed=False), ()
-
-
-@DESK.on(BUSY, event=TurnDropped)
-def leave_queue(r: Desk, e: TurnDropped, here: Here) -> tuple[Desk, Out]:
-    """A cancelled task leaves the line."""
-    return replace(r, queue=tuple([task for task in r.queue if task != e.task])), ()
-
-
-DESK.never(FREE, CLOSED, event=TurnDropped, why="nobody waits in line")
-
-
-@DESK.on(BUSY, event=DeskBlocked, to=(CLOSED,))
-def block(r: Desk, e: DeskBlocked, here: Here) -> tuple[Desk, Out]:
-    """Who waits behind a task that waits may be the one it waits for."""
-    return close(r)
-
-
-@DESK.on(CLOSED, event=DeskResumed, to=(BUSY,))
-def resume(r: Desk, e: DeskResumed, here: Here) -> tuple[Desk, Out]:
-    """Others may queue again."""
-    return replace(r, state=BUSY), ()
-
-
-DESK.ignore(CLOSED, event=DeskBlocked, why="it is closed")
-DESK.never(FREE, event=DeskBlocked, why="only a running task blocks")
-DESK.ignore(BUSY, FREE, event=DeskResumed, why="it is open")

@@ -30,7 +30,7 @@ from freehold.core.events import (
 )
 from freehold.core.failures import exception_of
 from freehold.core.ids import object_id, object_name
-from freehold.core.queries import Held, readable
+from freehold.core.queries import Held, exists, readable
 from freehold.core.refs import ObjectRef
 from freehold.core.task_events import CancelAsked, TaskSubmitted
 from freehold.core.tasks import describe
@@ -247,8 +247,7 @@ class Session:
         found = {object for object in objects if readable(self.worker, object) is not None}
         if fetch:
             return found
-        placed = {object for object in objects if (r := self.worker.promotion.get(object)) is not None and r.nodes}
-        return found | placed
+        return found | {object for object in objects if exists(self.worker, object)}
 
     def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
         """Return a future of the value; it keeps the reference alive."""
@@ -266,6 +265,7 @@ class Session:
 
         self.host.call_when_settled(request, settled)
         self.host.tell(GetWanted(request, (ref._id,), 1))
+        self.host.watched(request)
         return future
 
     def cancel(self, ref: ObjectRef[Any], force: bool) -> None:

@@ -2,6 +2,7 @@
 
 from freehold.core import (
     copy,
+    desk,
     directory,
     execution,
     handover,
@@ -25,7 +26,7 @@ TABLES: tuple[Table, ...] = (
     request.TABLE,
     execution.TABLE,
     running.TABLE,
-    running.DESK,
+    desk.TABLE,
     copy.TABLE,
     room.TABLE,
     leasing.TABLE,

@@ -120,10 +120,11 @@ class TurnOver(Event, frozen=True, gc=False):
 
 
 class TurnWanted(Event, frozen=True, gc=False):
-    """A task has all its arguments and waits for the worker's thread."""
+    """A task has all its arguments and waits for the worker's thread; ``own``: it was submitted here."""
 
     key: ClassVar[str] = ""
     task: int
+    own: bool
 
 
 class TurnGiven(Event, frozen=True, gc=False):
@@ -157,6 +158,20 @@ class TurnDropped(Event, frozen=True, gc=False):
 
     key: ClassVar[str] = ""
     task: int
+
+
+class DeskWanted(Event, frozen=True, gc=False):
+    """A pool's tasks find no worker anywhere: the thread of this process, if it waits, might run one."""
+
+    key: ClassVar[str] = ""
+    pool: PoolKey
+
+
+class DeskOffered(Event, frozen=True, gc=False):
+    """The thread of this process waits: it can run one of the pool's tasks on its own stack."""
+
+    key: ClassVar[str] = "pool"
+    pool: PoolKey
 
 
 class TurnLost(Event, frozen=True, gc=False):

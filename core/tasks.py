@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from freehold.core import serde
@@ -76,6 +77,7 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
 
     Its by-reference arguments and its function are readable here.
     """
+    beneath = session.task, session.task_name  # a task that waits on this stack, if any
     try:
         session.task, session.task_name = description.task, description.name
         function = session_function(session, description.function)
@@ -86,7 +88,7 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
         failure = failure_of(error, description.name, description.task, session.worker.me)
         outcomes = (failure,) * description.returns
     finally:
-        session.task, session.task_name = 0, ""
+        session.task, session.task_name = beneath
     return outcomes
 
 
@@ -122,7 +124,7 @@ def serialize_returns(session: Session, description: Description, result: Any) -
     count = description.returns
     values: tuple[Any, ...] = (result,) * (count == 1)
     if count > 1:
-        values = tuple(result) if isinstance(result, tuple | list) else (result,)
+        values = tuple(result) if isinstance(result, tuple | list | GeneratorType) else (result,)
         if len(values) != count:
             raise ValueError(f"{description.name} has num_returns={count} but returned {len(values)} values")
     serialized = [serde.serialize(value) for value in values]
@@ -143,6 +145,5 @@ def run_task(
     except KeyboardInterrupt:
         outcomes = (Failure("cancelled", run.task, session.worker.me),) * run.description.returns
     before_reply()
-    session.host.tell()  # references that died with the function's frame are not reported as kept
     session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
     session.kept = None

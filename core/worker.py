@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from freehold.core import (
+    desk,
     execution,
     leasing,
     membership,
@@ -15,6 +16,7 @@ from freehold.core import (
     running,
     tables,  # noqa: F401  (compiles the tables)
 )
+from freehold.core.desk import Desk
 from freehold.core.effects import Effect, Send
 from freehold.core.events import Event, HolderDied, Lent, OwnerDied, RefFound, RefHeld, RefsFound, RefsHeld
 from freehold.core.execution import Execution
@@ -29,7 +31,7 @@ from freehold.core.policies import DEFAULT, Policy
 from freehold.core.promotion import Promotion
 from freehold.core.request import Request
 from freehold.core.resolution import Resolution
-from freehold.core.running import Desk, Run_
+from freehold.core.running import Run_
 from freehold.core.task_events import CancelAsked, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import PoolKey
 
@@ -57,7 +59,7 @@ class Worker(Party):
         self.route(request.TABLE, self.requests, Request)
         self.route(execution.TABLE, self.execution, Execution)
         self.route(running.TABLE, self.running, Run_)
-        self.route(running.DESK, self.desk, lambda _: Desk())
+        self.route(desk.TABLE, self.desk, lambda _: Desk())
         self.route(leasing.TABLE, self.pools, Pool)
         self.route(membership.TABLE, self.members, Member)
 

@@ -76,15 +76,28 @@ class LocalDriver(Driver):
             while self.inbox:
                 event, cause = self.inbox.popleft()
                 if self.journal is not None:
-                    self.journal.write(time.monotonic(), cause, event)
-                super().drive(event, cause)
+                    self.record(event, cause)
+                else:
+                    super().drive(event, cause)
         finally:
             self.driving = False
+
+    def record(self, event: Event, cause: int) -> None:
+        """Do the same, and write down what the party was told and what it asked for."""
+        assert self.journal is not None
+        at, effects = time.monotonic(), None
+        try:
+            effects = self.party.handle(event, at, cause)
+        finally:
+            self.journal.write(at, cause, event, effects)
+        for step, effect in effects:
+            self.methods[type(effect)](step, effect)
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
         self.pump.enter()
         try:
+            self.drain()
             for event in events:
                 self.drive(event)
             self.drain()

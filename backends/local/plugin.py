@@ -185,16 +185,27 @@ def program_setup(options: Options) -> wire.Setup:
     main_file = getattr(sys.modules.get("__main__"), "__file__", None)
     script = os.path.dirname(os.path.abspath(main_file)) if main_file else os.getcwd()
     path = [entry or os.getcwd() for entry in sys.path]
+    nonce = os.urandom(16)
     return wire.Setup(
-        nonce=os.urandom(16),
+        nonce=nonce,
         policy=options.policy,
         path=[*path, *([] if script in path else [script])],
         warnings=filters,
         program=PROGRAM,
         log_to_driver=options.log_to_driver,
         checked=checked(),
-        record=os.environ.get("FREEHOLD_RECORD", ""),
+        record=record_folder(nonce),
     )
+
+
+def record_folder(nonce: bytes) -> str:
+    """Return a folder for the journals of this cluster, made inside that of FREEHOLD_RECORD; "" for none."""
+    home = os.environ.get("FREEHOLD_RECORD")
+    if not home:
+        return ""
+    folder = os.path.join(os.path.abspath(home), nonce.hex()[:12])
+    os.makedirs(folder)
+    return folder
 
 
 def checked() -> bool:

@@ -142,9 +142,13 @@ class WorkerDriver(LocalDriver, Host):
             super().tell(*events)
 
     def block(self, request: int) -> Failure | None:
-        settled = self.settled
+        settled, runs = self.settled, self.runs
+        main = threading.current_thread() is threading.main_thread()
         try:
-            self.pump.wait(lambda: request in settled or self.broken is not None)
+            while request not in settled and self.broken is None:
+                self.pump.wait(lambda: request in settled or self.broken is not None or (main and bool(runs)))
+                if main and runs and request not in settled:  # no worker is left: a task of ours, on this stack
+                    run_task(self.session, runs.popleft(), before_reply=end_lines)
         except BaseException:
             settled.pop(request, None)
             raise

@@ -1,0 +1,167 @@
+"""The desk table: the one thread on which a worker runs its tasks.
+
+Nothing waits behind a task that blocks or that takes long: what has not begun is handed back to its owner, so
+that another worker may run it.  On top of a task that waits, the thread may run one of that task's own, when no
+node has a worker left for it.
+
+This file refuses to know what tasks do.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.effects import SetTimer
+from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.task_events import (
+    DeskBlocked,
+    DeskOffered,
+    DeskResumed,
+    DeskWanted,
+    TurnDropped,
+    TurnGiven,
+    TurnLost,
+    TurnOver,
+    TurnSlow,
+    TurnWanted,
+)
+from freehold.core.values import PoolKey
+
+
+class Sitting(State):
+    """Who has the worker's thread."""
+
+    FREE = "nobody"
+    BUSY = "a task"
+    CLOSED = "a task that waits, or takes long: nobody may queue behind it"
+
+
+FREE, BUSY, CLOSED = Sitting
+
+
+class Desk(msgspec.Struct, frozen=True, gc=False):
+    """The thread on which a worker runs its tasks, one at a time; on top of one that waits, one of its own."""
+
+    state: Sitting = FREE
+    turns: int = 0  # counts turns, so that a timer knows whose it was
+    stack: int = 0  # tasks that have begun and are not over
+    waiting: int = 0  # of them, those that wait for objects
+    queue: tuple[int, ...] = ()  # tasks that wait for their turn
+    pools: tuple[PoolKey, ...] = ()  # pools that find no worker and would use this thread while it waits
+    timed: bool = False  # a timer is running
+    attempt: int = 0  # of the timer
+    timed_turn: int = 0  # the turn for which it was set
+
+
+TABLE = Table(
+    "desk",
+    Sitting,
+    (TurnWanted, TurnOver, TurnSlow, TurnDropped, DeskBlocked, DeskResumed, DeskWanted),
+)
+
+
+def watch(r: Desk, here: Here) -> tuple[Desk, Out]:
+    """See to it that the running task does not keep others waiting for long."""
+    if r.timed or not r.queue:
+        return r, ()
+    attempt = here.mint()
+    timer = SetTimer(attempt, here.policy.slow_seconds, TurnSlow(attempt))
+    return replace(r, timed=True, attempt=attempt, timed_turn=r.turns), (timer,)
+
+
+def close(r: Desk) -> tuple[Desk, Out]:
+    """Hand back everything that has not begun."""
+    return replace(r, state=CLOSED, queue=()), tuple([TurnLost(task) for task in r.queue])
+
+
+def seat(r: Desk, task: int, state: Sitting) -> tuple[Desk, Out]:
+    """Give a task the thread."""
+    return replace(r, state=state, turns=r.turns + 1, stack=r.stack + 1), (TurnGiven(task),)
+
+
+@TABLE.on(FREE, event=TurnWanted, to=(BUSY,))
+def sit_down(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """The desk is free."""
+    return seat(r, e.task, BUSY)
+
+
+@TABLE.on(BUSY, event=TurnWanted)
+def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """Wait in line, but not for long."""
+    return watch(replace(r, queue=(*r.queue, e.task)), here)
+
+
+@TABLE.on(CLOSED, event=TurnWanted)
+def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
+    """Go back to your owner: another worker will be found.  Unless the owner is the task that waits here."""
+    return seat(r, e.task, CLOSED) if e.own and r.waiting == r.stack else (r, (TurnLost(e.task),))
+
+
+@TABLE.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY, CLOSED))
+def next_please(r: Desk, e: TurnOver, here: Here) -> tuple[Desk, Out]:
+    """First come, first served; beneath a task that ran on another's stack, that other still waits."""
+    r = replace(r, stack=r.stack - 1)
+    if r.stack:
+        return replace(r, state=CLOSED), ()
+    if not r.queue:
+        return replace(r, state=FREE, waiting=0), ()
+    first = r.queue[0]
+    r, given = seat(replace(r, queue=r.queue[1:], waiting=0), first, BUSY)
+    r, timer = watch(r, here)
+    return r, given + timer
+
+
+TABLE.never(FREE, event=TurnOver, why="nobody had a turn")
+
+
+@TABLE.on(BUSY, event=TurnSlow, to=(CLOSED,))
+def too_slow(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
+    """The task for which the timer was set still runs; a later one gets its own time."""
+    r = replace(r, timed=False)
+    return close(r) if r.timed_turn == r.turns and r.queue else watch(r, here)
+
+
+@TABLE.on(FREE, CLOSED, event=TurnSlow)
+def slow_no_matter(r: Desk, e: TurnSlow, here: Here) -> tuple[Desk, Out]:
+    """Nobody waits behind it."""
+    return replace(r, timed=False), ()
+
+
+@TABLE.on(BUSY, event=TurnDropped)
+def leave_queue(r: Desk, e: TurnDropped, here: Here) -> tuple[Desk, Out]:
+    """A cancelled task leaves the line."""
+    return replace(r, queue=tuple([task for task in r.queue if task != e.task])), ()
+
+
+TABLE.never(FREE, CLOSED, event=TurnDropped, why="nobody waits in line")
+
+
+@TABLE.on(BUSY, CLOSED, event=DeskBlocked, to=(CLOSED,))
+def block(r: Desk, e: DeskBlocked, here: Here) -> tuple[Desk, Out]:
+    """Who waits behind a task that waits may be the one it waits for."""
+    offers = tuple([DeskOffered(pool) for pool in r.pools])
+    r, lost = close(replace(r, waiting=r.waiting + 1, pools=()))
+    return r, lost + offers
+
+
+@TABLE.on(CLOSED, event=DeskResumed, to=(BUSY,))
+def resume(r: Desk, e: DeskResumed, here: Here) -> tuple[Desk, Out]:
+    """Others may queue again, when no task on the stack waits."""
+    r = replace(r, waiting=r.waiting - 1)
+    return (r if r.waiting else replace(r, state=BUSY)), ()
+
+
+TABLE.never(FREE, event=DeskBlocked, why="only a running task blocks")
+TABLE.ignore(BUSY, FREE, event=DeskResumed, why="it is open")
+
+
+@TABLE.on(CLOSED, event=DeskWanted)
+def offer(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
+    """Tasks of this process find no worker, and its thread only waits: better on its stack than never."""
+    return (r, (DeskOffered(e.pool),)) if r.waiting == r.stack else remember(r, e, here)
+
+
+@TABLE.on(FREE, BUSY, event=DeskWanted)
+def remember(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
+    """The offer is made as soon as the thread waits."""
+    return (r if e.pool in r.pools else replace(r, pools=(*r.pools, e.pool))), ()
