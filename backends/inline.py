@@ -17,6 +17,7 @@ from freehold.core.events import Event, RequestAbandoned
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.hosted import Hosted, World
 from freehold.core.ids import HEAD, worker_id
+from freehold.core.machine import replace
 from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.values import Failure
@@ -66,9 +67,10 @@ class Inline(World):
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
         while request not in driver.settled:
             if not self.turn():
+                awaited = driver.awaited(request)
                 driver.drive(RequestAbandoned(request))
                 text = "every task that could make progress waits for another, further down this stack"
-                return Failure("deadlock", 0, driver.party.me, text)
+                return Failure("deadlock", awaited, driver.party.me, text)
         return driver.settled.pop(request)
 
     def turn(self) -> bool:
@@ -85,7 +87,7 @@ class Inline(World):
         elif self.runnable and not self.ran:
             session, run = self.runnable.popleft()
             if session.worker.me in self.drivers:
-                self.run(session, run)
+                self.run(session, run, reraise=True)
                 self.ran = True
         elif overdue:
             _, target, _, event = heapq.heappop(self.timers)
@@ -110,7 +112,8 @@ class Inline(World):
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
-    world = Inline(os.urandom(16), options.policy, options.object_store_memory or STORE_NBYTES)
+    policy = replace(options.policy, cpu_back="end")
+    world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES)
     resources = {"CPU": options.num_cpus or 2.0, **options.resources}
     for _ in range(options.num_nodes):
         world.start_node(world.capacity, resources)

@@ -12,7 +12,7 @@ from freehold.core.hooks import Options
 from freehold.core.ids import node_id, node_index, party_name
 from freehold.core.policies import DEFAULT
 from freehold.core.refs import ObjectRef
-from freehold.core.remote import RemoteFunction, TaskOptions, updated
+from freehold.core.remote import RemoteFunction, TaskOptions, check_resources, is_number, updated
 from freehold.core.session import Session
 
 T = TypeVar("T")
@@ -79,10 +79,11 @@ def init(
         raise RuntimeError("a cluster is running: call freehold.shutdown() first, or init(ignore_reinit_error=True)")
     if type(num_nodes) is not int or num_nodes < 1:
         raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
-    if num_cpus is not None and not num_cpus > 0:
+    if num_cpus is not None and not (is_number(num_cpus) and num_cpus > 0):
         raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")
-    if object_store_memory is not None and object_store_memory < 1:
+    if object_store_memory is not None and not (type(object_store_memory) is int and object_store_memory > 0):
         raise ValueError(f"object_store_memory is a number of bytes, not {object_store_memory!r}")
+    check_resources(resources or {})
     logging.getLogger("freehold").setLevel(logging_level)
     options = Options(
         backend=backend or cluster.default_backend(),
@@ -136,13 +137,25 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         TypeError: something else than references was given.
         ValueError: the timeout is negative (but -1, which means for ever, as in Ray).
     """
-    session = cluster.engine()
     seconds = checked_timeout(timeout, forever=True)
     if isinstance(refs, ObjectRef):
-        return session.get([session.check(refs, "get")], seconds)[0]
+        return engine_for([refs], "get").get([refs], seconds)[0]
     if not isinstance(refs, list | tuple):
         raise TypeError(f"get wants an ObjectRef or a list of them, not {type(refs).__name__}: {refs!r:.80}")
-    return session.get([session.check(ref, "get") for ref in refs], seconds)
+    return engine_for(refs, "get").get(refs, seconds)
+
+
+def engine_for(refs: Sequence[Any], what: str) -> Session:
+    """Return the session of the references, or say which of them cannot be used."""
+    for ref in refs:  # before a cluster is started for nothing
+        if isinstance(ref, ObjectRef):
+            ref._session.check_open(ref)
+        else:
+            raise TypeError(f"{what} wants ObjectRefs, not {type(ref).__name__}: {ref!r:.80}")
+    session = cluster.engine()
+    for ref in refs:
+        session.check(ref, what)
+    return session
 
 
 def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:
@@ -171,10 +184,9 @@ def wait(
         TypeError: not a list of references.
         ValueError: duplicates, a bad ``num_returns``, or a negative timeout.
     """
-    session = cluster.engine()
     if not isinstance(refs, list | tuple):
         raise TypeError(f"wait wants a list of ObjectRefs, not {type(refs).__name__}: {refs!r:.80}")
-    given = [session.check(ref, "wait") for ref in refs]
+    session, given = engine_for(refs, "wait"), list(refs)
     if len({ref._id for ref in given}) != len(given):
         raise ValueError("wait wants distinct references; the list contains duplicates")
     seconds = checked_timeout(timeout)
@@ -191,8 +203,7 @@ def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) 
     One that has not begun never runs; one that runs gets a KeyboardInterrupt, or with ``force`` its worker is
     killed; a finished one is left alone.  A get then raises TaskCancelledError, or WorkerCrashedError.
     """
-    session = cluster.engine()
-    session.cancel(session.check(ref, "cancel"), force)
+    engine_for([ref], "cancel").cancel(ref, force)
 
 
 @overload

@@ -10,9 +10,11 @@ import atexit
 import os
 from typing import Any
 
+import msgspec
+
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, start
-from freehold.core.policies import DEFAULT, Policy
+from freehold.core.policies import Policy
 from freehold.core.session import Session
 
 active: Session | None = None
@@ -46,8 +48,10 @@ def begin(options: Options) -> Session:
 
 
 def end() -> None:
-    """End the active session, if this process started it.  Calling it again does nothing."""
+    """End the active session, if this process started it.  Again, or inside a task, it does nothing."""
     global active, ours
+    if active is not None and active.task:
+        return
     session, active = active, None
     atexit.unregister(end)
     if session is not None and ours == os.getpid():
@@ -64,9 +68,13 @@ def activate(session: Session | None) -> Session | None:
 
 def policy_of(changes: dict[str, Any]) -> Policy:
     """Return the default policy with some rules changed, or say which rule is unknown."""
-    import msgspec
-
-    for name in changes:
+    for name, value in changes.items():
         if name not in Policy.__struct_fields__:
-            raise ValueError(f"{name!r} is not a rule; there are {', '.join(Policy.__struct_fields__)}")
-    return msgspec.structs.replace(DEFAULT, **changes)
+            raise ValueError(
+                f"{name!r} is not an argument of init, nor a rule; {', '.join(Policy.__struct_fields__)} are"
+            )
+        try:
+            msgspec.convert({name: value}, Policy)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{name}={value!r}: {str(error).split(' - at')[0]}") from None
+    return msgspec.convert(changes, Policy)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import msgspec
 
-from freehold.core.effects import SetTimer
+from freehold.core.effects import Send, SetTimer
 from freehold.core.machine import Here, Out, State, Table, replace
+from freehold.core.messages import BlockedNotice, ResumedNotice
 from freehold.core.task_events import (
     DeskBlocked,
     DeskOffered,
@@ -44,8 +45,9 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 
     state: Sitting = FREE
     turns: int = 0  # counts turns, so that a timer knows whose it was
-    stack: int = 0  # tasks that have begun and are not over
-    waiting: int = 0  # of them, those that wait for objects
+    stack: tuple[int, ...] = ()  # tasks that have begun and are not over; the last one runs, or waits
+    waiting: tuple[int, ...] = ()  # of them, those whose wait is not over
+    lends: bool = False  # the CPU is lent to others meanwhile
     queue: tuple[int, ...] = ()  # tasks that wait for their turn
     pools: tuple[PoolKey, ...] = ()  # pools that find no worker and would use this thread while it waits
     timed: bool = False  # a timer is running
@@ -76,7 +78,12 @@ def close(r: Desk) -> tuple[Desk, Out]:
 
 def seat(r: Desk, task: int, state: Sitting) -> tuple[Desk, Out]:
     """Give a task the thread."""
-    return replace(r, state=state, turns=r.turns + 1, stack=r.stack + 1), (TurnGiven(task),)
+    return replace(r, state=state, turns=r.turns + 1, stack=(*r.stack, task)), (TurnGiven(task),)
+
+
+def waits(r: Desk) -> bool:
+    """Tell whether the thread waits: the task on top of its stack does."""
+    return bool(r.stack) and r.stack[-1] in r.waiting
 
 
 @TABLE.on(FREE, event=TurnWanted, to=(BUSY,))
@@ -94,21 +101,24 @@ def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
 @TABLE.on(CLOSED, event=TurnWanted)
 def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
     """Go back to your owner: another worker will be found.  Unless the owner is the task that waits here."""
-    return seat(r, e.task, CLOSED) if e.own and r.waiting == r.stack else (r, (TurnLost(e.task),))
+    return seat(r, e.task, CLOSED) if e.own and waits(r) else (r, (TurnLost(e.task),))
 
 
 @TABLE.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY, CLOSED))
 def next_please(r: Desk, e: TurnOver, here: Here) -> tuple[Desk, Out]:
-    """First come, first served; beneath a task that ran on another's stack, that other still waits."""
-    r = replace(r, stack=r.stack - 1)
+    """First come, first served; beneath a task that ran on another's stack, that other waits or goes on."""
+    r = replace(r, stack=tuple([task for task in r.stack if task != e.task]))
+    if waits(r):
+        return lend(replace(r, state=CLOSED), here)
     if r.stack:
-        return replace(r, state=CLOSED), ()
+        return go_on(r, here)
+    r, back = take_back(r, here)
     if not r.queue:
-        return replace(r, state=FREE, waiting=0), ()
+        return replace(r, state=FREE), back
     first = r.queue[0]
-    r, given = seat(replace(r, queue=r.queue[1:], waiting=0), first, BUSY)
+    r, given = seat(replace(r, queue=r.queue[1:]), first, BUSY)
     r, timer = watch(r, here)
-    return r, given + timer
+    return r, (*back, *given, *timer)
 
 
 TABLE.never(FREE, event=TurnOver, why="nobody had a turn")
@@ -138,17 +148,36 @@ TABLE.never(FREE, CLOSED, event=TurnDropped, why="nobody waits in line")
 
 @TABLE.on(BUSY, CLOSED, event=DeskBlocked, to=(CLOSED,))
 def block(r: Desk, e: DeskBlocked, here: Here) -> tuple[Desk, Out]:
-    """Who waits behind a task that waits may be the one it waits for."""
+    """Who waits behind a task that waits may be the one it waits for; and its CPU serves others."""
+    r, lost = close(replace(r, waiting=(*r.waiting, e.task)))
+    r, lent = lend(r, here) if waits(r) else (r, ())
+    return r, lost + lent
+
+
+def lend(r: Desk, here: Here) -> tuple[Desk, Out]:
+    """The thread waits: lend its CPU, and the thread itself to pools that find no worker."""
+    notice = () if r.lends else (Send(here.node, BlockedNotice(here.me)),)
     offers = tuple([DeskOffered(pool) for pool in r.pools])
-    r, lost = close(replace(r, waiting=r.waiting + 1, pools=()))
-    return r, lost + offers
+    return replace(r, lends=True, pools=()), (*notice, *offers)
+
+
+def take_back(r: Desk, here: Here) -> tuple[Desk, Out]:
+    """Take the CPU back that was lent."""
+    return (replace(r, lends=False), (Send(here.node, ResumedNotice(here.me)),)) if r.lends else (r, ())
 
 
 @TABLE.on(CLOSED, event=DeskResumed, to=(BUSY,))
 def resume(r: Desk, e: DeskResumed, here: Here) -> tuple[Desk, Out]:
-    """Others may queue again, when no task on the stack waits."""
-    r = replace(r, waiting=r.waiting - 1)
-    return (r if r.waiting else replace(r, state=BUSY)), ()
+    """A wait is over; a task with others on top of it goes on when they are over."""
+    on_top = waits(r) and r.stack[-1] == e.task
+    r = replace(r, waiting=tuple([task for task in r.waiting if task != e.task]))
+    return go_on(r, here) if on_top else (r, ())
+
+
+def go_on(r: Desk, here: Here) -> tuple[Desk, Out]:
+    """The task on top of the stack runs again; others may queue behind it, if it is the only one."""
+    r = replace(r, state=CLOSED if len(r.stack) > 1 else BUSY)
+    return take_back(r, here) if here.policy.cpu_back == "resume" else (r, ())
 
 
 TABLE.never(FREE, event=DeskBlocked, why="only a running task blocks")
@@ -158,7 +187,7 @@ TABLE.ignore(BUSY, FREE, event=DeskResumed, why="it is open")
 @TABLE.on(CLOSED, event=DeskWanted)
 def offer(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
     """Tasks of this process find no worker, and its thread only waits: better on its stack than never."""
-    return (r, (DeskOffered(e.pool),)) if r.waiting == r.stack else remember(r, e, here)
+    return (r, (DeskOffered(e.pool),)) if waits(r) else remember(r, e, here)
 
 
 @TABLE.on(FREE, BUSY, event=DeskWanted)

@@ -121,7 +121,7 @@ class Host(ABC):
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
         """Call, on any thread and outside all locks, when a request is settled."""
 
-    def watched(self, request: int) -> None:
+    def watched(self, request: int) -> None:  # noqa: B027  (others need do nothing)
         """Somebody waits for the call that was asked for; a driver without threads must see that it comes."""
 
     @abstractmethod

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pluggy
 
+from freehold.core.policies import DEFAULT, Policy
+
 if TYPE_CHECKING:
     from freehold.core.session import Session
 
@@ -28,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, float] = {}
     object_store_memory: int | None = None  # bytes of each node
     log_to_driver: bool = True
-    policy: Any = None
+    policy: Policy = DEFAULT
     cluster: Any = None  # sim: the simulated cluster
 
 

@@ -83,7 +83,7 @@ class World(ABC):
     def wake(self, request: int) -> None:
         """A request was settled: let who waits for it go on."""
 
-    def watched(self, driver: Hosted, request: int) -> None:
+    def watched(self, driver: Hosted, request: int) -> None:  # noqa: B027  (a world with time of its own does nothing)
         """Somebody wants to be called when a request is settled."""
 
     @abstractmethod
@@ -148,11 +148,11 @@ class World(ABC):
             driver.drive(event, cause)
             driver.drain()
 
-    def run(self, session: Session, run: Run) -> None:
-        """Run a task body here and now, as its worker."""
+    def run(self, session: Session, run: Run, *, reraise: bool = False) -> None:
+        """Run a task body here and now, as its worker; ``reraise`` as for ``run_task``."""
         before = cluster.activate(session)
         try:
-            run_task(session, run, self.now)
+            run_task(session, run, self.now, reraise=reraise)
         except SystemExit:
             self.remove(session.worker.me)
         finally:
@@ -280,6 +280,13 @@ class Hosted(Driver, Host):
     def block(self, request: int) -> Failure | None:
         return self.world.block(self, request)
 
+    def awaited(self, request: int) -> int:
+        """Return the first object that a request waits for, 0 if it waits for none."""
+        worker = self.party
+        assert isinstance(worker, Worker)
+        waiting = worker.requests.get(request)
+        return waiting.objects[0] if waiting is not None else 0
+
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
         self.calls[request] = call
 
@@ -316,6 +323,8 @@ class Hosted(Driver, Host):
         self.world.settle_down(lambda: all(other != node for other, _ in self.party.nodes))
 
     def close(self) -> None:
+        if self.party.me != worker_id(HEAD, 1):
+            return  # only the program ends its cluster
         self.world.drivers.clear()
         self.world.sessions.clear()
 

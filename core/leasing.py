@@ -129,7 +129,8 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
 
 def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
     """No node can ever run these tasks; unless workers that we have still can."""
-    if r.leases:
+    knows_all = any(node == here.node for node, _ in here.nodes)  # a newcomer hears of its own node last
+    if r.leases or not knows_all:
         return r, ()
     wanted = ", ".join(f"{name}={amount:g}" for name, amount in r.key[0])
     out = [Unschedulable(r.queue[place], f"it asks for {wanted}") for place in range(r.first, r.last)]
@@ -227,12 +228,11 @@ def nodes_changed(r: Pool, e: NodesChanged, here: Here) -> tuple[Pool, Out]:
 @TABLE.on(LEASING, event=DeskOffered, to=(SERVED, LEASING))
 def run_here(r: Pool, e: DeskOffered, here: Here) -> tuple[Pool, Out]:
     """No node has a worker left, and our own thread only waits: it runs the next task on its stack."""
-    if here.me in r.leases or len(r.full) < len(r.asked):
+    if len(r.full) < len(r.asked):
         return r, ()
-    task = r.queue[r.first]
-    r = replace(
-        r, queue=r.queue.delete(r.first), first=r.first + 1, leases=r.leases.set(here.me, Lease(1, False, True))
-    )
+    mine = r.leases.get(here.me, Lease(recalled=True))  # recalled, so that it serves for this one task
+    task, leases = r.queue[r.first], r.leases.set(here.me, replace(mine, tasks=mine.tasks + 1))
+    r = replace(r, queue=r.queue.delete(r.first), first=r.first + 1, leases=leases)
     r, out = seek(r, here)
     return r, (TaskAssigned(task, here.me, r.key), *out)
 

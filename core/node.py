@@ -58,7 +58,8 @@ class Node(Party):
             case Announced(party, alive):
                 return self.announce(party, alive)
             case Newcomer(party):
-                return [Send(party, NodeNotice(node, resources)) for node, resources in self.nodes]
+                own_last = sorted(self.nodes, key=lambda item: item[0] == node_of(party))
+                return [Send(party, NodeNotice(node, resources)) for node, resources in own_last]
         return super().spread(event)
 
     def announce(self, party: int, alive: bool) -> Iterator[Effect]:

@@ -83,6 +83,7 @@ class Ownership(msgspec.Struct, frozen=True, gc=False):
     refs: tuple[int, ...] = ()  # owner: references inside its value; each counts us as a container
     borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, each with our open question
     lent: tuple[int, ...] = ()  # borrower: workers it was lent to, not yet reported; sorted
+    vouched: bool = False  # borrower: somebody will tell the owner of us; `lent` is kept until it asks
     asked: int = 0  # REGISTERED: the attempt to answer
     covers: tuple[int, ...] = ()  # INTRODUCING: values pinned here until the owner asks
 
@@ -130,7 +131,7 @@ def held(r: Ownership, here: Here) -> Ownership:
 
 
 def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
-    """Decide what follows when a count has gone down.  Every way in which a reference ends comes through here."""
+    """Decide what follows when a count has gone down: all ways in which a reference ends lead here."""
     if is_held(r):
         return r, ()
     unused = (ObjectUnused(r.object),)
@@ -143,7 +144,8 @@ def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
     if r.state is INTRODUCING:
         return r, unused
     if r.lent and r.state is BORROWED:
-        return replace(r, state=LINGERING), unused
+        # The owner may be dead already, or whoever was to tell it of us: so we tell it ourselves.
+        return replace(r, state=LINGERING), (*unused, Send(owner_of(r.object), BorrowNotice((r.object,), here.me)))
     return None, unused
 
 
@@ -178,7 +180,7 @@ def carry(r: Ownership, e: ArgumentAdded, here: Here) -> tuple[Ownership, Out]:
 @TABLE.on(UNHELD, LINGERING, *HELD, event=Contained, to=RISE)
 def contain(r: Ownership, e: Contained, here: Here) -> tuple[Ownership, Out]:
     """An object that is owned here keeps alive what its value contains."""
-    return replace(held(r, here), containers=r.containers + 1), ()
+    return replace(held(r, here), containers=r.containers + 1, vouched=True), ()
 
 
 @TABLE.on(UNHELD, LINGERING, *HELD, event=Pinned, to=RISE)
@@ -249,13 +251,18 @@ for _event in (ArgumentDone, ArgumentInlined, ContainerGone, Unpinned):
 # ------------------------------------------------------------------ a task that was lent references is over
 
 
-@TABLE.on(BORROWED, event=ReportWanted, to=(UNHELD,))
+@TABLE.on(BORROWED, event=ReportWanted, to=(UNHELD, LINGERING))
 def report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None, Out]:
-    """The caller hears whether we still hold it and whom we lent it to; from then on it answers for that."""
-    after = replace(r, pins=r.pins - 1, lent=())
-    said = HoldReported(e.task, r.object, is_held(after), r.lent)
-    after_, out = let_go(after, here)
-    return after_, (said, *out)
+    """The caller hears whether we still hold it; if not, and only then, it takes over whom we lent it to.
+
+    Once somebody was told that we hold it, the owner will ask us: until then we keep what is to be reported.
+    Handing it to a later caller could hand it round in a circle of borrowers, of whom none tells the owner.
+    """
+    after = replace(r, pins=r.pins - 1)
+    if is_held(after) or (r.vouched and r.lent):
+        kept, out = let_go(replace(after, vouched=True), here)
+        return kept, (HoldReported(e.task, r.object, True, ()), *out)
+    return None, (HoldReported(e.task, r.object, False, r.lent), ObjectUnused(r.object))
 
 
 @TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=ReportWanted, to=FALL)

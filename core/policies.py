@@ -6,33 +6,41 @@ attempt), so that the same events give the same choices on every run.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from freehold.core.ids import node_of
 
 INLINED_BYTES_MAX = 10 * 2**20  # of all values inlined in one message (Ray: task_rpc_inlined_bytes_limit)
 
 
+Count = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The rules a party plays by.  Defaults are freehold's; the classic protocol is among them."""
 
-    inline_bytes_max: int = 102_400  # serialized size up to which a value is small
+    inline_bytes_max: Count = 102_400  # serialized size up to which a value is small
     borrow: Literal["promote", "copy"] = "promote"  # what a borrower's resolution of a small value does
     location: Literal["nearest", "random"] = "nearest"  # which copy is pulled
     borrower_death: Literal["ray"] = "ray"  # a dead borrower is forgotten at once
     seed: int = 0
-    chunk_bytes: int = 4 * 2**20  # of a transfer between nodes
-    chunks_in_flight: int = 4  # of one transfer
-    pull_share: float = 0.5  # of a store's capacity that waits and task arguments may pull at once
-    store_wait: float = 2.0  # seconds that a create waits for room
-    backoff: float = 0.05  # seconds before the owner is asked again, doubled each time
-    backoff_max: float = 5.0
-    quick_seconds: float = 0.001  # a worker whose tasks take less may have several in flight
-    queue_max: int = 64  # so many
-    slow_seconds: float = 0.005  # a task that runs longer keeps nothing behind it
-    workers_max: int = 64  # of one node
+    chunk_bytes: Size = 4 * 2**20  # of a transfer between nodes
+    chunks_in_flight: Size = 4  # of one transfer
+    pull_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of a store, for what waits and task arguments pull at once
+    store_wait: Seconds = 2.0  # that a create waits for room
+    backoff: Annotated[float, Meta(gt=0)] = 0.05  # seconds before the owner is asked again, doubled each time
+    backoff_max: Seconds = 5.0
+    quick_seconds: Seconds = 0.001  # a worker whose tasks take less may have several in flight
+    queue_max: Size = 64  # so many
+    slow_seconds: Seconds = 0.005  # a task that runs longer keeps nothing behind it
+    workers_max: Size = 64  # of one node
+    cpu_back: Literal["resume", "end"] = "resume"  # when a task that has waited takes its CPU back; where all tasks
+    # share one stack ("end") it may be beneath others when its wait is over, and cannot run
 
 
 DEFAULT = Policy()

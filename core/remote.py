@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,20 @@ import msgspec
 from freehold.core import cluster, serde
 from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number, and no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def check_resources(resources: object) -> None:
+    """Raise a ValueError unless resources are amounts, 0 or more, by name."""
+    if not isinstance(resources, dict):
+        raise ValueError(f"resources are a dict of amounts by name, not {resources!r}")
+    for name, amount in resources.items():
+        if type(name) is not str or not is_number(amount) or amount < 0:
+            raise ValueError(f"resources[{name!r}] is a number, 0 or more, not {amount!r}")
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,15 +42,15 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Return the options, or say which is wrong."""
         if type(self.num_returns) is not int or self.num_returns < 0:
             raise ValueError(f"num_returns is a count of values, 0 or more, not {self.num_returns!r}")
-        if not isinstance(self.num_cpus, int | float) or self.num_cpus < 0:
+        if not is_number(self.num_cpus) or self.num_cpus < 0:
             raise ValueError(f"num_cpus is a number, 0 or more, not {self.num_cpus!r}")
         if type(self.max_retries) is not int or self.max_retries < -1:
             raise ValueError(f"max_retries is a count, or -1 for no limit, not {self.max_retries!r}")
         if self.node is not None and (type(self.node) is not int or self.node < 0):
             raise ValueError(f"node is an index, counted from 0, the head node, not {self.node!r}")
-        for name, amount in self.resources.items():
-            if not isinstance(amount, int | float) or amount < 0:
-                raise ValueError(f"resources[{name!r}] is a number, 0 or more, not {amount!r}")
+        if type(self.name) is not str:
+            raise ValueError(f"name is a string, not {self.name!r}")
+        check_resources(self.resources)
         return self
 
     def shape(self) -> tuple[tuple[str, float], ...]:

@@ -292,10 +292,10 @@ def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     return r, out + sent + woken
 
 
-@TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (LOCAL, IDLE), SEEN: (LOCAL,)})
+@TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (IDLE,), SEEN: (LOCAL,)})
 def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
-    used = r.state is SEEN or owner_of(r.object) == here.me
+    used = r.state is SEEN
     state = LOCAL if used else IDLE
     return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=not used), ()
 
@@ -346,7 +346,13 @@ def call_off(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
     return None, stop(r, here)
 
 
-TABLE.ignore(ABSENT, IDLE, event=ObjectUnused, why="nothing is kept for it")
+@TABLE.on(IDLE, event=ObjectUnused, to=(ABSENT,))
+def unused_again(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
+    """The owner's hold ends with the object; another's is kept until the node asks for it."""
+    return give_back(r, here) if owner_of(r.object) == here.me else (r, ())
+
+
+TABLE.ignore(ABSENT, event=ObjectUnused, why="nothing is kept for it")
 
 
 @TABLE.on(LOCAL, IDLE, event=ViewTaken, to=(LOCAL,))

@@ -127,7 +127,7 @@ def want(r: Room, e: RoomWanted, here: Here) -> tuple[Room, Out]:
     ask = Ask(e.object, e.nbytes, e.want)
     if e.nbytes > r.capacity:
         return r, (RoomDenied(e.object, full(r, ask)),)
-    if r.reserving is not None and r.reserving.object == e.object:
+    if r.reserving is not None and r.reserving.object == e.object and r.reserving in r.queue:
         return r, ()
     r = leave_queue(r, e.object)
     queue = tuple(sorted((*r.queue, ask), key=urgency))
@@ -174,7 +174,8 @@ def give_up(r: Room, e: RoomOverdue, here: Here) -> tuple[Room, Out]:
     """The first in the queue has waited long enough: a full store is an error, never a hang."""
     late = [ask for ask in r.queue if ask.object == e.object]
     if not late:
-        return r, ()
+        r = replace(r, overdue=0)
+        return advance(r, here) if r.state is AWAITING else (r, ())
     r = replace(leave_queue(r, e.object), overdue=0)
     denied = RoomDenied(e.object, full(r, late[0]))
     if r.state is RESERVING:

@@ -15,9 +15,7 @@ from freehold.core.effects import Interrupt, Kill, Run, Send
 from freehold.core.events import ArgumentReady, Lent, Pinned, ReportWanted, Unpinned, ValuePut, WantWithdrawn, wanted
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import (
-    BlockedNotice,
     Report,
-    ResumedNotice,
     StopNotice,
     TaskQuery,
     TaskReply,
@@ -175,7 +173,7 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
         outcomes.append(outcome)
     held = inside(e.outcomes)
     pins = tuple([Pinned(ref) for ref in held])
-    over: Out = (TurnOver(), Send(here.node, ResumedNotice(here.me))) if r.blocked else (TurnOver(),)
+    over: Out = (DeskResumed(r.task), TurnOver(r.task)) if r.blocked else (TurnOver(r.task),)
     r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)
     if puts:
         return replace(r, state=PLACING), (*pins, *over, *puts)
@@ -250,17 +248,15 @@ TABLE.ignore(ABSENT, PLACING, REPORTING, event=StopNotice, why="what is finished
 
 
 @TABLE.on(RUNNING, event=ThreadBlocked)
-def lend_cpu(r: Run_, e: ThreadBlocked, here: Here) -> tuple[Run_, Out]:
-    """A task that waits lends its CPU, and keeps nobody waiting behind it."""
-    first = (DeskBlocked(), Send(here.node, BlockedNotice(here.me))) if not r.blocked else ()
-    return replace(r, blocked=r.blocked + 1), first
+def begin_wait(r: Run_, e: ThreadBlocked, here: Here) -> tuple[Run_, Out]:
+    """A task that waits keeps nobody waiting behind it, however many of its threads wait."""
+    return replace(r, blocked=r.blocked + 1), () if r.blocked else (DeskBlocked(r.task),)
 
 
 @TABLE.on(RUNNING, event=ThreadResumed)
-def take_cpu(r: Run_, e: ThreadResumed, here: Here) -> tuple[Run_, Out]:
+def end_wait(r: Run_, e: ThreadResumed, here: Here) -> tuple[Run_, Out]:
     """Its last waiting thread goes on."""
-    last = (DeskResumed(), Send(here.node, ResumedNotice(here.me))) if r.blocked == 1 else ()
-    return replace(r, blocked=r.blocked - 1), last
+    return replace(r, blocked=r.blocked - 1), () if r.blocked > 1 else (DeskResumed(r.task),)
 
 
 for _event in (ThreadBlocked, ThreadResumed):

@@ -24,6 +24,8 @@ import cloudpickle
 import msgspec
 from cloudpickle.cloudpickle import _extract_code_globals
 
+from freehold.core.errors import FreeholdError
+
 Adopt = Callable[..., object]  # makes a reference of this process from what another one noted
 Copy = Callable[[memoryview, memoryview], None]  # (target, source), of equal length
 COPY_BYTES_MIN = 32 << 10  # from here on a copy is worth a call that frees the interpreter lock
@@ -238,7 +240,7 @@ def _serialize(value: object, name: str, in_place: bool) -> Serialized:
     pickler.in_place = in_place
     try:
         return pickler.run(value)
-    except MemoryError:
+    except (FreeholdError, MemoryError):
         raise
     except Exception as error:
         raise TypeError(_complaint(value, name, pickler.last, error)) from error

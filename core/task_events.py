@@ -117,6 +117,7 @@ class TurnOver(Event, frozen=True, gc=False):
     """The worker's thread is free for its next task."""
 
     key: ClassVar[str] = ""
+    task: int
 
 
 class TurnWanted(Event, frozen=True, gc=False):
@@ -145,12 +146,14 @@ class DeskBlocked(Event, frozen=True, gc=False):
     """The running task waits: nothing may queue behind it."""
 
     key: ClassVar[str] = ""
+    task: int
 
 
 class DeskResumed(Event, frozen=True, gc=False):
     """The running task goes on."""
 
     key: ClassVar[str] = ""
+    task: int
 
 
 class TurnDropped(Event, frozen=True, gc=False):

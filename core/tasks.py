@@ -137,13 +137,20 @@ def run_task(
     run: Run,
     clock: Callable[[], float] = time.perf_counter,
     before_reply: Callable[[], None] = lambda: None,
+    reraise: bool = False,
 ) -> None:
-    """Run a task on this thread and tell the core how it ended."""
+    """Run a task on this thread and tell the core how it ended.
+
+    An interrupt cancels the task; ``reraise``: it was meant for the program, on whose stack the task runs.
+    """
     start = clock()
     try:
         outcomes = perform(session, run.description)
-    except KeyboardInterrupt:
-        outcomes = (Failure("cancelled", run.task, session.worker.me),) * run.description.returns
+        interrupt = None
+    except KeyboardInterrupt as error:
+        outcomes, interrupt = (Failure("cancelled", run.task, session.worker.me),) * run.description.returns, error
     before_reply()
     session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
     session.kept = None
+    if interrupt is not None and reraise:
+        raise interrupt

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from freehold.backends.local import wire
+from freehold.backends.local.census import census_of
 from freehold.backends.local.channel import Channel, LinkError
 from freehold.backends.local.pump import Pump
 from freehold.core.driver import Driver
@@ -29,8 +30,11 @@ from freehold.core.journal import Journal
 from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.node_events import PeerLost
 from freehold.core.party import Party
-from freehold.core.trace import Ring
+from freehold.core.trace import Ring, Step
 
+PIECE_STEPS = 128  # of a ring, in one frame
+WISHES_MAX = 40  # of one step
+DETAIL_MAX = 2000  # characters
 HOLD_MAX = 32  # messages that wait for a peer's answer before they are sent all the same
 NEVER = 3600.0
 log = logging.getLogger("freehold")
@@ -224,6 +228,18 @@ class LocalDriver(Driver):
                 self.hear(channel, item)
         return bool(found)
 
+    def findings(self, word: wire.StepsWanted, *, last: bool) -> list[wire.StepsFound]:
+        """Return what this process answers to a question to all, in pieces that fit into frames."""
+        if word.census:
+            return [wire.StepsFound(word.number, (), self.census_part(), last)]
+        steps = [short(step) for step in self.ring.steps() if word.object in (0, step.object)]
+        pieces = [steps[start : start + PIECE_STEPS] for start in range(0, len(steps), PIECE_STEPS)] or [[]]
+        return [wire.StepsFound(word.number, tuple(piece), None, last and piece is pieces[-1]) for piece in pieces]
+
+    def census_part(self) -> wire.Census:
+        """Return what this process still knows of users' objects."""
+        return census_of(self.party, ())
+
     def sink(self, chunk: ChunkReply) -> memoryview | None:
         """Say where the bytes of a chunk go."""
         return None
@@ -289,6 +305,14 @@ class LocalDriver(Driver):
         self.links.clear()
         if self.journal is not None:
             self.journal.close()
+
+
+def short(step: Step) -> Step:
+    """Return a step that fits into a frame, whatever it asked for."""
+    if len(step.asks) <= WISHES_MAX and len(step.detail) <= DETAIL_MAX:
+        return step
+    asks = (*step.asks[:WISHES_MAX], f"{len(step.asks) - WISHES_MAX} more")[: len(step.asks)]
+    return msgspec.structs.replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])
 
 
 def inherit(fd: int, peer: int, *, carries_fds: bool = True) -> Channel:

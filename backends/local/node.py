@@ -9,6 +9,7 @@ from typing import Any
 from freehold.backends.local import wire
 from freehold.backends.local.allocator import Allocator
 from freehold.backends.local.arena import Arena
+from freehold.backends.local.census import bytes_expected, census_of
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.core.effects import Kill, Move, Release, Reserve, Spawn
@@ -134,10 +135,9 @@ class NodeDriver(LocalDriver):
 
     def gather(self, asker: Channel, word: wire.StepsWanted) -> None:
         """Answer for ourselves, and ask our workers and, from the head node, the other nodes."""
-        steps = tuple(self.ring.steps())
-        counts = {f"{self.party.me}.{name}": len(records) for name, records in self.party.tables().items() if records}
         others = {peer for peer in self.links if self.speaks_for(peer) and self.links[peer] is not asker}
-        self.say(asker, wire.StepsFound(word.number, steps, counts, not others))
+        for found in self.findings(word, last=not others):
+            self.say(asker, found)
         if others:
             self.gathered[word.number] = Gathering(asker, others)
             for peer in sorted(others):
@@ -166,7 +166,15 @@ class NodeDriver(LocalDriver):
         if not gathering.asked:
             del self.gathered[number]
             if gathering.asker.fileno() in self.channels:
-                self.say(gathering.asker, wire.StepsFound(number, (), {}, True))
+                self.say(gathering.asker, wire.StepsFound(number, (), None, True))
+
+    def census_part(self) -> wire.Census:
+        """Return what this process still knows of users' objects."""
+        node = self.party
+        assert isinstance(node, Node)
+        used, expected = self.allocator.bytes_used, bytes_expected(node)
+        lines = [f"{used} bytes of the arena are in use, {expected} by the copies"] if used != expected else []
+        return census_of(node, lines)
 
     # ------------------------------------------------------------------ effects
 

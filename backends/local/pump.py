@@ -26,6 +26,7 @@ from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, Threa
 SPIN_SECONDS = 25e-6  # blocking costs a wake-up of 20 us and more on an idle machine
 PARK_SECONDS = 0.005  # of the background thread, while others do the I/O
 LOOK_SECONDS = 0.1  # references that died while a program does something else are noticed after this long
+FOREVER = 1e6  # seconds
 Ready = Callable[[], bool]
 
 
@@ -117,8 +118,8 @@ class Pump:
 
     # ------------------------------------------------------------------ waiting
 
-    def wait(self, ready: Ready) -> None:
-        """Wait until ``ready()``, which is called with the lock held, or the pump is closed.
+    def wait(self, ready: Ready, seconds: float = FOREVER) -> None:
+        """Wait until ``ready()``, which is called with the lock held, or the pump is closed, or time has passed.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, in the main thread.
@@ -128,21 +129,25 @@ class Pump:
         try:
             if ready():
                 return
+            until = time.monotonic() + seconds
             self._step(ThreadCame(me))
             try:
                 while not (ready() or self.closed or (self._interrupted and me == self._main)):
+                    left = until - time.monotonic() if seconds < FOREVER else FOREVER
+                    if left <= 0:
+                        break
                     if self._leader == me:
-                        self.turn(ready)
+                        self.turn(ready, left)
                     else:
-                        self._follow(me, ready)
+                        self._follow(me, ready, left)
             finally:
                 self._step(ThreadLeft(me))
         finally:
             self.leave()
 
-    def turn(self, ready: Ready = lambda: False, *, block: bool = True) -> None:
-        """Do all there is to do, and wait for more, unless ``ready()``.  The lock is not held while waiting."""
-        seconds = self.tick()
+    def turn(self, ready: Ready = lambda: False, seconds: float = FOREVER) -> None:
+        """Do all there is to do, and wait some seconds for more, unless ``ready()``; the lock is free meanwhile."""
+        seconds = min(seconds, self.tick())
         self.flush()
         self._serve_followers()
         self._turns += 1
@@ -150,7 +155,7 @@ class Pump:
             return
         self.lock.release()
         try:
-            if self._run(self.work) or not block:
+            if self._run(self.work):
                 seconds = 0.0
             events = self._poll(seconds)
         finally:
@@ -181,14 +186,14 @@ class Pump:
         except BlockingIOError:
             return  # another thread has
 
-    def _follow(self, me: int, ready: Ready) -> None:
+    def _follow(self, me: int, ready: Ready, seconds: float) -> None:
         """Sleep until the leader says that we are served, or that we lead."""
         bed = threading.Lock()
         bed.acquire()
         self._followers[me] = (ready, bed)
         self.lock.release()
         try:
-            bed.acquire()
+            bed.acquire(timeout=seconds)
         finally:
             self.lock.acquire()
             self._followers.pop(me, None)
@@ -244,7 +249,7 @@ class Pump:
     def _turn_if_free(self) -> float:
         """Do all there is to do, unless another thread leads; return the seconds until the next timer."""
         while not (self._leader or self.closed):
-            self.turn(block=False)
+            self.turn(seconds=0.0)
             if not self.epoll.poll(0):
                 break
         return self.tick() if not self.closed else 0.0

@@ -17,7 +17,7 @@ from freehold.core.trace import Step
 
 HEADER = struct.Struct("<IB")
 MESSAGES, CHUNK, CONTROL = 1, 2, 3
-CONTROL_NBYTES_MAX = 4 * 2**20  # a process's whole ring of steps is the longest
+CONTROL_NBYTES_MAX = 4 * 2**20  # some steps of a ring, with all that they ask for, or a census, are the longest
 BODY_NBYTES_MAX = {
     MESSAGES: 2 * INLINED_BYTES_MAX + 2**20,  # one task description, or a batch of smaller messages
     CHUNK: 256 * 2**20,
@@ -116,19 +116,37 @@ class Output(Control, frozen=True, tag=10):
 
 
 class StepsWanted(Control, frozen=True, tag=11):
-    """Send the steps that you, and those behind you, remember of an object; 0: of all."""
+    """Send the steps that you, and those behind you, remember of an object, 0: of all; or take part in a census."""
 
     number: int
     object: int
+    census: bool
+
+
+class Left(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that a process still knows."""
+
+    object: int  # which it is about, 0 for none
+    words: str
+
+
+class Census(msgspec.Struct, frozen=True, array_like=True):
+    """What one process still knows of users' objects."""
+
+    party: int
+    records: dict[str, int]  # "party.table" -> how many, beside tables without any
+    left: tuple[Left, ...]
+    functions: tuple[int, ...]  # that it has cached
+    contents: tuple[tuple[int, tuple[int, ...]], ...]  # objects of its own -> references inside
 
 
 class StepsFound(Control, frozen=True, tag=12):
-    """Here they are, with the number of records of each table of each party."""
+    """Some of the steps, or a part of the census."""
 
     number: int
     steps: tuple[Step, ...]
-    census: dict[str, int]
-    last: bool  # everybody who could be asked has answered
+    census: Census | None
+    last: bool  # everybody who could be asked has answered in full
 
 
 class Begin(Control, frozen=True, tag=13):

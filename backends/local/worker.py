@@ -5,11 +5,11 @@ The main thread of a worker process runs one task after the other; while it wait
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena
+from freehold.backends.local.census import census_of, put_together
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
@@ -28,6 +29,8 @@ from freehold.core.session import Session
 from freehold.core.tasks import run_task
 from freehold.core.values import Failure
 from freehold.core.worker import Worker
+
+ANSWER_SECONDS = 5.0  # that a process has to answer a question to all
 
 
 class WorkerDriver(LocalDriver, Host):
@@ -62,21 +65,46 @@ class WorkerDriver(LocalDriver, Host):
         match word:
             case wire.Link():
                 self.linked(word, channel.fds.popleft())
-            case wire.StepsWanted(number):
-                steps = tuple(self.ring.steps())
-                self.say(channel, wire.StepsFound(number, steps, self.census(), True))
+            case wire.StepsWanted():
+                self.pump.work.append(partial(self.answer, channel, word))
             case wire.StepsFound(number):
-                self.found.setdefault(number, []).append(word)
-                self.pump.notify()
+                if number in self.found:  # else nobody waits for it any more
+                    self.found[number].append(word)
+                    self.pump.notify()
             case wire.Output():
                 self.pump.calls.append(partial(self.show, word))
             case _:
                 super().hear(channel, word)
 
-    def census(self) -> dict[str, int]:
-        """Return how many records each table has, under the party's name."""
-        tables = self.party.tables()
-        return {f"{self.party.me}.{name}": len(records) for name, records in tables.items() if records}
+    def answer(self, channel: Channel, word: wire.StepsWanted) -> None:
+        """Answer a question to all, outside the lock: for a census what only cycles keep alive has to go first."""
+        if word.census:
+            gc.collect()
+        self.pump.enter()
+        try:
+            self.drain()
+            if channel.fileno() in self.channels:
+                for found in self.findings(word, last=True):
+                    self.say(channel, found)
+                self.flush()
+        finally:
+            self.pump.leave()
+
+    def census_part(self) -> wire.Census:
+        """Return what this process still knows of users' objects."""
+        lines = [f"unanswered: {self.settled} {list(self.callbacks)}"] if self.settled or self.callbacks else []
+        return census_of(self.party, [*lines, *[f"a task to run: {run.task}" for run in self.runs]], self.session)
+
+    def census(self) -> list[str]:
+        """Return, in words, what the processes of the cluster still know of users' objects, cached functions apart."""
+        found = self.ask_all(0, census=True)
+        self.pump.enter()
+        try:
+            parts = [self.census_part(), *[one.census for one in found if one.census is not None]]
+        finally:
+            self.pump.leave()
+        silent = [] if any(one.last for one in found) else ["some processes did not answer"]
+        return silent + put_together(parts)
 
     def show(self, word: wire.Output) -> None:
         """Print what a task has printed; only the program is told of any."""
@@ -160,18 +188,20 @@ class WorkerDriver(LocalDriver, Host):
     def view(self, object: int, place: int, nbytes: int) -> memoryview:
         return self.arena.view(place, nbytes, self.views.append, object)
 
-    def ask_all(self, object: int) -> list[wire.StepsFound]:
+    def ask_all(self, object: int, *, census: bool = False) -> list[wire.StepsFound]:
         """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""
         number = self.session.request()
-        until = time.monotonic() + 5.0
+        self.found[number] = []
         self.pump.enter()
         try:
-            self.say(self.node, wire.StepsWanted(number, object))
-            self.flush()
+            if self.broken is None:
+                self.say(self.node, wire.StepsWanted(number, object, census))
+                self.flush()
         finally:
             self.pump.leave()
-        self.pump.wait(lambda: any(found.last for found in self.found.get(number, ())) or time.monotonic() > until)
-        return self.found.pop(number, [])
+        found = self.found[number]
+        self.pump.wait(lambda: any(one.last for one in found) or self.broken is not None, ANSWER_SECONDS)
+        return self.found.pop(number)
 
     def own_steps(self) -> list[Any]:
         return self.ring.steps()

@@ -1,0 +1,36 @@
+"""Simulated time: SimPy's environment, and the one kind of event that is put into it.
+
+Of events at one instant those with the same *turn* come in the order in which they were made; between turns, who
+makes them decides.  Refuses to know what an event is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappush
+from typing import Any
+
+from simpy.core import EmptySchedule, Environment
+from simpy.events import Event
+
+__all__ = ["Clock", "EmptySchedule", "Happening"]
+
+
+class Happening(Event):
+    """Something that happens at a known time; ``callbacks`` is a tuple that all events of a kind share."""
+
+    __slots__ = ("callbacks",)
+    _ok = True
+    _value = None
+    callbacks: Any
+
+    def __init__(self, callbacks: tuple[Callable[[Any], None], ...]) -> None:
+        self.callbacks = callbacks
+
+
+class Clock(Environment):
+    """Simulated time, in seconds from the start of the program."""
+
+    def push(self, at: float, turn: int, event: Happening) -> None:
+        """Let an event happen at a time, which is exact: events of one turn whose times ascend keep their order."""
+        heappush(self._queue, (at, turn, next(self._eid), event))  # type: ignore[misc]

@@ -1,0 +1,292 @@
+"""A cluster in simulated time: a star of nodes, on which a message is one event of SimPy's.
+
+Decides when a message arrives, and the order of what happens at one instant.  A network card is two numbers:
+until when it sends, and until when it receives.  Refuses to know what messages are about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from asyncio.events import _get_running_loop
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from greenlet import GreenletExit
+
+from freehold.core import cluster
+from freehold.core.effects import Run, Settle
+from freehold.core.errors import DeadlockError, SessionError
+from freehold.core.events import Event
+from freehold.core.hosted import Hosted, World
+from freehold.core.ids import node_of, object_name, party_name
+from freehold.core.party import Party
+from freehold.core.policies import Policy
+from freehold.core.session import Session
+from freehold.core.tasks import run_task, session_function
+from freehold.core.values import Failure
+from freehold.simulator.clock import Clock, Happening
+from freehold.simulator.costs import NOTHING, Costs
+from freehold.simulator.loop import Loop
+from freehold.simulator.programs import Strand, Strands
+
+
+class Message(Happening):
+    """A message on its way, from the moment it is sent: its arrival is the event."""
+
+    __slots__ = ("cause", "event", "target")
+
+    def __init__(self, callbacks: tuple[Callable[[Any], None], ...], target: int, event: Event, cause: int) -> None:
+        self.callbacks = callbacks
+        self.target = target
+        self.event = event
+        self.cause = cause
+
+
+class Timer(Message):
+    """A message to oneself that can be cancelled."""
+
+    __slots__ = ("number",)
+    number: int
+
+
+class Host:
+    """Until when the parts of one machine are taken, in seconds."""
+
+    __slots__ = ("copying", "receiving", "sending", "talking")
+
+    def __init__(self) -> None:
+        self.sending = 0.0  # its network card, towards the switch
+        self.receiving = 0.0  # its network card, from the switch
+        self.talking = 0.0  # messages between its own processes
+        self.copying = 0.0  # values on their way into its object store
+
+
+class Hosts(dict[int, Host]):
+    """The machine of each party."""
+
+    def __missing__(self, party: int) -> Host:
+        node = node_of(party)
+        host = self[party] = Host() if node == party else self[node]
+        return host
+
+
+class Simulated(World):
+    """A cluster in simulated time.
+
+    Args:
+        policy: the rules of all parties; its seed also orders what happens at one instant.
+        capacity: bytes of each node's object store.
+        costs: what things cost once the cluster is built, which takes no time.
+    """
+
+    def __init__(self, policy: Policy, capacity: int, costs: Costs) -> None:
+        super().__init__(hashlib.sha256(b"freehold sim %d" % policy.seed).digest()[:16], policy, capacity)
+        self.clock = Clock(0.0)
+        self.strands = Strands(self.clock, self.deadlock, policy.seed)
+        self.given = costs
+        self.costs = NOTHING
+        self.hosts = Hosts()
+        self.timers: dict[tuple[int, int], Timer] = {}
+        self.arriving = (self.arrive,)
+        self.firing = (self.fire,)
+        self.on_task: Callable[[Any], None] = lambda function: None  # told of a task's function before it runs
+        self.on_close: Callable[[], None] = lambda: None
+
+    def driver(self, party: Party) -> Hosted:
+        return Simulator(self, party)
+
+    def now(self) -> float:
+        return self.clock.now
+
+    # ------------------------------------------------------------------ messages and timers
+
+    def post(self, source: int, target: int, cause: int, event: Event, nbytes: int) -> None:
+        at = self.arrival(source, target, nbytes)
+        turn = hash((self.policy.seed, source, target, at))
+        self.clock.push(at, turn, Message(self.arriving, target, event, cause))
+
+    def arrival(self, source: int, target: int, nbytes: int) -> float:
+        """Return when a message arrives.  Between two parties it never overtakes: all sums and maxima ascend."""
+        now, costs = self.clock.now, self.costs
+        a, b = self.hosts[source], self.hosts[target]
+        if source == target:  # the driver reports what came of an effect
+            a.copying = max(now, a.copying) + nbytes * costs.copy if nbytes else a.copying
+            return a.copying if nbytes else now
+        if a is b:
+            a.talking = max(now + costs.message, a.talking) + nbytes * costs.copy
+            return a.talking + costs.local + costs.message
+        seconds = nbytes / costs.bandwidth
+        a.sending = max(now + costs.message, a.sending) + seconds
+        b.receiving = max(a.sending + 2 * costs.latency, b.receiving + seconds)
+        return b.receiving + costs.message
+
+    def arrive(self, message: Message) -> None:
+        """Hand a message to its target, if it lives."""
+        self.deliver(message.target, message.event, message.cause)
+
+    def after(self, seconds: float, target: int, timer: int, event: Event) -> None:
+        at = self.clock.now + seconds
+        message = self.timers[target, timer] = Timer(self.firing, target, event, 0)
+        message.number = timer
+        self.clock.push(at, hash((self.policy.seed, target, timer, at)), message)
+
+    def forget(self, target: int, timer: int) -> None:
+        message = self.timers.pop((target, timer), None)
+        if message is not None:
+            message.target = 0
+
+    def fire(self, timer: Timer) -> None:
+        """Hand a timer's event to who set it, unless it was cancelled."""
+        if timer.target:
+            del self.timers[timer.target, timer.number]
+            self.deliver(timer.target, timer.event)
+
+    # ------------------------------------------------------------------ tasks and waiting
+
+    def begin(self, session: Session, run: Run) -> None:
+        driver = self.of(session)
+        driver.runs.append(run)
+        if driver.body is None:
+            driver.body = self.strands.start(session, partial(self.work, driver))
+        elif driver.body in driver.waiting.values():  # a task of the one that waits, on its stack
+            self.strands.wake(driver.body)
+
+    def of(self, session: Session) -> Simulator:
+        """Return the driver of a session."""
+        assert isinstance(session.host, Simulator)
+        return session.host
+
+    def work(self, driver: Simulator) -> None:
+        """Run tasks one after another, as long as there are any."""
+        while driver.runs:
+            self.perform(driver)
+        driver.body = None
+
+    def perform(self, driver: Simulator) -> None:
+        """Run the next task's body; what would end a real process ends the worker."""
+        session, run = driver.session, driver.runs.popleft()
+        assert session is not None
+        with suppress(Exception):  # run_task meets it again, and reports it
+            self.on_task(session_function(session, run.description.function))
+        try:
+            run_task(session, run, self.now)
+        except (Exception, GreenletExit):
+            raise
+        except BaseException:
+            if driver.body is self.strands.program:
+                raise
+            driver.close()
+
+    def interrupt(self, session: Session, task: int) -> None:
+        body = self.of(session).body
+        if body is not None and session.task == task:
+            self.strands.throw(body, KeyboardInterrupt())
+
+    def wake(self, request: int) -> None:
+        """The driver knows who waits."""
+
+    def block(self, driver: Hosted, request: int) -> Failure | None:
+        assert isinstance(driver, Simulator) and self.strands.running is not None
+        strand = self.strands.running
+        while request not in driver.settled:
+            driver.waiting[request] = strand
+            try:
+                self.strands.park()
+            finally:
+                driver.waiting.pop(request, None)
+            while driver.runs and driver.body is strand and request not in driver.settled:
+                self.perform(driver)
+        return driver.settled.pop(request)
+
+    def watched(self, driver: Hosted, request: int) -> None:
+        """Who awaits in an event loop of real time, as in a notebook, would wait for ever: let time pass now."""
+        loop = _get_running_loop()
+        if loop is not None and not isinstance(loop, Loop):
+            self.strands.poll(lambda: request not in driver.calls, None)
+
+    def settle_down(self, ready: Callable[[], bool]) -> None:
+        self.strands.poll(ready, None)
+
+    def deadlock(self) -> DeadlockError:
+        """Say who waits for what."""
+        waits = []
+        for me, driver in self.drivers.items():
+            for request in driver.waiting if isinstance(driver, Simulator) else ():
+                who = driver.session.task_name if driver.session and driver.session.task else "the program"
+                objects = driver.party.tables()["request"][request].objects
+                waits.append(f"{who} on {party_name(me)} waits for {', '.join(map(object_name, objects[:3]))}")
+        return DeadlockError("nothing can happen any more: " + ("; ".join(waits) or "nobody waits for an object"))
+
+    # ------------------------------------------------------------------ who lives
+
+    def built(self) -> None:
+        """Let the cluster come to rest, in no time; from here on everything takes time."""
+        while self.clock.peek() <= self.clock.now:
+            self.clock.step()
+        self.costs = self.given
+
+    def remove(self, party: int) -> None:
+        session = self.sessions.get(party)
+        super().remove(party)
+        if session is not None:
+            self.strands.doom(session)
+
+    def close(self) -> None:
+        """End everything; whatever a task does from here on does nothing."""
+        sessions = list(self.sessions.values())
+        self.drivers.clear()
+        self.sessions.clear()
+        self.strands.close()
+        for session in sessions:
+            session.closed = True
+        cluster.activate(None)
+        self.on_close()
+
+
+class Simulator(Hosted):
+    """The driver of one party: who waits here is parked, and calls that fall due are made by strands."""
+
+    world: Simulated
+
+    def __init__(self, world: World, party: Party) -> None:
+        super().__init__(world, party)
+        self.waiting: dict[int, Strand] = {}  # request -> who is parked until it is settled
+        self.runs: deque[Run] = deque()  # tasks that may begin
+        self.body: Strand | None = None  # who runs them
+
+    def settle(self, step: int, effect: Settle) -> None:
+        call = self.calls.pop(effect.request, None)
+        if call is not None:
+            assert self.session is not None
+            self.world.strands.start(self.session, partial(call, effect.failure))
+            return
+        self.settled[effect.request] = effect.failure
+        strand = self.waiting.pop(effect.request, None)
+        if strand is not None:
+            self.world.strands.wake(strand)
+
+    def tell(self, *events: Event) -> None:
+        strands = self.world.strands
+        strands.count()
+        if self.party.me in self.world.drivers:
+            strands.telling = True
+            try:
+                super().tell(*events)
+            finally:
+                strands.told()
+        elif strands.running is strands.program:
+            raise SessionError("the head node of the cluster has died")
+        elif strands.running is not None:
+            raise GreenletExit  # a task whose worker is dead says nothing more
+
+    def close(self) -> None:
+        """End the simulation; a task that leaves the cluster ends its worker."""
+        program = self.world.strands.program
+        if program is None or program.session is self.session:
+            self.world.close()
+            return
+        self.world.remove(self.party.me)
+        raise GreenletExit

@@ -1,0 +1,138 @@
+"""What must be true of a whole cluster: after every step, and when it has come to rest with no reference left.
+
+The properties are stated over the model of the users (``users.py``) and over the records of all parties at once;
+no party could check them alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from freehold.core.ids import COUNTER_BITS, object_name, party_name
+from freehold.core.node import Node
+from freehold.core.office import cpus_left
+from freehold.core.ownership import OWNED
+from freehold.core.worker import Worker
+from freehold.specs.users import Users
+from freehold.specs.world import Violation, World
+
+
+def held_is_not_released(world: Users) -> Iterator[str]:
+    """An object to which user code of a live process has a reference is not released while its owner lives."""
+    for me, process in world.processes.items():
+        for object, count in process.handles.items():
+            owner = world.parties.get(object >> COUNTER_BITS)
+            if count and isinstance(owner, Worker):
+                record = owner.ownership.get(object)
+                if record is None or record.state is not OWNED:
+                    yield f"{object_name(object)} is released while {party_name(me)} has a reference to it"
+
+
+def counts_agree(world: World) -> Iterator[str]:
+    """Every count of references is the number of what it counts."""
+    for party in world.parties.values():
+        if isinstance(party, Worker):
+            arguments, pins, containers = kinds(party)
+            for object, r in party.ownership.items():
+                said = (r.arguments, r.pins, r.containers)
+                true = (arguments[object], pins[object], containers[object])
+                if said != true:
+                    yield f"{party_name(party.me)} counts {said} for {object_name(object)}, but there are {true}"
+
+
+def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
+    """Return how often each object is an argument, is pinned, and is contained, by the records that say so."""
+    arguments: Counter[int] = Counter()
+    pins: Counter[int] = Counter()
+    containers: Counter[int] = Counter()
+    for task in worker.execution.values():
+        arguments.update(task.lent)
+    for run in worker.running.values():
+        if run.query is not None:
+            pins.update(run.query.lent)
+            pins.update(run.held)
+    for r in worker.ownership.values():
+        pins.update(r.covers)
+        containers.update(r.refs)
+    return arguments, pins, containers
+
+
+def users_agree(world: Users) -> Iterator[str]:
+    """The core knows which references user code has."""
+    for me, process in world.processes.items():
+        worker = world.worker(me)
+        for object in process.told:
+            r = worker.ownership.get(object)
+            if r is None or not r.local:
+                yield f"{party_name(me)} does not know of its reference to {object_name(object)}"
+        for object, r in worker.ownership.items():
+            if r.local and object not in process.told:
+                yield f"{party_name(me)} believes in a reference to {object_name(object)} that is gone"
+
+
+def rooms_agree(world: World) -> Iterator[str]:
+    """A node's books say which copies have bytes, and CPUs are neither made nor lost."""
+    for party in world.parties.values():
+        if isinstance(party, Node):
+            place = {object: copy.nbytes for object, copy in party.copies.items() if copy.place}
+            if dict(party.rooms[0].sizes) != place:
+                yield f"{party_name(party.me)} keeps {place} but its books say {dict(party.rooms[0].sizes)}"
+            office = party.offices[0]
+            lent: Counter[str] = Counter()
+            for loan in office.loans.values():
+                lent.update(dict(cpus_left(loan)))
+            total = {name: office.free.get(name, 0.0) + lent[name] for name in office.free}
+            if total != dict(party.members[party.me].resources):
+                yield f"{party_name(party.me)} lends {dict(lent)} and has {dict(office.free)} left"
+
+
+def nothing_is_left(world: World) -> Iterator[str]:
+    """At rest, when user code has no reference left, no record, copy or byte is left either."""
+    kept = {"membership", "desk", "pool", "room", "office"}
+    for party in world.parties.values():
+        for name, records in party.tables().items():
+            for record in records.values() if name not in kept else ():
+                yield f"{party_name(party.me)} keeps {record}"
+        if isinstance(party, Node):
+            room, office = party.rooms[0], party.offices[0]
+            if room.queue or room.sizes or room.pulls or room.idle or room.overdue:
+                yield f"{party_name(party.me)} keeps {room}"
+            if office.queue:
+                yield f"{party_name(party.me)} keeps {office}"
+        if isinstance(party, Worker):
+            for pool in party.pools.values():
+                if pool.first != pool.last or pool.asked or any(lease.tasks for lease in pool.leases.values()):
+                    yield f"{party_name(party.me)} keeps {pool}"
+            for desk in party.desk.values():
+                if desk.queue or desk.state.name != "FREE":
+                    yield f"{party_name(party.me)} keeps {desk}"
+    for node, stored in world.stores.items():
+        if stored:
+            yield f"{party_name(node)} has bytes of {[object_name(s.object) for s in stored.values()]}"
+
+
+def calls_return(world: Users) -> Iterator[str]:
+    """At rest no call waits: it ended with a value, a failure or its timeout."""
+    for me, process in world.processes.items():
+        waiting = [frame.request for frame in process.frames if frame.request] + list(process.futures)
+        for request in waiting:
+            yield f"{party_name(me)} waits for ever in {world.worker(me).requests.get(request)}"
+
+
+def insist(*complaints: Iterator[str]) -> None:
+    """Raise the first complaint."""
+    for some in complaints:
+        for complaint in some:
+            raise Violation(complaint)
+
+
+__all__ = [
+    "calls_return",
+    "counts_agree",
+    "held_is_not_released",
+    "insist",
+    "nothing_is_left",
+    "rooms_agree",
+    "users_agree",
+]

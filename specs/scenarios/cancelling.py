@@ -1,0 +1,189 @@
+"""Cancelling: what has not begun never runs, what runs is interrupted, what is over stays."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from typing import Any
+
+import freehold
+from freehold.exceptions import GetTimeoutError, TaskCancelledError, WorkerCrashedError
+from freehold.specs.scenario import scenario
+
+
+def outcome(ref: Any) -> Any:
+    """Return a value, or the name of what a get raises for a cancelled task."""
+    try:
+        return freehold.get(ref, timeout=20)
+    except (TaskCancelledError, WorkerCrashedError, GetTimeoutError) as error:
+        return type(error).__name__
+
+
+@scenario(init={"num_cpus": 1}, returns=("TaskCancelledError", "done", False))
+def cancel_before_the_start() -> Any:
+    """A task queued behind another on the only CPU is cancelled: it never runs, the other does."""
+    path = os.path.join(tempfile.mkdtemp(), "ran")
+
+    @freehold.remote(node=0)
+    def first() -> str:
+        time.sleep(0.2)
+        return "done"
+
+    @freehold.remote(node=0)
+    def second() -> None:
+        open(path, "w").close()
+
+    ahead = first.remote()
+    ref = second.remote()
+    freehold.cancel(ref)
+    return outcome(ref), outcome(ahead), os.path.exists(path)
+
+
+@scenario(returns=("TaskCancelledError", "TaskCancelledError", 5))
+def cancel_while_arguments_are_awaited() -> Any:
+    """A task that waits for its argument is cancelled, and so fails what depends on it; the argument comes."""
+
+    @freehold.remote
+    def slow() -> int:
+        time.sleep(0.1)
+        return 5
+
+    @freehold.remote
+    def use(value: int) -> int:
+        return value + 1
+
+    argument = slow.remote()
+    ref = use.remote(argument)
+    dependent = use.remote(ref)
+    freehold.cancel(ref)
+    return outcome(ref), outcome(dependent), outcome(argument)
+
+
+@scenario(marks=["preempts"], returns=("TaskCancelledError", "interrupted"))
+def cancel_while_it_runs() -> Any:
+    """A task that sleeps is cancelled: it is interrupted, and can clean up before it ends."""
+    folder = tempfile.mkdtemp()
+
+    @freehold.remote
+    def sleep() -> None:
+        open(os.path.join(folder, "begun"), "w").close()
+        try:
+            for _ in range(500):
+                time.sleep(0.02)
+        except KeyboardInterrupt:
+            open(os.path.join(folder, "interrupted"), "w").close()
+            raise
+
+    ref = sleep.remote()
+    while not os.path.exists(os.path.join(folder, "begun")):
+        freehold.wait([ref], timeout=0.01)
+    freehold.cancel(ref)
+    return outcome(ref), "interrupted" if os.path.exists(os.path.join(folder, "interrupted")) else ""
+
+
+@scenario(marks=["preempts"], returns=("TaskCancelledError", 1))
+def cancel_while_it_waits() -> Any:
+    """A task that waits in a get for another is cancelled; the other goes on."""
+
+    @freehold.remote
+    def slow() -> int:
+        time.sleep(0.3)
+        return 1
+
+    @freehold.remote
+    def read(refs: list[Any]) -> Any:
+        return freehold.get(refs[0])
+
+    awaited = slow.remote()
+    ref = read.remote([awaited])
+    freehold.wait([ref], timeout=0.1)
+    freehold.cancel(ref)
+    return outcome(ref), outcome(awaited)
+
+
+@scenario(returns=(1, 1))
+def cancel_after_the_end() -> Any:
+    """A finished task is cancelled, gently and by force: its value stays."""
+
+    @freehold.remote
+    def one() -> int:
+        return 1
+
+    ref = one.remote()
+    first = outcome(ref)
+    freehold.cancel(ref)
+    freehold.cancel(ref, force=True)
+    return first, outcome(ref)
+
+
+@scenario(marks=["preempts"], returns=("WorkerCrashedError", "after"))
+def cancel_by_force() -> Any:
+    """A task that ignores interrupts is cancelled by force: its worker is ended, it is not retried, others run on."""
+
+    @freehold.remote
+    def stubborn(seconds: float) -> str:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                time.sleep(0.02)
+            except KeyboardInterrupt:
+                continue
+        return "after"
+
+    ref = stubborn.remote(15)
+    freehold.wait([ref], timeout=0.2)
+    freehold.cancel(ref, force=True)
+    return outcome(ref), outcome(stubborn.remote(0))
+
+
+@scenario(init={"num_cpus": 1}, returns=("cancelled", "TaskCancelledError"))
+def cancel_by_a_borrower() -> Any:
+    """A task cancels, by a borrowed reference, a task of its caller that has not begun: the owner sees to it."""
+
+    @freehold.remote
+    def blocker(refs: list[Any]) -> int:
+        freehold.cancel(refs[0])
+        return 1
+
+    @freehold.remote
+    def victim(_: Any) -> int:
+        return 2
+
+    @freehold.remote
+    def stop(refs: list[Any]) -> str:
+        freehold.cancel(refs[0])
+        return "cancelled"
+
+    gate = freehold.remote(time.sleep).remote(0.2)
+    ref = victim.remote(gate)
+    return freehold.get(stop.remote([ref])), outcome(ref)
+
+
+@scenario(returns=("put", ["TaskCancelledError"] * 3))
+def cancel_of_a_put_and_of_many_returns() -> Any:
+    """An object that was put has no task to cancel; cancelling one return cancels the task of all."""
+
+    @freehold.remote(num_returns=3)
+    def three(_: Any) -> Any:
+        return 1, 2, 3
+
+    ref = freehold.put("put")
+    freehold.cancel(ref)
+    refs = three.remote(freehold.remote(time.sleep).remote(0.1))
+    freehold.cancel(refs[1])
+    return outcome(ref), [outcome(r) for r in refs]
+
+
+@scenario(returns=["TaskCancelledError"] * 2)
+def cancel_twice() -> Any:
+    """A task that has not begun is cancelled three times, in two ways: it is cancelled once."""
+
+    @freehold.remote
+    def one(_: Any) -> int:
+        return 1
+
+    ref = one.remote(freehold.remote(time.sleep).remote(0.1))
+    for force in (False, False, True):
+        freehold.cancel(ref, force=force)
+    return [outcome(ref), outcome(ref)]

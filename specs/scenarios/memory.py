@@ -1,0 +1,124 @@
+"""A full object store: an error that says who fills it, never a hang; and what is dropped makes room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import freehold
+from freehold.exceptions import ObjectStoreFullError
+from freehold.specs.scenario import scenario
+
+MIB = 2**20
+SMALL_STORE = {"object_store_memory": 8 * MIB, "store_wait": 0.2}
+
+
+def full(call: Any, *args: Any) -> str:
+    """Return what a full store says when something is called; "" if it has room."""
+    try:
+        call(*args)
+    except ObjectStoreFullError as error:
+        return str(error)
+    return ""
+
+
+@scenario(init=SMALL_STORE, returns=[False, False, True, False])
+def store_fills_up() -> Any:
+    """Three objects of 3 MiB do not fit into 8: the third put says so, and fits when one was dropped."""
+    refs, filled = [], []
+    for _ in range(2):
+        refs.append(freehold.put(bytes(3 * MIB)))
+        filled.append(False)
+    text = full(freehold.put, bytes(3 * MIB))
+    assert "3,145,7" in text and "8,388,608" in text, text
+    filled.append(bool(text))
+    refs.pop()
+    return [*filled, bool(full(freehold.put, bytes(3 * MIB)))]
+
+
+@scenario(init=SMALL_STORE, returns=60 * 3 * MIB)
+def rebinding_in_a_loop() -> Any:
+    """A loop rebinds one name to a put, and to a task's result, sixty times as much as fits (ray#31421)."""
+
+    @freehold.remote
+    def same(value: bytes) -> bytes:
+        return value
+
+    total = 0
+    for i in range(60):
+        ref = freehold.put(bytes([i]) * (3 * MIB)) if i % 3 else same.remote(bytes([i]) * (3 * MIB))
+        value = freehold.get(ref)
+        assert value[0] == i
+        total += len(value)
+    return total
+
+
+@scenario(init=SMALL_STORE, returns=[True, True, True, "fits"])
+def larger_than_the_store() -> Any:
+    """A put, a return and an argument are larger than the whole store: an error at once, and the cluster goes on."""
+
+    @freehold.remote
+    def make(nbytes: int) -> bytes:
+        return bytes(nbytes)
+
+    @freehold.remote
+    def use(value: bytes) -> str:
+        return "fits"
+
+    errors = [
+        full(freehold.put, bytes(9 * MIB)),
+        full(lambda: freehold.get(make.remote(9 * MIB))),
+        full(use.remote, bytes(9 * MIB)),
+    ]
+    return [*map(bool, errors), freehold.get(use.remote(bytes(5 * MIB)))]
+
+
+@scenario(init=SMALL_STORE, returns=(True, 1, False))
+def view_keeps_its_bytes() -> Any:
+    """An object is dropped while an array still shows its bytes: they are not given away before the array is gone."""
+    ref = freehold.put(np.ones(5 * MIB, np.uint8))
+    array = freehold.get(ref)
+    del ref
+    text = full(freehold.put, bytes(5 * MIB))
+    byte = int(array.min())
+    del array
+    return bool(text), byte, bool(full(freehold.put, bytes(5 * MIB)))
+
+
+@scenario(init=SMALL_STORE, nodes=3, returns=[0, 1, 2, 3, 4, 5])
+def copies_of_others_are_evicted() -> Any:
+    """Six objects of 3 MiB lie on three nodes, and are read in turn on node 0: what was pulled makes room again."""
+
+    @freehold.remote
+    def make(i: int) -> bytes:
+        return bytes([i]) * (3 * MIB)
+
+    @freehold.remote(node=0)
+    def first(value: bytes) -> int:
+        return value[0]
+
+    refs = [make.options(node=1 + i % 2).remote(i) for i in range(4)]
+    assert [freehold.get(first.remote(ref)) for ref in refs] == [0, 1, 2, 3]
+    refs.append(make.options(node=0).remote(4))
+    return [*[freehold.get(first.remote(ref)) for ref in refs], freehold.get(first.remote(b"\5"))]
+
+
+@scenario(init=SMALL_STORE, returns=["AB", "BC", "CD"])
+def fits_only_one_after_another() -> Any:
+    """Pairs of 3 MiB arguments are passed by value, each pair as much as fits: the last pair's bytes are free."""
+
+    @freehold.remote
+    def join(a: bytes, b: bytes) -> str:
+        return chr(a[0]) + chr(b[0])
+
+    pairs = [(b"A", b"B"), (b"B", b"C"), (b"C", b"D")]
+    return [freehold.get(join.remote(a * (3 * MIB), b * (3 * MIB))) for a, b in pairs]
+
+
+@scenario(init=SMALL_STORE, returns=(True, 300_000))
+def failed_put_leaves_nothing() -> Any:
+    """A put that fails holds references inside: they are let go, and readable by whoever still holds them."""
+    inner = freehold.put(b"x" * 300_000)
+    text = full(freehold.put, [inner, bytes(9 * MIB)])
+    return bool(text), len(freehold.get(inner))

@@ -1,0 +1,252 @@
+"""A random walk through the behaviours of a small cluster: users, network, timers and deaths, all by one seed.
+
+Every step is one choice, drawn from a generator that is made from the seed; after each the properties are
+checked.  At the end faults stop, user code returns and forgets everything, and the cluster must come to rest
+with every call returned and nothing kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from freehold.core.ids import HEAD, is_node, node_id
+from freehold.core.policies import Policy
+from freehold.core.values import Want
+from freehold.specs import properties
+from freehold.specs.users import LARGE, SMALL, Frame, Users
+from freehold.specs.world import Violation
+
+CPUS = (("CPU", 2.0),)
+
+
+class Walk(Users):
+    """A cluster of two or three nodes with two programs, and a generator that decides everything.
+
+    Args:
+        seed: of the generator.
+        deaths: how many workers and nodes may die.
+        cancels: whether users cancel tasks.
+        tight: whether object stores are so small that copies must be evicted.
+        borrow: the policy of that name.
+    """
+
+    def __init__(self, seed: int, *, deaths: int = 0, cancels: bool = False, tight: bool = False, borrow: str = ""):
+        self.random = Random(seed)
+        self.deaths = deaths
+        self.cancels = self.cancelling = cancels
+        self.tight = tight
+        self.dead: set[int] = set()
+        borrow = borrow or self.random.choice(("promote", "copy"))
+        policy = Policy(
+            inline_bytes_max=LARGE // 2,
+            borrow=borrow,  # type: ignore[arg-type]
+            location=self.random.choice(("nearest", "random")),
+            seed=seed,
+            chunk_bytes=LARGE * 2 // 5,
+            chunks_in_flight=2,
+            queue_max=3,
+            workers_max=12,
+        )
+        super().__init__(policy, 3 * LARGE if tight else 1000 * LARGE)
+        for index in range(self.random.choice((1, 2, 3))):
+            self.add_node(index, CPUS, self.random.choice((0, 1, 2)))
+        self.programs = [self.add_program(node_id(0)), self.add_program(node_id(len(self.stores) - 1))]
+        while not self.quiet():
+            self.progress()
+        self.functions: list[int] = []
+        for program in self.programs:
+            frame = Frame(program.me)
+            self.processes[program.me].frames.append(frame)
+            self.functions.append(self.put(frame, SMALL, ()))
+            self.copy(frame, self.functions[-1])
+
+    # ------------------------------------------------------------------ one step
+
+    def step(self) -> None:
+        """Do one thing, and check what must always be true."""
+        chance = self.random.random()
+        if chance < 0.55 and not self.quiet():
+            self.progress()
+        elif chance < 0.57 and self.timers:
+            self.fire(*self.random.choice(list(self.timers)))
+        elif chance < 0.58 and self.deaths:
+            self.die()
+        elif chance < 0.68:
+            self.housekeeping()
+        else:
+            self.act()
+        self.check()
+
+    def progress(self) -> None:
+        """Deliver one message or answer."""
+        choices: list[tuple[int, int, int]] = [(0, *pair) for pair in self.channels]
+        choices += [(1, party, index) for party, owed in self.answers.items() for index in range(len(owed))]
+        kind, a, b = self.random.choice(choices)
+        if kind:
+            self.answer(a, b)
+        else:
+            self.deliver(a, b)
+
+    def die(self) -> None:
+        """End a worker, or a node with its workers; not the head node, with which the cluster ends."""
+        mortal = [party for party in self.parties if party != HEAD]
+        nodes = [party for party in mortal if is_node(party)]
+        victims = nodes if nodes and self.random.random() < 0.2 else [p for p in mortal if not is_node(p)]
+        if victims:
+            self.deaths -= 1
+            self.crash(self.random.choice(victims), lambda waiting: self.random.randint(0, waiting))
+
+    def died(self, party: int) -> None:
+        super().died(party)
+        self.dead.add(party)
+
+    def housekeeping(self) -> None:
+        """Let a process look after its dead references, or end a view."""
+        if not self.processes:
+            return
+        me = self.random.choice(list(self.processes))
+        p = self.processes[me]
+        if p.views and self.random.random() < 0.5:
+            self.drop_view(me, self.random.randrange(len(p.views)))
+        else:
+            self.drain(me)
+
+    # ------------------------------------------------------------------ user code
+
+    def act(self) -> None:
+        """Let one thread of user code do one thing."""
+        frames = [p.frames[-1] for p in self.processes.values() if p.frames]
+        if not frames:
+            return
+        frame = self.random.choice(frames)
+        if frame.request:
+            if self.random.random() < 0.05:
+                self.abandon(frame)
+        elif frame.interrupted and frame.run is not None:
+            self.leave(frame, [None] * frame.run.description.returns)
+        elif frame.run is not None and self.random.random() < 0.2:
+            self.leave(frame, self.outcomes(frame))
+        else:
+            self.move_on(frame)
+
+    def move_on(self, frame: Frame) -> None:
+        """Do one of the things that user code does with references."""
+        r = self.random
+        match r.choice(("put", "submit", "submit", "get", "get", "wait", "future", "drop", "drop", "keep", "cancel")):
+            case "put":
+                self.put(frame, r.choice((SMALL, LARGE)), self.some(frame, 2))
+            case "submit" if len(frame.handles) < 12:
+                function = r.choice(self.functions) if not frame.run else frame.run.description.function
+                if self.processes[frame.worker].handles[function]:
+                    slots = [r.choice(frame.handles) for _ in range(r.choice((0, 1, 1, 2))) if frame.handles]
+                    self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), r.choice((0, 1)))
+            case "get" if frame.handles:
+                self.wait(frame, self.some(frame, 2) or frame.handles[:1], 0, Want.GET, r.choice((-1.0, -1.0, 1.0)))
+            case "wait" if frame.handles:
+                objects = self.some(frame, 3) or frame.handles[:1]
+                want = r.choice((Want.WAIT, Want.LOOK))
+                self.wait(frame, objects, r.randint(1, len(objects)), want, r.choice((-1.0, 1.0)))
+            case "future" if frame.handles:
+                self.future(frame, r.choice(frame.handles))
+            case "drop" if frame.handles:
+                self.drop(frame, r.randrange(len(frame.handles)))
+            case "keep" if frame.handles and frame.run:
+                self.copy(frame, r.choice(frame.handles))
+            case "cancel" if self.cancels and frame.handles:
+                self.cancel(frame, r.choice(frame.handles), r.random() < 0.2)
+
+    def some(self, frame: Frame, most: int) -> list[int]:
+        """Choose some references that a thread has."""
+        distinct = list(dict.fromkeys(frame.handles))
+        return self.random.sample(distinct, min(len(distinct), self.random.randint(0, most)))
+
+    def outcomes(self, frame: Frame) -> list[tuple[int, Sequence[int]] | None]:
+        """Choose what a task returns."""
+        assert frame.run is not None
+        r = self.random
+        return [
+            None if r.random() < 0.1 else (r.choice((SMALL, LARGE)), self.some(frame, 2))
+            for _ in range(frame.run.description.returns)
+        ]
+
+    # ------------------------------------------------------------------ what must be true
+
+    def check(self) -> None:
+        """Check what must be true after every step."""
+        properties.insist(
+            properties.users_agree(self),
+            properties.counts_agree(self),
+            properties.rooms_agree(self),
+        )
+        if not self.dead:
+            properties.insist(properties.held_is_not_released(self))
+        allowed = {"timeout", "task", "full"}
+        if self.cancelling:
+            allowed |= {"cancelled"}
+        if self.dead:
+            allowed |= {"released", "crashed", "owner_died", "lost", "cancelled"}
+        for _, failure in self.failures:
+            if failure.cause not in allowed:
+                raise Violation(f"a read failed with {failure}")
+        self.failures.clear()
+
+    def finish(self) -> None:
+        """Stop faults, let all user code return and forget everything; nothing may be left."""
+        self.deaths, self.cancels = 0, False
+        for _ in range(60):
+            self.settle_down()
+            if not self.end_frames():
+                break
+        properties.insist(properties.calls_return(self))
+        for _ in range(60):
+            for me in list(self.processes):
+                p = self.processes[me]
+                for frame in p.frames:
+                    frame.handles, handles = [], frame.handles
+                    self.forget(me, handles)
+                while p.views:
+                    self.drop_view(me, 0)
+                p.kept, kept = [], p.kept
+                p.functions, functions = set(), p.functions
+                self.forget(me, [*kept, *functions])
+                self.drain(me)
+            self.settle_down()
+            if not self.end_frames():
+                break
+        properties.insist(properties.nothing_is_left(self))
+
+    def settle_down(self) -> None:
+        """Deliver everything; when nothing is on its way let time pass, within reason."""
+        for _ in range(50):
+            steps = 0
+            while not self.quiet():
+                self.progress()
+                self.check()
+                steps += 1
+                if steps > 100_000:
+                    raise Violation("the cluster does not come to rest")
+            if not self.timers:
+                return
+            for key in list(self.timers):
+                if key in self.timers:
+                    self.fire(*key)
+
+    def end_frames(self) -> bool:
+        """End all tasks that run; tell whether there was one, or a call that still waits."""
+        some = False
+        for p in list(self.processes.values()):
+            for frame in p.frames[-1:]:
+                if not frame.request and frame.run is not None:
+                    self.leave(frame, [(SMALL, ())] * frame.run.description.returns)
+                    some = True
+        return some or not self.quiet()
+
+
+def walk(seed: int, steps: int = 300, **options: bool | int) -> Walk:
+    """Take so many steps, then bring the cluster to rest."""
+    world = Walk(seed, **options)  # type: ignore[arg-type]
+    for _ in range(steps):
+        world.step()
+    world.finish()
+    return world

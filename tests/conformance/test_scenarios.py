@@ -1,0 +1,46 @@
+"""Every scenario in every world that can host it: same values, same errors, and nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from freehold.specs.scenario import HOSTED, KEPT, MARKS, REGISTRY, Scenario, scenario, scenarios
+
+
+@pytest.mark.timeout(20)
+def test_scenario(world, scenario: Scenario) -> None:
+    world.start(**scenario.init)
+    scenario.run()
+    world.assert_clean(scenario.name)
+    assert not KEPT
+
+
+def test_there_are_enough() -> None:
+    assert len(scenarios()) >= 45
+    assert {body.init == {} for body in scenarios()} == {True, False}
+
+
+def test_every_mark_is_hosted_and_used() -> None:
+    hosted = frozenset().union(*HOSTED.values())
+    used = frozenset().union(*(one.marks for one in scenarios()))
+    assert hosted == used == set(MARKS)
+
+
+def test_a_scenario_is_declared_once_and_says_what_it_causes() -> None:
+    def bare() -> None: ...
+
+    for wrong, words in (
+        (lambda: scenario()(bare), "docstring"),
+        (lambda: scenario(name=scenarios()[0].name)(test_scenario), "two scenarios"),
+        (lambda: scenario(marks=["magic"]), "magic"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            wrong()
+    assert "bare" not in REGISTRY
+
+
+def test_a_wrong_result_is_found() -> None:
+    for returned, wanted in ((1, True), ([1], (1,)), (1, 2), (None, 1), (1, None)):
+        with pytest.raises(AssertionError, match="returned"):
+            Scenario("wrong", lambda value=returned: value, returns=wanted).run()
+    Scenario("right", lambda: [1], returns=[1]).run()

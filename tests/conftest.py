@@ -1,0 +1,169 @@
+"""The worlds in which tests run: every installed backend, with one node and with three.
+
+A test that takes ``world`` runs in each; ``@pytest.mark.nodes(1)`` limits it to worlds of so many nodes.  A test
+that takes ``world`` and ``scenario`` runs each scenario in each world that can host it, and the end of the session
+lists what was left out.  A backend counts as installed when the module of its plugin is there: one that cannot be
+imported or does not start fails its tests.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+import freehold
+from freehold.core import cluster
+from freehold.core.session import Session
+from freehold.core.tables import compile_tables
+from freehold.specs.leftovers import settled
+from freehold.specs.scenario import Scenario, hosts, scenarios
+
+compile_tables(checked=True)  # every step of a table is checked to end where its row may end
+NODES = (1, 3)
+LEFT_OUT: dict[str, dict[str, list[str]]] = {}  # world -> obstacle -> scenarios
+SLOWEST: dict[str, tuple[float, str]] = {}  # world -> seconds until nothing was left over, and after what
+
+
+class World:
+    """A backend and a number of nodes; at most one cluster of it runs, and is kept while it suits.
+
+    Args:
+        backend: a name that ``freehold.init`` knows.
+        nodes: of each cluster.
+    """
+
+    def __init__(self, backend: str, nodes: int) -> None:
+        self.backend = backend
+        self.nodes = nodes
+        self.arguments: Mapping[str, Any] | None = None  # of the running cluster
+
+    def __str__(self) -> str:
+        return f"{self.backend}-{self.nodes}"
+
+    @property
+    def session(self) -> Session:
+        """The program's session."""
+        assert cluster.active is not None
+        return cluster.active
+
+    def start(self, **arguments: Any) -> None:
+        """Start a cluster, unless one runs that was started with the same arguments."""
+        if freehold.is_initialized() and self.arguments == arguments:
+            return
+        self.stop()
+        freehold.init(**self.options(**arguments))
+        self.arguments = arguments
+
+    def options(self, **arguments: Any) -> dict[str, Any]:
+        """Return what ``freehold.init`` takes for a cluster of this world."""
+        return {"backend": self.backend, "num_nodes": self.nodes, "num_cpus": 2, **arguments}
+
+    def stop(self) -> None:
+        """End the cluster, if one runs."""
+        self.arguments = None
+        freehold.shutdown()
+
+    def assert_clean(self, after: str, seconds: float = 10.0) -> None:
+        """Fail if the cluster still knows anything of user objects; it gets some seconds to forget."""
+        found, waited = settled(self.session, seconds)
+        SLOWEST[str(self)] = max(SLOWEST.get(str(self), (0.0, "")), (waited, after))
+        if found:
+            self.stop()  # the next test starts afresh
+            text = "\n".join(line[:300] for line in found[:20])
+            pytest.fail(f"{after}: {len(found)} left over in {self}:\n{text}", pytrace=False)
+
+
+def backends() -> list[str]:
+    """Return the names of the backends that are installed, sorted."""
+    return sorted(entry.name for entry in entry_points(group="freehold") if is_there(entry.module))
+
+
+def is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is not there either
+        return False
+
+
+WORLDS = [World(backend, nodes) for backend in backends() for nodes in NODES]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world" not in metafunc.fixturenames:
+        return
+    limit = metafunc.definition.get_closest_marker("nodes")
+    worlds = [world for world in WORLDS if limit is None or world.nodes in limit.args]
+    if "scenario" not in metafunc.fixturenames:
+        metafunc.parametrize("world", [in_world(world, world) for world in worlds], indirect=True)
+        return
+    pairs = []
+    for world in worlds:
+        for scenario in scenarios():
+            obstacle = scenario.obstacle(hosts(world.backend), world.nodes)
+            if obstacle:
+                LEFT_OUT.setdefault(str(world), {}).setdefault(obstacle, []).append(scenario.name)
+            else:
+                pairs.append(in_world(world, world, scenario))
+    metafunc.parametrize(("world", "scenario"), pairs, indirect=["world"])
+
+
+def in_world(world: World, *values: World | Scenario) -> Any:
+    """Return the values as a parameter, marked by what the world is."""
+    marks = [pytest.mark.local] if world.backend == "local" else []
+    return pytest.param(*values, id="-".join(map(str, values)), marks=marks)
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world; after a test that failed its cluster is ended."""
+    chosen: World = request.param
+    for other in WORLDS:
+        if other is not chosen and other.arguments is not None:
+            other.stop()
+    yield chosen
+    report = request.node.stash.get(FAILED, False)
+    if report:
+        chosen.stop()
+    gc.collect()
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cluster_outlives_its_module() -> Iterator[None]:
+    yield
+    for world in WORLDS:
+        if world.arguments is not None:
+            world.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say, of the worlds that ran, how soon they were clean, and which scenarios they left out."""
+    if not SLOWEST:
+        return
+    terminalreporter.section(f"conformance: {len(scenarios())} scenarios")
+    where: dict[tuple[str, str], list[str]] = {}  # obstacle and scenarios -> worlds
+    for world, (seconds, after) in sorted(SLOWEST.items()):
+        terminalreporter.line(f"{world}: nothing left over within {seconds:.2f} s (longest after {after})")
+        for obstacle, names in LEFT_OUT.get(world, {}).items():
+            where.setdefault((obstacle, ", ".join(sorted(names))), []).append(world)
+    for (obstacle, listed), worlds in sorted(where.items()):
+        terminalreporter.line(f"left out in {', '.join(worlds)}: {obstacle}: {listed}")

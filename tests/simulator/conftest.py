@@ -1,0 +1,42 @@
+"""A simulated cluster for one test; afterwards Python must be as it was before."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from greenlet import greenlet
+
+import freehold
+from freehold.core import cluster
+from freehold.simulator.driver import Simulated
+
+Start = Callable[..., Simulated]
+
+
+@pytest.fixture
+def sim() -> Iterator[Start]:
+    """Return the function that starts a simulated cluster, and returns its world."""
+    before = traces()
+
+    def start(**arguments: Any) -> Simulated:
+        freehold.init(backend="sim", **{"num_nodes": 2, **arguments})
+        assert cluster.active is not None
+        world = cluster.active.host.world  # type: ignore[attr-defined]
+        assert isinstance(world, Simulated)
+        return world
+
+    yield start
+    freehold.shutdown()
+    assert traces() == before
+
+
+def traces() -> tuple[object, ...]:
+    """Return what a simulation may change, and must put back."""
+    gc.collect()
+    alive = sum(isinstance(one, greenlet) and not one.dead for one in gc.get_objects())
+    return time.sleep, time.time, time.monotonic, gc.isenabled(), signal.getsignal(signal.SIGINT), alive, cluster.active

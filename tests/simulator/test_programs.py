@@ -1,0 +1,251 @@
+"""Blocking programs in simulated time: everyone gets what he waits for, when it is due, and nothing really waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import freehold
+from freehold.exceptions import (
+    DeadlockError,
+    GetTimeoutError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+
+
+@freehold.remote
+def nap(seconds: float, value: Any = None) -> Any:
+    time.sleep(seconds)
+    return value
+
+
+@freehold.remote
+def whose() -> str:
+    time.sleep(1)
+    return freehold.get_runtime_context().get_worker_id()
+
+
+def test_values_and_errors(sim) -> None:
+    sim()
+    ref = freehold.put([23, 42, 93])
+    total = freehold.remote(sum)
+    assert freehold.get(total.remote(ref)) == 158
+    assert freehold.get([freehold.put(i) for i in range(3)]) == [0, 1, 2]
+    assert freehold.get(freehold.remote(lambda refs: freehold.get(refs[0])).remote([ref])) == [23, 42, 93]
+
+    @freehold.remote
+    def boom() -> None:
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        freehold.get(boom.remote())
+
+
+def test_a_large_array_takes_its_time_over_the_network(sim) -> None:
+    sim()
+    ref = freehold.remote(np.arange).options(node=1).remote(1_000_000)
+    freehold.wait([ref], fetch_local=False)
+    start = time.monotonic()
+    assert freehold.get(ref).sum() == 499_999_500_000
+    assert 8e6 / 1.25e9 < time.monotonic() - start < 1.2 * 8e6 / 1.25e9
+
+
+def test_time_is_virtual(sim) -> None:
+    really = time.perf_counter()
+    sim()
+    clocks = time.time(), time.monotonic(), time.perf_counter(), time.monotonic_ns(), time.time_ns()
+    time.sleep(3600)
+    passed = [
+        after - before
+        for after, before in zip(
+            (time.time(), time.monotonic(), time.perf_counter(), time.monotonic_ns(), time.time_ns()),
+            clocks,
+            strict=True,
+        )
+    ]
+    assert passed == [3600, 3600, 3600, 3600 * 10**9, 3600 * 10**9]
+    assert freehold.get(nap.remote(3600, "rested")) == "rested"
+    freehold.shutdown()
+    assert time.perf_counter() - really < 10
+
+
+def test_ten_seconds_and_six(sim) -> None:
+    sim()
+    start = time.monotonic()
+    with pytest.raises(GetTimeoutError):
+        freehold.get(nap.remote(10), timeout=6)
+    assert time.monotonic() - start == 6
+
+
+def test_wait_with_a_timeout(sim) -> None:
+    sim()
+    refs = [nap.remote(seconds, seconds) for seconds in (3, 1, 2, 9)]
+    start = time.monotonic()
+    ready, rest = freehold.wait(refs, num_returns=4, timeout=2.5)
+    assert time.monotonic() - start == 2.5
+    assert freehold.get(ready) == [1, 2] and rest == [refs[0], refs[3]]
+    ready, rest = freehold.wait(rest)
+    assert freehold.get(ready) == [3] and 3 <= time.monotonic() - start < 3.01
+
+
+def test_tasks_that_are_blocked_at_once_get_their_own_values(sim) -> None:
+    sim(num_nodes=1, num_cpus=4)
+
+    @freehold.remote
+    def twice(refs: list[Any]) -> list[Any]:
+        return [freehold.get(ref) for ref in refs] + freehold.get(refs)
+
+    pairs = [[nap.remote(2 - i / 10, 10 * i), nap.remote(1, 10 * i + 1)] for i in range(4)]
+    start = time.monotonic()
+    assert freehold.get([twice.remote(pair) for pair in pairs]) == [[10 * i, 10 * i + 1] * 2 for i in range(4)]
+    assert time.monotonic() - start < 4.01
+
+
+def test_four_seconds_on_two_cpus(sim) -> None:
+    sim(num_nodes=1, num_cpus=2)
+    freehold.get([nap.remote(0), nap.remote(0)])
+    start = time.monotonic()
+    freehold.get([nap.remote(1) for _ in range(4)])
+    assert 2 <= time.monotonic() - start < 2.01
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["asleep", "blocked"])
+def test_cancel_of_a_running_task(sim, blocked: bool) -> None:
+    sim()
+
+    @freehold.remote
+    def wait_for(refs: list[Any]) -> None:
+        try:
+            freehold.get(refs) if blocked else time.sleep(100)
+        except KeyboardInterrupt:
+            print("interrupted")
+            raise
+
+    ref = wait_for.remote([nap.remote(100)])
+    time.sleep(1)
+    freehold.cancel(ref)
+    with pytest.raises(TaskCancelledError):
+        freehold.get(ref)
+    assert time.monotonic() < 1.01
+    assert freehold.get(nap.remote(0, "others go on")) == "others go on"
+
+
+def test_a_worker_killed_in_mid_task_is_replaced(sim) -> None:
+    world = sim(num_nodes=1, num_cpus=2)
+    ref = whose.remote()
+    time.sleep(0.5)
+    (running,) = [me for me, session in world.sessions.items() if session.task]
+    world.remove(running)
+    assert freehold.get(ref) != f"{running:016x}"
+    assert 1.5 <= time.monotonic() < 1.51
+
+
+def test_the_dead_do_nothing_more(sim, capsys) -> None:
+    world = sim(num_nodes=1, num_cpus=2)
+
+    @freehold.remote(max_retries=0)
+    def stubborn() -> None:
+        for _ in range(3):
+            try:
+                time.sleep(1)
+            except BaseException:
+                print("refused to die")
+        freehold.put("from beyond")
+        print("never")
+
+    ref = stubborn.remote()
+    time.sleep(0.5)
+    world.remove(next(me for me, session in world.sessions.items() if session.task))
+    with pytest.raises(WorkerCrashedError):
+        freehold.get(ref)
+    time.sleep(5)
+    assert capsys.readouterr().out == "refused to die\n" * 3
+
+
+@pytest.mark.parametrize("leave", [lambda: exec("raise SystemExit"), lambda: os._exit(1)], ids=["exit", "_exit"])
+def test_a_task_that_exits_takes_its_worker_along(sim, leave) -> None:
+    sim()
+    with pytest.raises(WorkerCrashedError):
+        freehold.get(freehold.remote(max_retries=1)(leave).remote())
+    assert freehold.get(nap.remote(0, "others go on")) == "others go on"
+
+
+def test_nodes_come_and_go(sim) -> None:
+    sim(num_nodes=1)
+    freehold.shutdown()
+    with freehold.Cluster(backend="sim", num_nodes=1) as cluster:
+        index = cluster.add_node(num_cpus=2, fast=1)
+        assert (
+            freehold.get(nap.options(resources={"fast": 1}).remote(1, "fast")) == "fast" and len(freehold.nodes()) == 2
+        )
+        cluster.remove_node(index)
+        assert len(freehold.nodes()) == 1
+
+
+def test_a_deadlock_is_an_error_that_says_who_waits(sim) -> None:
+    sim()
+
+    @freehold.remote
+    def hang() -> None:
+        threading.Event().wait()
+
+    @freehold.remote
+    def wait_for(refs: list[Any]) -> None:
+        freehold.get(refs)
+
+    ref = wait_for.remote([hang.remote()])
+    with pytest.raises(
+        DeadlockError, match=r"the program on n0w1 waits for n0w1.\d+; .*wait_for on n0w\d waits for n0w1"
+    ):
+        freehold.get(ref)
+    assert freehold.get(nap.remote(0, "others go on")) == "others go on"
+
+
+def test_an_interrupt_is_for_the_program(sim) -> None:
+    sim()
+
+    @freehold.remote
+    def disturb() -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "undisturbed"
+
+    ref = disturb.remote()
+    with pytest.raises(KeyboardInterrupt):
+        freehold.get(ref)
+    assert freehold.get(ref) == "undisturbed"
+
+
+def test_shutdown_ends_tasks_that_sleep_or_wait(sim, capsys) -> None:
+    sim(num_nodes=1, num_cpus=3)
+
+    @freehold.remote
+    def sleeper() -> None:
+        try:
+            time.sleep(1000)
+        finally:
+            print("over")
+
+    @freehold.remote
+    def waiter(refs: list[Any]) -> None:
+        freehold.get(refs)
+
+    waiter.remote([sleeper.remote()])
+    time.sleep(1)
+    waiter.remote([])  # has not begun
+    freehold.shutdown()
+    assert capsys.readouterr().out == "over\n"
+    assert not freehold.is_initialized()
+
+
+def test_a_task_that_shuts_down_leaves_alone(sim) -> None:
+    sim()
+    with pytest.raises(WorkerCrashedError):
+        freehold.get(freehold.remote(max_retries=0)(lambda: freehold.shutdown()).remote())
+    assert freehold.get(nap.remote(0, "others go on")) == "others go on"
