@@ -6,7 +6,7 @@ goal := $(or $(firstword $(MAKECMDGOALS)),help)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tour test test-quick lint clean
+.PHONY: help tour test test-quick lint figures clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,12 @@ lint: .venv/ready-to-develop ## check style, format and types
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
+
+figures: .venv/ready-to-develop ## draw the pictures of the manual, and measure the figure of the README again
+	@echo "freehold: drawing the pictures, and measuring the latency of get"
+	@$(python) docs/notebooks.py
+	@$(python) docs/pictures.py
+	@$(python) docs/latency.py
 
 clean: ## remove the environment and everything else that is made
 	@echo "freehold: removing .venv, builds and caches"

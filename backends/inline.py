@@ -65,6 +65,7 @@ class Inline(World):
 
     def block(self, driver: Hosted, request: int) -> Failure | None:
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
+        self.ran = False  # what falls due by this call's own deadline did not fall due while a task ran
         while request not in driver.settled:
             if not self.turn():
                 awaited = driver.awaited(request)

@@ -222,14 +222,9 @@ TABLE.ignore(UNHELD, LINGERING, event=RefDropped, why="user code held none")
 
 
 @TABLE.on(*HELD, event=ArgumentDone, to=FALL)
-def put_down(r: Ownership, e: ArgumentDone, here: Here) -> tuple[Ownership | None, Out]:
-    """A task is over, and its report has been merged."""
-    return let_go(replace(r, arguments=r.arguments - 1), here)
-
-
 @TABLE.on(*HELD, event=ArgumentInlined, to=FALL)
-def inline(r: Ownership, e: ArgumentInlined, here: Here) -> tuple[Ownership | None, Out]:
-    """The task carries the value, so it need not carry the reference."""
+def put_down(r: Ownership, e: ArgumentDone | ArgumentInlined, here: Here) -> tuple[Ownership | None, Out]:
+    """A task is over, and its report has been merged; or it carries the value, and need not carry the reference."""
     return let_go(replace(r, arguments=r.arguments - 1), here)
 
 
@@ -341,7 +336,10 @@ def answer_at_once(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership
     return r, (Send(owner_of(r.object), ReleaseReply(r.object, e.attempt, here.me)),)
 
 
-@TABLE.on(BORROWED, REGISTERED, INTRODUCING, LINGERING, event=ReleaseQuery, to=(REGISTERED, UNHELD))
+ASKED = {BORROWED: (REGISTERED,), INTRODUCING: (REGISTERED, UNHELD), LINGERING: (UNHELD,)}
+
+
+@TABLE.on(BORROWED, REGISTERED, INTRODUCING, LINGERING, event=ReleaseQuery, to=ASKED)
 def register(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership | None, Out]:
     """The owner knows of us.  What was pinned to keep the object alive until now may go."""
     uncovered = tuple([Unpinned(cover) for cover in r.covers])
@@ -395,7 +393,10 @@ def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | No
 TABLE.ignore(UNHELD, ORPHANED, event=HolderDied, why="it is nobody's borrower here")
 
 
-@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=(ORPHANED, UNHELD))
+BEREAVED = {BORROWED: (ORPHANED,), INTRODUCING: (ORPHANED, UNHELD), REGISTERED: (ORPHANED,), LINGERING: (UNHELD,)}
+
+
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=BEREAVED)
 def share_fate(r: Ownership, e: OwnerDied, here: Here) -> tuple[Ownership | None, Out]:
     """Without its owner a reference means nothing; it is kept only for user code to drop."""
     uncovered = tuple([Unpinned(cover) for cover in r.covers])

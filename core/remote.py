@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from freehold.core import cluster, serde
+from freehold.core.errors import SessionError
 from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
 
@@ -70,24 +71,54 @@ def updated(options: TaskOptions, changes: dict[str, Any]) -> TaskOptions:
     return msgspec.structs.replace(options, **changes).check()
 
 
+class Exported:
+    """A function as an object of the current session: put once, by whoever defined or received it."""
+
+    def __init__(self, function: Callable[..., Any] | None, name: str, ref: ObjectRef[Any] | None = None) -> None:
+        self.function = function  # None where it has only been received
+        self.name = name
+        self.ref = ref
+        self.busy = False  # it is being pickled: inside, it means itself
+
+    def put(self, session: Session) -> ObjectRef[Any]:
+        """Return the object that is the function in this session."""
+        ref = self.ref
+        if ref is not None and ref._session is session and not session.closed:
+            return ref
+        if self.function is None:
+            raise SessionError(f"the cluster of the remote function {self.name} was shut down")
+        self.busy = True
+        try:
+            self.ref = ref = session.put_payload(serde.serialize_function(self.function))
+        finally:
+            self.busy = False
+        return ref
+
+    def usable(self) -> bool:
+        """Tell whether the reference can travel in place of the function."""
+        return self.ref is not None and not self.busy and not self.ref._session.closed
+
+
 class RemoteFunction:
     """A function whose calls are tasks.  ``f.remote(...)`` submits one; ``f.options(...)`` changes how."""
 
-    def __init__(self, function: Callable[..., Any], options: TaskOptions) -> None:
-        self._function = function
+    def __init__(
+        self, function: Callable[..., Any] | None, options: TaskOptions, exported: Exported | None = None
+    ) -> None:
         self._options = options
         self._shape = options.shape()
-        self._name = options.name or getattr(function, "__qualname__", repr(function))
-        self._exported: ObjectRef[Any] | None = None  # the function as an object of the current session
-        self._exporting = False
-        functools.update_wrapper(self, function)
+        name = getattr(function, "__qualname__", repr(function)) if exported is None else exported.name
+        self._exported = exported or Exported(function, name)
+        self._name = options.name or name
+        if function is not None:
+            functools.update_wrapper(self, function)
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a task; return a reference to its value, a list of them, or None, as ``num_returns`` says."""
         session = cluster.engine()
         options = self._options
         refs = session.submit(
-            self._export(session), self._name, args, kwargs, options.num_returns, self._shape, options.max_retries
+            self._exported.put(session), self._name, args, kwargs, options.num_returns, self._shape, options.max_retries
         )
         if options.num_returns == 1:
             return refs[0]
@@ -95,27 +126,13 @@ class RemoteFunction:
 
     def options(self, **changes: Any) -> RemoteFunction:
         """Return the same remote function with other options; the function itself is not sent again."""
-        other = RemoteFunction(self._function, updated(self._options, changes))
-        other._exported = self._exported
-        return other
-
-    def _export(self, session: Session) -> ObjectRef[Any]:
-        """Return the function as an object: put once in each session, by whoever defined or received it."""
-        ref = self._exported
-        if ref is None or ref._session is not session or session.closed:
-            self._exporting = True
-            try:
-                ref = session.put_payload(serde.serialize_function(self._function))
-            finally:
-                self._exporting = False
-            self._exported = ref
-        return ref
+        return RemoteFunction(self._exported.function, updated(self._options, changes), self._exported)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        ref = self._exported
-        if ref is None or self._exporting or ref._session.closed:
-            return RemoteFunction, (self._function, self._options)
-        return arrived, (ref, self._options, self._name)
+        exported = self._exported
+        if exported.usable():
+            return arrived, (exported.ref, self._options, exported.name)
+        return RemoteFunction, (exported.function, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self._name} is a remote function: call {self._name}.remote(...), which returns a reference")
@@ -126,11 +143,4 @@ class RemoteFunction:
 
 def arrived(ref: ObjectRef[Any], options: TaskOptions, name: str) -> RemoteFunction:
     """Rebuild a remote function in a process that received it: its body stays where it was put."""
-
-    def body(*args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{name} is a remote function: call {name}.remote(...)")
-
-    body.__qualname__ = body.__name__ = name
-    function = RemoteFunction(body, options)
-    function._exported = ref
-    return function
+    return RemoteFunction(None, options, Exported(None, name, ref))

@@ -171,7 +171,7 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
                 continue
             inlined += outcome.nbytes
         outcomes.append(outcome)
-    held = inside(e.outcomes)
+    held = tuple([ref for ref in inside(e.outcomes) if ref not in r.query.lent])  # those are pinned already
     pins = tuple([Pinned(ref) for ref in held])
     over: Out = (DeskResumed(r.task), TurnOver(r.task)) if r.blocked else (TurnOver(r.task),)
     r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)

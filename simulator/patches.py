@@ -13,6 +13,7 @@ import functools
 import gc
 import operator
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -33,7 +35,7 @@ REFUSED = (
     (threading.Thread, "start", "threads cannot run in simulated time: use tasks, that is .remote(...)"),
     (socket.socket, "__init__", "sockets do not reach into simulated time: use object references"),
     (subprocess.Popen, "__init__", "processes cannot run in simulated time: use tasks, that is .remote(...)"),
-    (os, "fork", "processes cannot run in simulated time: use tasks, that is .remote(...)"),
+    (BaseProcess, "start", "processes cannot run in simulated time: use tasks, that is .remote(...)"),
     (os, "system", "processes cannot run in simulated time: use tasks, that is .remote(...)"),
 )
 
@@ -58,7 +60,9 @@ class Patches:
             if hasattr(owner, name):
                 self.replace(owner, name, self.refusal(getattr(owner, name), why))
         self.replace(threading, "_allocate_lock", self.chosen(threading._allocate_lock, self.lock))  # type: ignore[attr-defined]
-        self.replace(os, "_exit", self.chosen(os._exit, self.exit))
+        self.replace(os, "_exit", self.chosen(os._exit, functools.partial(self.exit, os._exit)))
+        if hasattr(os, "fork"):
+            self.replace(os, "fork", self.chosen(os.fork, functools.partial(self.fork, os.fork)))
         for module in (asyncio, asyncio.events):
             self.replace(module, "new_event_loop", self.chosen(module.new_event_loop, self.loop))
         if gc.isenabled():
@@ -120,7 +124,8 @@ class Patches:
             virtual = self.virtual[id(real)] = self.chosen(real, function)
             self.real[id(virtual)] = real
             self.replace(time, name, virtual)
-        self.adopt(vars(sys.modules["__main__"]))
+        for module in (sys.modules["__main__"], threading, queue):
+            self.adopt(vars(module))
         copyreg.dispatch_table[BuiltinFunctionType] = self.reduce_builtin
         self.undo.append(functools.partial(copyreg.dispatch_table.pop, BuiltinFunctionType, None))
 
@@ -150,13 +155,20 @@ class Patches:
 
     # ------------------------------------------------------------------ the rest
 
-    def exit(self, code: int) -> None:
+    def exit(self, real: Callable[[int], None], code: int) -> None:
         """End the process of the caller without a word: a task's worker, or really the program."""
         strand = self.strands.running
         if strand is None or strand is self.strands.program:
-            os._exit.__wrapped__(code)  # type: ignore[attr-defined]
+            real(code)
         else:
             strand.session.host.close()
+
+    def fork(self, real: Callable[[], int]) -> int:
+        """Fork; the child is no part of the simulation."""
+        child = real()
+        if not child:
+            self.strands.running = None
+        return child
 
     def lock(self) -> VirtualLock:
         """Return the lock on which a ``threading.Condition`` waits, and so futures, events and queues."""
@@ -202,3 +214,8 @@ class VirtualLock:
     def release(self) -> None:
         """Give the lock back."""
         self.taken = False
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

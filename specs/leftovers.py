@@ -15,7 +15,7 @@ from typing import Any
 from freehold.core.hosted import Hosted
 from freehold.core.ids import object_name, party_name
 from freehold.core.node import Node
-from freehold.core.remote import RemoteFunction
+from freehold.core.remote import Exported
 from freehold.core.session import Session
 from freehold.core.worker import Worker
 
@@ -29,9 +29,9 @@ def settled(session: Session, seconds: float = 10.0) -> tuple[list[str], float]:
         session: the program's.
         seconds: real time to wait at most.
     """
-    gc.collect()
     start = time.monotonic()
     while True:
+        gc.collect()  # each time: another thread may have held a part of a cycle
         nudge(session)
         found = leftovers(session)
         waited = time.monotonic() - start
@@ -41,11 +41,18 @@ def settled(session: Session, seconds: float = 10.0) -> tuple[list[str], float]:
 
 
 def nudge(session: Session) -> None:
-    """Let a cluster that only moves while its program waits deliver what is on its way."""
+    """Let a cluster that only moves while its program waits deliver what is on its way.
+
+    References that died in a cycle are told of at their process's next call; here all processes make one.
+    """
     session.host.tell()
-    turn: Callable[[], bool] | None = getattr(getattr(session.host, "world", None), "turn", None)
-    while turn is not None and turn():
-        pass
+    if isinstance(session.host, Hosted):
+        world = session.host.world
+        for driver in list(world.drivers.values()):
+            driver.tell()
+        turn: Callable[[], bool] | None = getattr(world, "turn", None)
+        while turn is not None and turn():
+            pass
 
 
 def leftovers(session: Session) -> list[str]:
@@ -72,7 +79,7 @@ def functions(sessions: list[Session], thorough: bool) -> set[int]:
     found: set[int] = set()
     queue = [name for s in sessions for name in s.functions]
     if thorough:
-        exported = [thing._exported for thing in gc.get_objects() if type(thing) is RemoteFunction]
+        exported = [thing.ref for thing in gc.get_objects() if type(thing) is Exported]
         queue += [ref._id for ref in exported if ref is not None and not ref._session.closed]
     while queue:
         name = queue.pop()

@@ -46,7 +46,7 @@ class Walk(Users):
             chunk_bytes=LARGE * 2 // 5,
             chunks_in_flight=2,
             queue_max=3,
-            workers_max=12,
+            workers_max=self.random.choice((1, 2, 3, 12)),
         )
         super().__init__(policy, 3 * LARGE if tight else 1000 * LARGE)
         for index in range(self.random.choice((1, 2, 3))):

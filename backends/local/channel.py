@@ -71,9 +71,9 @@ class Channel:
         return self._sock.fileno()
 
     def close(self) -> None:
-        """Close the socket, and descriptors that nobody asked for."""
+        """Close the socket, and descriptors that nobody asked for, or that were still to be sent."""
         self._sock.close()
-        for fd in self.fds:
+        for fd in (*self.fds, *[fd for _, fds in self._out for fd in fds]):
             os.close(fd)
         self.fds.clear()
         self._out.clear()

@@ -12,6 +12,8 @@ import os
 import select
 import socket
 import time
+import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +38,7 @@ PIECE_STEPS = 128  # of a ring, in one frame
 WISHES_MAX = 40  # of one step
 DETAIL_MAX = 2000  # characters
 HOLD_MAX = 32  # messages that wait for a peer's answer before they are sent all the same
+CANCELLED_MAX = 1000  # timers that have been cancelled and are not due yet
 NEVER = 3600.0
 log = logging.getLogger("freehold")
 
@@ -64,6 +67,7 @@ class LocalDriver(Driver):
         self.ring = Ring()
         party.watch = self.ring.record
         self.journal = Journal.open(setup.record, party) if setup.record else None
+        LIVING.add(self)
 
     # ------------------------------------------------------------------ events
 
@@ -83,8 +87,17 @@ class LocalDriver(Driver):
                     self.record(event, cause)
                 else:
                     super().drive(event, cause)
+        except Exception as error:
+            self.inbox.clear()
+            self.crashed(error)
+            raise
         finally:
             self.driving = False
+
+    def crashed(self, error: Exception) -> None:
+        """The party can no longer be trusted: a bug in freehold."""
+        traceback.print_exception(error)
+        os._exit(1)
 
     def record(self, event: Event, cause: int) -> None:
         """Do the same, and write down what the party was told and what it asked for."""
@@ -149,7 +162,7 @@ class LocalDriver(Driver):
             put(channel)
             self.dirty[channel.fileno()] = channel
         elif target in self.lost:
-            self.drive(PeerLost(target))
+            self.peer_lost(target)
         elif target in self.held:
             self.held[target].append(put)
         else:
@@ -249,7 +262,8 @@ class LocalDriver(Driver):
         raise LinkError(f"{type(word).__name__} is not for this process")
 
     def tick(self) -> float:
-        """Fire timers that are due; return the seconds until the next."""
+        """Notice what has died, and fire timers that are due; return the seconds until the next."""
+        self.drain()
         while self.due:
             when, timer = self.due[0]
             if timer not in self.timers:
@@ -278,6 +292,9 @@ class LocalDriver(Driver):
         heapq.heappush(self.due, entry)
         if self.due[0] is entry:
             self.pump.remind()
+        if len(self.due) > 2 * len(self.timers) + CANCELLED_MAX:
+            self.due = [entry for entry in self.due if entry[1] in self.timers]
+            heapq.heapify(self.due)
 
     def cancel_timer(self, step: int, effect: CancelTimer) -> None:
         self.timers.pop(effect.timer, None)
@@ -298,13 +315,37 @@ class LocalDriver(Driver):
     # ------------------------------------------------------------------ the end
 
     def close_links(self) -> None:
-        """Close every link and what belongs to the pump."""
-        for channel in list(self.channels.values()):
-            channel.close()
-        self.channels.clear()
-        self.links.clear()
+        """Close every link, and end the journal."""
+        self.close_channels()
         if self.journal is not None:
             self.journal.close()
+
+    def close_channels(self) -> None:
+        """Close every link; what is still to be sent is lost."""
+        for channel in list(self.channels.values()):
+            channel.close()
+        for mapping in (self.channels, self.links, self.held, self.dirty, self.timers):
+            mapping.clear()
+
+    def forked(self) -> None:
+        """This is a child of the driver's process, forked by user code: it has no part in the cluster."""
+        self.close_channels()
+        self.pump.abandon()
+        if self.journal is not None:
+            self.journal.abandon()
+
+
+LIVING: weakref.WeakSet[LocalDriver] = weakref.WeakSet()  # drivers of this process: one, or none
+
+
+def after_fork() -> None:
+    """Let go, in a forked child, of all that belongs to its parent: else a link would seem to live on in it."""
+    for driver in list(LIVING):
+        driver.forked()
+    LIVING.clear()
+
+
+os.register_at_fork(after_in_child=after_fork)
 
 
 def short(step: Step) -> Step:

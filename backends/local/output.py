@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from freehold.backends.local import wire
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
     from freehold.backends.local.worker import WorkerDriver
 
 
+PIECE_CHARACTERS = 2**18  # of what is printed at once, in one frame
+LINE_CHARACTERS_MAX = 2**20  # a longer line is cut
+
+
 class TaskOutput(io.TextIOBase):
-    """A worker's ``sys.stdout`` or ``sys.stderr``."""
+    """A worker's ``sys.stdout`` or ``sys.stderr``.  Any thread may print, a finalizer too: it takes no lock of ours."""
 
     def __init__(self, driver: WorkerDriver, stream: int) -> None:
         self._driver = driver
         self._stream = stream
         self._line = ""
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
 
     encoding = "utf-8"
 
@@ -37,9 +44,18 @@ class TaskOutput(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Send the whole lines in the text, keep the rest."""
-        *lines, self._line = (self._line + text).split("\n")
-        if lines:
-            self._send("\n".join(lines) + "\n")
+        if not self._driver.setup.log_to_driver:
+            return len(text)
+        if os.getpid() != self._pid:  # a child that a task has forked: it has no link to the program
+            os.write(self._stream, text.encode("utf-8", "backslashreplace"))
+            return len(text)
+        with self._lock:
+            whole, end, rest = text.rpartition("\n")
+            if not end and len(self._line) + len(text) < LINE_CHARACTERS_MAX:
+                self._line += text
+            else:
+                line, self._line = self._line, rest
+                self._send(line + whole + "\n")
         return len(text)
 
     def flush(self) -> None:
@@ -48,19 +64,17 @@ class TaskOutput(io.TextIOBase):
     def end_line(self) -> None:
         """Send what is left."""
         if self._line:
-            line, self._line = self._line, ""
-            self._send(line + "\n")
+            self.write("\n")
 
     def _send(self, text: str) -> None:
+        text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot travel
         driver = self._driver
-        if not driver.setup.log_to_driver:
-            return
-        word = wire.Output(driver.party.me, os.getpid(), driver.session.task_name, self._stream, text[: 2**20])
-        driver.pump.enter()
-        try:
-            driver.to(driver.setup.program, lambda channel: channel.say(word))
-        finally:
-            driver.pump.leave()
+        me, name = driver.party.me, driver.session.task_name
+        for start in range(0, len(text), PIECE_CHARACTERS):
+            piece = text[start : start + PIECE_CHARACTERS]
+            driver.printed.append(wire.Output(me, self._pid, name, self._stream, piece))
+        driver.pump.remind()
+        driver.pump.notify()
 
 
 def capture(driver: WorkerDriver) -> None:

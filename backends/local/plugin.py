@@ -8,15 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
-from freehold.backends.local.pump import default_sigint
+from freehold.backends.local.pump import plain_interrupts
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
+from freehold.core.events import Event
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
 from freehold.core.session import Session
@@ -26,6 +29,30 @@ from freehold.core.worker import Worker
 
 PROGRAM = worker_id(HEAD, 1)
 END_SECONDS_MAX = 10.0
+JOIN_SECONDS = 1.0
+
+
+class Interrupts:
+    """Ctrl-C while a cluster is being started: noted, so that what has been started can be ended first."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.stir: Callable[[], None] = lambda: None  # wakes who waits for the nodes
+        self.before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread() and plain_interrupts():
+            self.before = signal.signal(signal.SIGINT, self.note)
+        return self
+
+    def note(self, *_: object) -> None:
+        """Handle SIGINT."""
+        self.came = True
+        self.stir()
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ProgramDriver(WorkerDriver):
@@ -35,9 +62,11 @@ class ProgramDriver(WorkerDriver):
         super().__init__(Worker(PROGRAM, setup.policy), setup, arena, node)
         self.launcher = launcher
         self.lifeline: Channel | None = None  # to the launcher: its end is the end of the cluster
-        self.sigint: Any = None  # the handler that was there before ours
         self.nodes_started = 0
         self.background: Any = None
+        self.ending = threading.RLock()  # of who ends the cluster
+        self.ended = False
+        self.lines: dict[tuple[int, int], str] = {}  # (worker, stream) -> the beginning of a long line
 
     def begin(self, lifeline: Channel) -> None:
         """Join the cluster, as the worker that has no tasks to run."""
@@ -48,9 +77,7 @@ class ProgramDriver(WorkerDriver):
         finally:
             self.pump.leave()
         self.background = self.pump.start_background()
-        if default_sigint():
-            with contextlib.suppress(ValueError):  # not in the main thread: Ctrl-C is somebody else's
-                self.sigint = signal.signal(signal.SIGINT, self.pump.interrupt)
+        self.pump.takes_interrupts = True
 
     def start_node(self, capacity: int, resources: dict[str, float], workers: int) -> int:
         """Start one more node; return its name."""
@@ -89,44 +116,102 @@ class ProgramDriver(WorkerDriver):
             send_all(self.lifeline)
         self.pump.wait(lambda: all(other != node for other, _ in self.party.nodes) or self.broken is not None)
 
-    def wait_for_nodes(self, count: int) -> None:
+    def wait_for_nodes(self, count: int, interrupts: Interrupts) -> None:
         """Wait until so many nodes live."""
-        self.pump.wait(lambda: len(self.party.nodes) >= count or self.broken is not None)
+        interrupts.stir = self.pump.ring
+        self.pump.wait(lambda: len(self.party.nodes) >= count or self.broken is not None or interrupts.came)
+        if interrupts.came:
+            raise KeyboardInterrupt
         if self.broken is not None:
             raise RuntimeError("the cluster ended while it was being started")
 
-    def node_lost(self) -> None:
-        self.broken = Failure("node_died", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it")
-        self.session.closed = True
-        for callback in self.callbacks.values():
-            self.pump.calls.append(lambda callback=callback: callback(self.broken))  # type: ignore[misc]
-        self.callbacks.clear()
-        self.pump.notify()
-
     def show(self, word: wire.Output) -> None:
-        stream = sys.stdout if word.stream == 1 else sys.stderr
+        text = self.lines.pop((word.worker, word.stream), "") + word.text
+        if not text.endswith("\n"):
+            self.lines[word.worker, word.stream] = text
+            return
         prefix = f"({word.name or 'worker'} pid={word.pid}, node={node_index(word.worker)}) "
-        stream.write("".join(f"{prefix}{line}\n" for line in word.text.splitlines()))
-        stream.flush()
+        stream = sys.stdout if word.stream == 1 else sys.stderr
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed, or there is none
+            stream.write("".join(f"{prefix}{line}\n" for line in text.removesuffix("\n").split("\n")))
+            stream.flush()
+
+    # ------------------------------------------------------------------ the end
+
+    def drive(self, event: Event, cause: int = 0) -> None:
+        if self.broken is None:
+            super().drive(event, cause)
+
+    def node_lost(self) -> None:
+        self.lost_for(Failure("node_died", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it"))
+
+    def crashed(self, error: Exception) -> None:
+        self.lost_for(Failure("system", 0, PROGRAM, f"the cluster ended, since freehold has a bug: {error!r}"))
+
+    def lost_for(self, failure: Failure) -> None:
+        """The cluster is lost: who waits hears why, and another thread clears up.  Called with the lock held."""
+        if self.broken is None:
+            self.broken = failure
+            self.session.closed = True
+            self.pump.notify()
+            with contextlib.suppress(RuntimeError):  # the interpreter ends, and all with it
+                threading.Thread(target=self.close, name="freehold-end").start()
 
     def close(self) -> None:
         """End the cluster: every process, also those in the middle of a task, and every descriptor."""
-        if self.sigint is not None and signal.getsignal(signal.SIGINT) == self.pump.interrupt:
-            signal.signal(signal.SIGINT, self.sigint)
-        self.pump.enter()
+        if not self.ending.acquire(blocking=threading.current_thread() is not self.background):
+            return  # a user's callback ends what somebody is ending
+        self.pump.defer_interrupts()
         try:
-            self.broken = self.broken or Failure("session", 0, 0, "the cluster was shut down")
-            self.pump.close()
+            if not self.ended:
+                self.ended = True
+                self.broken = self.broken or Failure("session", 0, 0, "the cluster was shut down")
+                self.end()
         finally:
-            self.pump.lock.release()
+            self.ending.release()
+            self.pump.raise_interrupts()
+
+    def end(self) -> None:
+        """End everything, whatever may go wrong with a part of it."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.arena.close)  # comes last
+            stack.callback(self.call_all)
+            stack.callback(end_process, self.launcher)
+            stack.callback(self.join_background)
+            if self.lifeline is not None:
+                stack.callback(self.lifeline.close)
+            stack.callback(self.close_pump)  # comes first
+
+    def close_pump(self) -> None:
+        """Let every thread go, and close the links."""
+        amid = self.pump.mine()  # a signal handler may end the cluster in the middle of anything
+        if not amid:
+            self.pump.enter()
+        try:
+            self.pump.close()
+            self.close_links()
+        finally:
+            if not amid:
+                self.pump.leave()
+
+    def call_all(self) -> None:
+        """Tell futures that nothing will come of them."""
+        assert self.broken is not None
+        while self.callbacks:
+            self.callbacks.popitem()[1](self.broken)
+
+    def join_background(self) -> None:
+        """Wait for the background thread, unless it runs a user's callback that takes long, or is this one."""
+        if self.background is not None and self.background is not threading.current_thread():
+            self.background.join(JOIN_SECONDS)
+
+    def forked(self) -> None:
+        super().forked()
+        self.ended = True
+        self.launcher.returncode = 0  # it is the parent's to wait for
         if self.lifeline is not None:
             self.lifeline.close()
-        end_process(self.launcher)
-        if self.background is not None:
-            self.background.join()
-        self.close_links()
-        self.pump.release()
-        self.arena.close()
+        self.pump.restore_interrupts()
 
 
 def end_process(launcher: subprocess.Popen[bytes]) -> None:
@@ -223,33 +308,34 @@ def freehold_start(options: Options) -> Session:
         compile_tables(checked=True)
     capacity = options.object_store_memory or default_capacity(options.num_nodes)
     cpus = options.num_cpus or max(1.0, len(os.sched_getaffinity(0)) // options.num_nodes)
-    arena = Arena.create(capacity)
-    launcher, lifeline = start_launcher(setup)
-    try:
-        return join(options, setup, arena, launcher, lifeline, cpus)
-    except BaseException:
-        lifeline.close()
-        end_process(launcher)
-        arena.close()
-        raise
+    with Interrupts() as interrupts, contextlib.ExitStack() as undo:
+        arena = Arena.create(capacity)
+        undo.callback(arena.close)
+        launcher, lifeline = start_launcher(setup)
+        undo.callback(end_process, launcher)
+        undo.callback(lifeline.close)
+        driver = first_node(options, setup, arena, launcher, lifeline, cpus)
+        undo.pop_all()  # from here on it is the driver that ends all
+        try:
+            for _ in range(options.num_nodes - 1):
+                driver.start_node(arena.capacity, {"CPU": cpus, **options.resources}, max(1, int(cpus)))
+            driver.wait_for_nodes(options.num_nodes, interrupts)
+        except BaseException:
+            driver.session.close()
+            raise
+    return driver.session
 
 
-def join(options: Options, setup: wire.Setup, arena: Arena, launcher: Any, lifeline: Channel, cpus: float) -> Session:
-    """Start the nodes and wait until they have joined."""
-    resources = {"CPU": cpus, **options.resources}
-    workers = max(1, int(cpus))
+def first_node(
+    options: Options, setup: wire.Setup, arena: Arena, launcher: Any, lifeline: Channel, cpus: float
+) -> ProgramDriver:
+    """Start the head node and join it."""
     head, ours = socket.socketpair()
-    shape = tuple(sorted({"node:0": 1.0, **resources}.items()))
-    lifeline.say(wire.StartNode(HEAD, arena.capacity, shape, workers), head.detach(), os.dup(arena.fileno()))
+    shape = tuple(sorted({"node:0": 1.0, "CPU": cpus, **options.resources}.items()))
+    word = wire.StartNode(HEAD, arena.capacity, shape, max(1, int(cpus)))
+    lifeline.say(word, head.detach(), os.dup(arena.fileno()))
     send_all(lifeline)
     driver = ProgramDriver(setup, arena, Channel(ours, HEAD, carries_fds=True), launcher)
     driver.nodes_started = 1
     driver.begin(lifeline)
-    try:
-        for _ in range(options.num_nodes - 1):
-            driver.start_node(arena.capacity, resources, workers)
-        driver.wait_for_nodes(options.num_nodes)
-    except BaseException:
-        driver.session.close()
-        raise
-    return driver.session
+    return driver

@@ -11,11 +11,13 @@ into ``work``.  Ctrl-C never lands inside: it is noted, and raised when the lock
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import threading
 import time
+from _signal import getsignal  # type: ignore[import-not-found]  # 40 ns; that of signal makes an Enum, in 1 us
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -45,13 +47,17 @@ class Pump:
         self.flush, self.serve, self.tick = flush, serve, tick
         self.epoll = select.epoll()
         self.lock = threading.Lock()
+        self._owner = 0  # the thread that has the lock
         self.work: deque[Callable[[], None]] = deque()  # copies and the like, to be done outside the lock
         self.calls: deque[Callable[[], None]] = deque()  # users' callbacks: neither under the lock nor in a wait
         self.closed = False
+        self.takes_interrupts = False  # Ctrl-C is ours whenever Python's own handler would have it
+        self._inside = 0  # threads that may be using the descriptors; the last to leave a closed pump gives them back
         self._turns = 0  # counts turns of leaders: the background thread stays away while it moves
         self._main = threading.main_thread().ident
         self._depth = 0  # how deep the main thread is in the pump: an interrupt is noted there, and raised later
         self._interrupted = False
+        self._handler = self.interrupt  # one object, to be recognized
         self._handover = Handover()
         self._leader = 0
         self._followers: dict[int, tuple[Ready, Any]] = {}  # thread -> what it waits for, the lock it sleeps on
@@ -63,21 +69,42 @@ class Pump:
 
     def enter(self) -> None:
         """Take the lock."""
-        if threading.get_ident() == self._main:
+        me = threading.get_ident()
+        if self._owner == me:
+            raise RuntimeError("freehold was called by a finalizer, or a signal handler, amid its own work")
+        if me == self._main:
             self._depth += 1
+            if self.takes_interrupts and getsignal(signal.SIGINT) is not self._handler and plain_interrupts():
+                signal.signal(signal.SIGINT, self._handler)  # notebooks put Python's own back before every cell
         self.lock.acquire()
+        self._owner = me
+
+    def _take(self) -> None:
+        self.lock.acquire()
+        self._owner = threading.get_ident()
+
+    def _free(self) -> None:
+        self._owner = 0
+        self.lock.release()
+
+    def mine(self) -> bool:
+        """Tell whether this thread has the lock: it is in a finalizer or a signal handler."""
+        return self._owner == threading.get_ident()
 
     def leave(self) -> None:
-        """Release the lock, raise an interrupt that came meanwhile, and do what was left for outside."""
-        self.lock.release()
-        if threading.get_ident() == self._main:
+        """Release the lock, do what was left for outside, and raise an interrupt that came meanwhile."""
+        self._free()
+        if threading.get_ident() != self._main:
+            self._run(self.work)
+        else:
+            if self._depth == 1:
+                self._run(self.work)  # an interrupt is still noted only: half a copy is worse than none
             self._depth -= 1
             if self._depth:
                 return
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-        self._run(self.work)
         self._run(self.calls)
 
     @staticmethod
@@ -102,9 +129,29 @@ class Pump:
         if self._main in self._followers:
             self._wake(self._main)
 
+    def defer_interrupts(self) -> None:
+        """Have Ctrl-C noted only, while the main thread does what must come to its end."""
+        if threading.get_ident() == self._main:
+            self._depth += 1
+
+    def raise_interrupts(self) -> None:
+        """Leave Ctrl-C to Python again, and raise one that has been noted."""
+        if threading.get_ident() == self._main:
+            self._depth -= 1
+            self.restore_interrupts()
+            if self._interrupted and not self._depth:
+                self._interrupted = False
+                raise KeyboardInterrupt
+
+    def restore_interrupts(self) -> None:
+        """Leave Ctrl-C to Python again; called in the main thread."""
+        if getsignal(signal.SIGINT) is self._handler:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def ring(self) -> None:
         """Wake whoever is in the kernel for this process's I/O."""
-        os.eventfd_write(self._bell, 1)
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)
 
     def notify(self) -> None:
         """Something that a thread may wait for has happened: if another leads, it must look."""
@@ -130,6 +177,7 @@ class Pump:
             if ready():
                 return
             until = time.monotonic() + seconds
+            self._inside += 1
             self._step(ThreadCame(me))
             try:
                 while not (ready() or self.closed or (self._interrupted and me == self._main)):
@@ -142,6 +190,8 @@ class Pump:
                         self._follow(me, ready, left)
             finally:
                 self._step(ThreadLeft(me))
+                self._inside -= 1
+                self._release()
         finally:
             self.leave()
 
@@ -153,13 +203,13 @@ class Pump:
         self._turns += 1
         if ready():  # a timer, or a link that broke, may have been what was waited for
             return
-        self.lock.release()
+        self._free()
         try:
             if self._run(self.work):
                 seconds = 0.0
             events = self._poll(seconds)
         finally:
-            self.lock.acquire()
+            self._take()
         for fd, mask in events:
             if fd == self._bell:
                 self._hush()
@@ -191,11 +241,11 @@ class Pump:
         bed = threading.Lock()
         bed.acquire()
         self._followers[me] = (ready, bed)
-        self.lock.release()
+        self._free()
         try:
             bed.acquire(timeout=seconds)
         finally:
-            self.lock.acquire()
+            self._take()
             self._followers.pop(me, None)
 
     def _serve_followers(self) -> None:
@@ -214,8 +264,9 @@ class Pump:
 
     def _wake(self, thread: int) -> None:
         sleeper = self._followers.get(thread)
-        if sleeper is not None and sleeper[1].locked():
-            sleeper[1].release()
+        if sleeper is not None:
+            with contextlib.suppress(RuntimeError):  # it has been woken already
+                sleeper[1].release()
 
     # ------------------------------------------------------------------ while nobody waits
 
@@ -239,8 +290,8 @@ class Pump:
                 seconds = self._turn_if_free()
             finally:
                 turns = self._turns
+                self._asleep = True
                 self.leave()
-            self._asleep = True
             ready = poller.poll(min(seconds, LOOK_SECONDS) * 1000)
             self._asleep = False
             if ready and self._leader:
@@ -248,11 +299,18 @@ class Pump:
 
     def _turn_if_free(self) -> float:
         """Do all there is to do, unless another thread leads; return the seconds until the next timer."""
-        while not (self._leader or self.closed):
-            self.turn(seconds=0.0)
-            if not self.epoll.poll(0):
-                break
+        self._inside += 1
+        try:
+            while not (self._leader or self.closed):
+                self.turn(seconds=0.0)
+                if self.closed or not self.epoll.poll(0):
+                    break
+        finally:
+            self._inside -= 1
+            self._release()
         return self.tick() if not self.closed else 0.0
+
+    # ------------------------------------------------------------------ the end
 
     def close(self) -> None:
         """Let everybody go; called with the lock held."""
@@ -260,13 +318,28 @@ class Pump:
         self.ring()
         for thread in list(self._followers):
             self._wake(thread)
+        self._release()
 
-    def release(self) -> None:
-        """Give the pump's own descriptors back, when no thread uses them any more."""
-        self.epoll.close()
-        os.close(self._bell)
+    def _release(self) -> None:
+        """Give the pump's own descriptors back, when it is closed and no thread uses them any more."""
+        if self.closed and not self._inside and self._bell >= 0:
+            bell, self._bell = self._bell, -1
+            self.epoll.close()
+            os.close(bell)
+
+    def abandon(self) -> None:
+        """Forget everything, in a forked child: none of the other threads is here, and one may have had the lock."""
+        self.lock = threading.Lock()
+        self._owner = self._depth = self._inside = 0
+        self._followers.clear()
+        self.work.clear()
+        self.calls.clear()
+        self.closed = True
+        self._release()
 
 
-def default_sigint() -> bool:
-    """Tell whether Ctrl-C is handled as Python does by default, so that ours may take its place."""
-    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def plain_interrupts() -> bool:
+    """Tell whether Ctrl-C does what Python does by default, or what a cluster that is gone has left."""
+    handler = getsignal(signal.SIGINT)
+    pump = getattr(handler, "__self__", None)
+    return handler is signal.default_int_handler or (isinstance(pump, Pump) and pump.closed)

@@ -24,7 +24,8 @@ from freehold.backends.local.output import end_lines
 from freehold.core import serde
 from freehold.core.driver import Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
-from freehold.core.events import Event, Moved, ViewDropped
+from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped
+from freehold.core.failures import exception_of
 from freehold.core.session import Session
 from freehold.core.tasks import run_task
 from freehold.core.values import Failure
@@ -52,6 +53,7 @@ class WorkerDriver(LocalDriver, Host):
         self.callbacks: dict[int, Callable[[Failure | None], None]] = {}
         self.runs: deque[Run] = deque()
         self.views: deque[int] = deque()  # objects of which a view has died
+        self.printed: deque[wire.Output] = deque()
         self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
         self.broken: Failure | None = None  # why no request can be settled any more
         self.add_channel(node)
@@ -147,6 +149,8 @@ class WorkerDriver(LocalDriver, Host):
 
     def write(self, effect: Move) -> None:
         """Copy a value into the object store; several milliseconds, outside the lock."""
+        if self.broken is not None:
+            return
         assert effect.payload is not None
         target = self.arena.writable(effect.place, effect.nbytes)
         token = effect.payload.token
@@ -159,6 +163,9 @@ class WorkerDriver(LocalDriver, Host):
     # ------------------------------------------------------------------ what a session needs
 
     def drain(self) -> None:
+        while self.printed:
+            word = self.printed.popleft()
+            self.to(self.setup.program, lambda channel, word=word: channel.say(word))  # type: ignore[misc]
         while self.views:
             self.drive(ViewDropped(self.views.popleft()))
         if self.session.dropped:
@@ -168,6 +175,8 @@ class WorkerDriver(LocalDriver, Host):
     def tell(self, *events: Event) -> None:
         if self.broken is None:
             super().tell(*events)
+            if events and type(events[0]) is RequestAbandoned:
+                self.settled.pop(events[0].request, None)  # it came between the interrupt and the word of it
 
     def block(self, request: int) -> Failure | None:
         settled, runs = self.settled, self.runs
@@ -184,9 +193,16 @@ class WorkerDriver(LocalDriver, Host):
 
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
         self.callbacks[request] = call
+        if self.broken is not None and self.callbacks.pop(request, None) is not None:
+            call(self.broken)  # nobody will settle it any more
 
     def view(self, object: int, place: int, nbytes: int) -> memoryview:
-        return self.arena.view(place, nbytes, self.views.append, object)
+        try:
+            return self.arena.view(place, nbytes, self.views.append, object)
+        except ValueError:  # another thread has shut the cluster down
+            if self.broken is None:
+                raise
+            raise exception_of(self.broken) from None
 
     def ask_all(self, object: int, *, census: bool = False) -> list[wire.StepsFound]:
         """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""
@@ -204,11 +220,22 @@ class WorkerDriver(LocalDriver, Host):
         return self.found.pop(number)
 
     def own_steps(self) -> list[Any]:
-        return self.ring.steps()
+        self.pump.enter()
+        try:
+            return self.ring.steps()
+        finally:
+            self.pump.leave()
 
     def steps(self) -> list[Any]:
         others = [step for found in self.ask_all(0) for step in found.steps]
-        return [*self.ring.steps(), *others]
+        return [*self.own_steps(), *others]
+
+    def forked(self) -> None:
+        super().forked()
+        self.broken = Failure("session", 0, 0, "this process was forked from one that uses freehold")
+        self.runs.clear()
+        self.printed.clear()
+        self.arena.close()
 
     def close(self) -> None:
         """Leave: a worker process ends with its node, not by itself."""
@@ -229,6 +256,8 @@ def work(driver: WorkerDriver) -> None:
         try:
             run_task(session, run, before_reply=end_lines)
         except SystemExit:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            end_lines()
+            driver.tell()  # what was printed goes out
             os._exit(1)
+        if driver.broken is not None:
+            os._exit(0)  # the task has forked, and its child has come out of the function

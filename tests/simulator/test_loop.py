@@ -17,7 +17,7 @@ def nap(seconds: float, value: Any = None) -> Any:
     return value
 
 
-def test_sleep_and_references(sim) -> None:
+def test_sleep_and_references(sim: Any) -> None:
     sim()
 
     async def main() -> list[Any]:
@@ -33,7 +33,7 @@ def test_sleep_and_references(sim) -> None:
     assert values == ["a", "b", "c"] and 107 <= seconds < 107.01
 
 
-def test_loops_of_tasks_run_side_by_side(sim) -> None:
+def test_loops_of_tasks_run_side_by_side(sim: Any) -> None:
     sim(num_nodes=1, num_cpus=3)
 
     @freehold.remote
@@ -49,7 +49,7 @@ def test_loops_of_tasks_run_side_by_side(sim) -> None:
     assert time.monotonic() - start < 6.01
 
 
-def test_a_loop_of_real_time_goes_on_in_real_time(sim) -> None:
+def test_a_loop_of_real_time_goes_on_in_real_time(sim: Any) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         sim()

