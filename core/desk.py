@@ -50,6 +50,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
     lends: bool = False  # the CPU is lent to others meanwhile
     queue: tuple[int, ...] = ()  # tasks that wait for their turn
     pools: tuple[PoolKey, ...] = ()  # pools that find no worker and would use this thread while it waits
+    offers: int = 0  # how often the thread was offered to a pool whose task has not come yet
     timed: bool = False  # a timer is running
     attempt: int = 0  # of the timer
     timed_turn: int = 0  # the turn for which it was set
@@ -89,19 +90,28 @@ def waits(r: Desk) -> bool:
 @TABLE.on(FREE, event=TurnWanted, to=(BUSY,))
 def sit_down(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
     """The desk is free."""
-    return seat(r, e.task, BUSY)
+    return too_late(r, e) if e.own and r.offers else seat(r, e.task, BUSY)
+
+
+def too_late(r: Desk, e: TurnWanted) -> tuple[Desk, Out]:
+    """The task came for a thread that waited; it waits no more, and serves whoever has leased it."""
+    return replace(r, offers=r.offers - 1), (TurnLost(e.task),)
 
 
 @TABLE.on(BUSY, event=TurnWanted)
 def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
     """Wait in line, but not for long."""
+    if e.own and r.offers:
+        return too_late(r, e)
     return watch(replace(r, queue=(*r.queue, e.task)), here)
 
 
 @TABLE.on(CLOSED, event=TurnWanted)
 def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
     """Go back to your owner: another worker will be found.  Unless the owner is the task that waits here."""
-    return seat(r, e.task, CLOSED) if e.own and waits(r) else (r, (TurnLost(e.task),))
+    if not (e.own and r.offers):
+        return r, (TurnLost(e.task),)
+    return seat(replace(r, offers=r.offers - 1), e.task, CLOSED) if waits(r) else too_late(r, e)
 
 
 @TABLE.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY, CLOSED))
@@ -158,7 +168,7 @@ def lend(r: Desk, here: Here) -> tuple[Desk, Out]:
     """The thread waits: lend its CPU, and the thread itself to pools that find no worker."""
     notice = () if r.lends else (Send(here.node, BlockedNotice(here.me)),)
     offers = tuple([DeskOffered(pool) for pool in r.pools])
-    return replace(r, lends=True, pools=()), (*notice, *offers)
+    return replace(r, lends=True, pools=(), offers=r.offers + len(offers)), (*notice, *offers)
 
 
 def take_back(r: Desk, here: Here) -> tuple[Desk, Out]:
@@ -187,7 +197,7 @@ TABLE.ignore(BUSY, FREE, event=DeskResumed, why="it is open")
 @TABLE.on(CLOSED, event=DeskWanted)
 def offer(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
     """Tasks of this process find no worker, and its thread only waits: better on its stack than never."""
-    return (r, (DeskOffered(e.pool),)) if waits(r) else remember(r, e, here)
+    return (replace(r, offers=r.offers + 1), (DeskOffered(e.pool),)) if waits(r) else remember(r, e, here)
 
 
 @TABLE.on(FREE, BUSY, event=DeskWanted)

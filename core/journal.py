@@ -141,6 +141,8 @@ def plain(value: Any) -> Any:
         return int(value) if isinstance(value, int) else value.name  # a number may have been told as its name
     if isinstance(value, msgspec.Struct):
         return (type(value).__name__, *[plain(getattr(value, field)) for field in value.__struct_fields__])
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # users write numbers of seconds without a point
     if isinstance(value, Map | dict):
         return sorted([(plain(key), plain(item)) for key, item in value.items()])
     if isinstance(value, tuple | list):

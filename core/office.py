@@ -112,7 +112,7 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
     out: list[object] = []
     waiting: list[LeaseAsk] = []
     short = 0  # queries for which there are resources but no worker
-    room = here.policy.workers_max - len(r.workers) - r.starting
+    room = here.policy.workers_max - sum(r.workers.values()) - r.starting
     for ask in r.queue:
         granted: list[int] = []
         while len(granted) < ask.count and r.idle and fits(ask.shape, dict(r.free)):
@@ -221,7 +221,23 @@ def resumed(r: Office, e: ResumedNotice, here: Here) -> tuple[Office, Out]:
     if loan is None or not loan.waits:
         return r, ()
     loans = r.loans.set(e.worker, replace(loan, waits=False))
-    return replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]))), ()
+    return relieve(replace(r, loans=loans, free=take(r.free, cpus(loan.pool[0]))))
+
+
+def relieve(r: Office) -> tuple[Office, Out]:
+    """Ask workers back until no more tasks run than there are CPUs; the last that were started go first."""
+    over = -r.free.get("CPU", 0.0)
+    out: list[object] = []
+    for worker, loan in sorted(r.loans.items(), reverse=True):
+        if over <= 0:
+            break
+        if loan.waits:
+            continue
+        over -= sum(amount for _, amount in cpus(loan.pool[0]))
+        if not loan.recalled:
+            r = replace(r, loans=r.loans.set(worker, replace(loan, recalled=True)))
+            out.append(Send(loan.owner, LeaseRecallNotice(loan.pool, worker)))
+    return r, tuple(out)
 
 
 @TABLE.on(OPEN, STARTING, CLOSED, event=WorkerStarted, to=(OPEN, STARTING))

@@ -254,19 +254,21 @@ class Session:
         self.check(ref, "future")
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         request = self.request()
-
-        def settled(failure: Failure | None) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(self.value(ref._id))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self.host.call_when_settled(request, settled)
+        self.host.call_when_settled(request, lambda failure: self.fulfil(future, ref._id))
         self.host.tell(GetWanted(request, (ref._id,), 1))
         self.host.watched(request)
         return future
+
+    def fulfil(self, future: concurrent.futures.Future[Any] | None, object: int) -> None:
+        """Give a future the value, or the error, of a settled object."""
+        if future is None or not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self.value(object))
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            future = None  # else: error, its traceback, this frame, the future, and the error again
 
     def cancel(self, ref: ObjectRef[Any], force: bool) -> None:
         """Cancel the task that produces the object."""

@@ -18,6 +18,7 @@ from freehold.core.values import Description, Failure, Payload, Slot
 if TYPE_CHECKING:
     from freehold.core.session import Session
 
+FUNCTIONS_MAX = 1000  # that a process keeps unpickled, each with a reference to it
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -96,6 +97,8 @@ def session_function(session: Session, object: int) -> Any:
     """Return a remote function; a process unpickles it once and holds a reference to it from then on."""
     cached = session.functions.get(object)
     if cached is None:
+        while len(session.functions) >= FUNCTIONS_MAX:  # the one that came first goes first
+            del session.functions[next(iter(session.functions))]
         ref = session.reference(object)
         cached = session.functions[object] = (session.value(object), ref)
     return cached[0]

@@ -181,9 +181,12 @@ class Simulated(World):
             driver.close()
 
     def interrupt(self, session: Session, task: int) -> None:
-        body = self.of(session).body
-        if body is not None and session.task == task:
-            self.strands.throw(body, KeyboardInterrupt())
+        self.strands.ready.append(partial(self.interrupt_now, self.of(session), task))
+
+    def interrupt_now(self, driver: Simulator, task: int) -> None:
+        """Raise KeyboardInterrupt where the worker is parked, if it is still at that task."""
+        if driver.body is not None and driver.session is not None and driver.session.task == task:
+            self.strands.switch(driver.body, KeyboardInterrupt())
 
     def wake(self, request: int) -> None:
         """The driver knows who waits."""
@@ -272,6 +275,7 @@ class Simulator(Hosted):
         strands = self.world.strands
         strands.count()
         if self.party.me in self.world.drivers:
+            strands.check()
             strands.telling = True
             try:
                 super().tell(*events)

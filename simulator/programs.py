@@ -11,6 +11,7 @@ import gc
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -23,7 +24,6 @@ from freehold.simulator.clock import Clock, EmptySchedule, Happening
 TURNS_PER_COLLECTION = 20_000  # garbage is collected at fixed counts of turns, so that references die repeatably
 COLLECTIONS_PER_FULL = 50
 T = TypeVar("T")
-ANY = -1  # a ticket for whatever stay
 
 
 class Strand:
@@ -70,7 +70,7 @@ class Strands:
         self.program: Strand | None = None
         self.running: Strand | None = None  # None: the hub
         self.alive: dict[Strand, int] = {}  # all but the program -> number
-        self.ready: deque[tuple[Strand, int, BaseException | None]] = deque()
+        self.ready: deque[Callable[[], None]] = deque()  # what the hub does before time passes
         self.polls: dict[Strand, Callable[[], bool]] = {}  # parked until something is so
         self.number = 0
         self.turns = 0
@@ -84,6 +84,12 @@ class Strands:
     def inside(self) -> bool:
         """Tell whether the caller is a simulated program or task, and not the hub or another thread."""
         return self.running is not None and getcurrent() is self.running.greenlet
+
+    def check(self) -> None:
+        """Refuse to serve other threads."""
+        here = self.hub if self.running is None else self.running.greenlet
+        if getcurrent() is not here:
+            raise NotSupported("a simulated cluster serves only the thread that called init(), and its tasks")
 
     def aside(self, call: Callable[[], T]) -> T:
         """Return what a call returns that finds Python as it really is, and does not block."""
@@ -109,25 +115,25 @@ class Strands:
 
     def wake(self, strand: Strand) -> None:
         """Let a parked strand go on when its turn comes."""
-        self.ready.append((strand, strand.ticket, None))
+        self.ready.append(partial(self.resume, strand, strand.ticket))
 
-    def throw(self, strand: Strand, error: BaseException) -> None:
-        """Raise something in a strand where it is parked then, whatever it waits for."""
-        self.ready.append((strand, ANY, error))
+    def resume(self, strand: Strand, ticket: int) -> None:
+        """Let a strand go on, unless it has done so meanwhile."""
+        if ticket == strand.ticket and not strand.greenlet.dead:
+            self.switch(strand, GreenletExit() if strand.doomed else None)
 
     def doom(self, session: Session) -> None:
         """End the strands of a process that has died."""
         for strand in self.alive:
             if strand.session is session:
                 strand.doomed = True
-                self.throw(strand, GreenletExit())
+                self.wake(strand)
 
     # ------------------------------------------------------------------ waiting, called by strands
 
     def park(self) -> None:
         """Let others run until somebody wakes the caller."""
-        if not self.inside():
-            raise NotSupported("a simulated cluster serves only the thread that called init(), and its tasks")
+        self.check()
         strand = self.running
         assert strand is not None
         if self.closed or strand.doomed:
@@ -167,7 +173,7 @@ class Strands:
 
     def ring(self, alarm: Alarm) -> None:
         """Wake who has set the alarm."""
-        self.ready.append((alarm.strand, alarm.ticket, None))
+        self.resume(alarm.strand, alarm.ticket)
 
     # ------------------------------------------------------------------ the hub
 
@@ -191,9 +197,7 @@ class Strands:
             self.interrupted = False
             raise KeyboardInterrupt
         if self.ready:
-            strand, ticket, error = self.ready.popleft()
-            if not strand.greenlet.dead and ticket in (strand.ticket, ANY):
-                self.switch(strand, GreenletExit() if strand.doomed else error)
+            self.ready.popleft()()
         else:
             self.clock.step()
         for waiting, ready in list(self.polls.items()) if self.polls else ():

@@ -51,8 +51,13 @@ def nudge(session: Session) -> None:
         for driver in list(world.drivers.values()):
             driver.tell()
         turn: Callable[[], bool] | None = getattr(world, "turn", None)
-        while turn is not None and turn():
-            pass
+        while turn is not None and is_due(world):
+            turn()
+
+
+def is_due(world: Any) -> bool:
+    """Tell whether a world that takes turns has something to do now, rather than a timer to wait for."""
+    return bool(world.posts or world.runnable or (world.timers and world.timers[0][0] <= world.now()))
 
 
 def leftovers(session: Session) -> list[str]:

@@ -49,8 +49,15 @@ class Scenario(msgspec.Struct, frozen=True):
         return self.name
 
     def run(self) -> None:
-        """Run the program and judge it; a cluster that suits it is running."""
-        value = self.body()
+        """Run the program and judge it; a cluster that suits it is running.
+
+        What its tasks have kept is forgotten afterwards in this process: where it is also that of workers which
+        have died in the course of it, they would else have left something.
+        """
+        try:
+            value = self.body()
+        finally:
+            KEPT.clear()
         wanted = None if self.returns is UNSAID else self.returns
         if type(value) is not type(wanted) or value != wanted:
             raise AssertionError(f"{self.name} returned {value!r:.500}, not {wanted!r:.500}")

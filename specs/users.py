@@ -198,6 +198,8 @@ class Users(World):
 
     def abandon(self, frame: Frame) -> None:
         """Stop waiting: an interrupt."""
+        if self.begins(frame.worker):
+            return
         request, frame.request, frame.reading, frame.ready = frame.request, 0, (), False
         self.tell(frame.worker, RequestAbandoned(request))
 
@@ -285,11 +287,18 @@ class Users(World):
         self.go_on(me)
 
     def go_on(self, me: int) -> None:
-        """Let the task on top of a process's stack return from its call, if it may; those beneath wait for it."""
+        """Let the task on top of a process's stack return from its call, if it may; those beneath wait for it.
+
+        A task that was given the thread while it waited begins before the wait returns.
+        """
         frame = next(reversed(self.processes[me].frames), None)
-        if frame is not None and frame.ready:
+        if frame is not None and frame.ready and not self.begins(me):
             frame.ready, frame.request = False, 0
             self.returned(frame)
+
+    def begins(self, me: int) -> bool:
+        """Tell whether a process's thread has been given to a task that has not begun yet."""
+        return any(type(event) is Begun for _, event in self.answers.get(me, ()))
 
     def future_again(self, me: int, object: int) -> None:
         """A future whose value has been taken away meanwhile asks once more."""

@@ -46,6 +46,10 @@ class Allocator:
         if capacity < ALIGNMENT:
             raise ValueError(f"a capacity of {capacity} bytes holds no range")
         self.capacity = capacity - capacity % ALIGNMENT
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        """Begin with nothing given out."""
         self.touched = 0  # end of all space ever given out; never falls
         self.bytes_used = 0  # in live ranges, with the padding up to the alignment
         self._live: dict[int, int] = {}  # start -> size
@@ -180,3 +184,53 @@ class Allocator:
         if not self._cold_of[size]:
             del self._cold_of[size]
             del self._cold_sizes[bisect_left(self._cold_sizes, size)]
+
+
+class Ranges:
+    """The ranges of a whole store: large ones from its bottom, small ones from its top.
+
+    So a small copy that lives as long as the cluster, a function say, never splits the room that a large one needs.
+
+    >>> ranges = Ranges(1 << 20)
+    >>> small, large = ranges.reserve(100), ranges.reserve(1 << 19)
+    >>> small, large
+    (1048448, 0)
+    """
+
+    __slots__ = ("_capacity", "_high", "_low", "_mirrored")
+
+    def __init__(self, capacity: int) -> None:
+        self._low = Allocator(capacity)
+        self._high = Allocator(capacity)
+        self._capacity = self._low.capacity
+        self._mirrored: dict[int, int] = {}  # small ranges: offset -> the same, counted from the top
+
+    @property
+    def bytes_used(self) -> int:
+        """The bytes in live ranges, with the padding up to the alignment."""
+        return self._low.bytes_used + self._high.bytes_used
+
+    def reserve(self, nbytes: int) -> int | None:
+        """Return the offset of a range of at least ``nbytes``, or None when no free range is that long."""
+        if nbytes >= WARM_NBYTES_MIN:
+            self._low.capacity = self._capacity - self._high.touched
+            return self._low.reserve(nbytes)
+        self._high.capacity = self._capacity - self._low.touched
+        before = self._high.bytes_used
+        start = self._high.reserve(nbytes)
+        if start is None:
+            return None
+        offset = self._capacity - start - (self._high.bytes_used - before)
+        self._mirrored[offset] = start
+        return offset
+
+    def free(self, offset: int) -> None:
+        """Take a range back."""
+        start = self._mirrored.pop(offset, None)
+        if start is None:
+            self._low.free(offset)
+        else:
+            self._high.free(start)
+        for part in (self._low, self._high):
+            if not part.bytes_used:  # what lies at the other end may have it all
+                part.forget_all()

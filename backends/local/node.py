@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from freehold.backends.local import wire
-from freehold.backends.local.allocator import Allocator
+from freehold.backends.local.allocator import Ranges
 from freehold.backends.local.arena import Arena
 from freehold.backends.local.census import bytes_expected, census_of
 from freehold.backends.local.channel import Channel
@@ -44,7 +44,7 @@ class NodeDriver(LocalDriver):
         self.offices = node.offices
         self.leaving = False
         self.arena = arena
-        self.allocator = Allocator(arena.capacity)
+        self.allocator = Ranges(arena.capacity)
         self.template = template
         self.started = 1 if node.me == HEAD else 0  # the first worker of the head node is the program
         self.pairs: set[tuple[int, int]] = set()  # head node: parties that have been linked

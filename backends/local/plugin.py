@@ -238,9 +238,8 @@ def start_launcher(setup: wire.Setup) -> tuple[subprocess.Popen[bytes], Channel]
         command = [
             sys.executable,
             *interpreter_options(),
-            "-m",
-            "freehold.backends.local.processes",
-            str(theirs.fileno()),
+            *("-P", "-m", "freehold.backends.local.processes"),  # -P: a random.py in this folder is not ours
+            *(str(theirs.fileno()), str(os.getpid())),
         ]
         launcher = subprocess.Popen(
             command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True, env=environment()
@@ -266,21 +265,38 @@ def environment() -> dict[str, str]:
 
 def program_setup(options: Options) -> wire.Setup:
     """Return what every process of the cluster must know of this program."""
-    filters = [(str(action), str(getattr(kind, "__name__", ""))) for action, _, kind, _, _ in warnings.filters]
+    filters = [
+        (str(action), pattern(message), str(getattr(kind, "__name__", "")), pattern(module), int(line))
+        for action, message, kind, module, line in warnings.filters
+    ]
     main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-    script = os.path.dirname(os.path.abspath(main_file)) if main_file else os.getcwd()
-    path = [entry or os.getcwd() for entry in sys.path]
+    here = working_folder()
+    script = os.path.dirname(os.path.join(here, main_file)) if main_file else here
+    path = [entry or here for entry in sys.path if isinstance(entry, str)]
     nonce = os.urandom(16)
     return wire.Setup(
         nonce=nonce,
         policy=options.policy,
-        path=[*path, *([] if script in path else [script])],
+        path=[os.fsencode(entry) for entry in dict.fromkeys([*path, script])],
         warnings=filters,
         program=PROGRAM,
         log_to_driver=options.log_to_driver,
         checked=checked(),
         record=record_folder(nonce),
     )
+
+
+def pattern(compiled: Any) -> str:
+    """Return the text of a pattern of a warning filter, "" for none."""
+    return str(getattr(compiled, "pattern", compiled or ""))
+
+
+def working_folder() -> str:
+    """Return the working directory, "" if it has been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def record_folder(nonce: bytes) -> str:

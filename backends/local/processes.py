@@ -9,6 +9,7 @@ when its link to the program closes, and takes in what a killed process leaves b
 from __future__ import annotations
 
 import builtins
+import contextlib
 import ctypes
 import gc
 import os
@@ -18,7 +19,7 @@ import signal
 import socket
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena
@@ -34,9 +35,11 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when the one that forked it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when the one that forked it ends, or has ended already."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 class Parent:
@@ -45,28 +48,41 @@ class Parent:
     def __init__(self, fd: int) -> None:
         self.channel = Channel(socket.socket(fileno=fd), 0, carries_fds=True)
         self.children: dict[int, int] = {}  # pid -> party
+        self.watched = -1  # a descriptor whose process must live, beside the link
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self.end())
         self.wake_fds = (wake_read, wake_write)
 
     def loop(self) -> None:
         """Serve until the link closes; then end all children."""
         poller = select.poll()
-        poller.register(self.channel.fileno(), select.POLLIN)
-        poller.register(self.wake_fds[0], select.POLLIN)
+        for fd in (self.channel.fileno(), self.wake_fds[0], self.watched):
+            if fd >= 0:
+                poller.register(fd, select.POLLIN)
         while True:
             for fd, _ in poller.poll():
                 if fd == self.wake_fds[0]:
                     os.read(fd, 4096)
                     self.reap()
-                    continue
-                words = self.channel.receive(lambda chunk: None)
-                if words is None:
+                elif fd == self.watched:
                     self.end()
-                for word in words or ():
-                    self.hear(word)
-            self.channel.flush()
+                else:
+                    self.listen()
+            try:
+                done = self.channel.flush()
+            except OSError:
+                self.end()
+            poller.modify(self.channel.fileno(), select.POLLIN if done else select.POLLIN | select.POLLOUT)
+
+    def listen(self) -> None:
+        """Act on what has come on the link."""
+        words = self.channel.receive(lambda chunk: None)
+        if words is None:
+            self.end()
+        for word in words:
+            self.hear(word)
 
     def hear(self, word: Any) -> None:
         """Act on a word."""
@@ -76,44 +92,55 @@ class Parent:
         """Take in children that have ended."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if not pid:
+            if found is None:
                 return
-            party = self.children.pop(pid, 0)
+            party = self.children.pop(found.si_pid, 0)
+            if party:
+                self.kill_group(found.si_pid)  # before its number can be another's
+            _, status = os.waitpid(found.si_pid, 0)
             if party:
                 self.ended(party, status)
+
+    def kill_group(self, pid: int) -> None:
+        """End what a worker's tasks have started, and itself; other children have no group of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
     def ended(self, party: int, status: int) -> None:
         """A child has ended."""
 
     def fork(self, party: int) -> bool:
         """Fork; return True in the child, which has none of the parent's descriptors."""
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             self.children[pid] = party
             return False
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for fd in self.wake_fds:
-            os.close(fd)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for fd in (*self.wake_fds, self.watched):
+            if fd >= 0:
+                os.close(fd)
         self.channel.close()
-        die_with_parent()
+        die_with_parent(parent)
         return True
 
-    def end(self) -> None:
+    def end(self) -> NoReturn:
         """End every child and what it has left, and then this process."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
-            for pid in self.children:
-                os.kill(pid, signal.SIGKILL)
-            self.children.clear()
-            for pid in adopted_children():
-                os.kill(pid, signal.SIGKILL)
+            for pid in {*self.children, *adopted_children()}:
+                self.kill_group(pid)
+                os.kill(pid, signal.SIGKILL)  # it is a child that nobody has waited for: the number is its own
             try:
-                os.waitpid(-1, 0)
+                pid, _ = os.waitpid(-1, 0)
             except ChildProcessError:
                 os._exit(0)
+            self.children.pop(pid, None)
 
 
 def adopted_children() -> list[int]:
@@ -126,12 +153,19 @@ def adopted_children() -> list[int]:
 
 
 class Launcher(Parent):
-    """The root of the tree."""
+    """The root of the tree.
 
-    def __init__(self, fd: int) -> None:
+    Args:
+        fd: the link to the program.
+        program: its process; a fork of it may hold the link open when it is dead.
+    """
+
+    def __init__(self, fd: int, program: int) -> None:
         super().__init__(fd)
         self.setup: wire.Setup | None = None
         self.nodes: dict[int, int] = {}  # node -> pid of its template
+        with contextlib.suppress(OSError):  # an old kernel: then only the link tells that the program has ended
+            self.watched = os.pidfd_open(program)
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def hear(self, word: Any) -> None:
@@ -143,7 +177,10 @@ class Launcher(Parent):
                 self.start(word)
             case wire.StopNode(node):
                 if node in self.nodes:
-                    os.kill(self.nodes.pop(node), signal.SIGKILL)
+                    os.kill(self.nodes[node], signal.SIGTERM)
+
+    def ended(self, party: int, status: int) -> None:
+        self.nodes.pop(party, None)
 
     def start(self, word: wire.StartNode) -> None:
         """Fork the template of a node."""
@@ -170,6 +207,7 @@ class Template(Parent):
             case wire.Fork(worker):
                 fd = self.channel.fds.popleft()
                 if self.fork(worker):
+                    os.setpgid(0, 0)  # what its tasks start can be ended with it
                     run_worker(self.setup, worker, fd, self.arena)
                 os.close(fd)
             case wire.KillWorker(worker):
@@ -185,12 +223,12 @@ class Template(Parent):
 
 def prepare(setup: wire.Setup) -> None:
     """Make this process like the program: the same modules are found, the same warnings shown."""
-    sys.path[:] = setup.path
+    sys.path[:] = [os.fsdecode(entry) for entry in setup.path]
     warnings.resetwarnings()
-    for action, category in reversed(setup.warnings):
+    for action, message, category, module, line in setup.warnings:
         kind = getattr(builtins, category, None)
         if kind is not None:
-            warnings.simplefilter(action, kind)  # type: ignore[arg-type]
+            warnings.filterwarnings(action, message, kind, module, line, append=True)  # type: ignore[arg-type]
     if setup.checked:
         compile_tables(checked=True)
 
@@ -201,6 +239,7 @@ def run_template(setup: wire.Setup, start: wire.StartNode, link: int, arena_fd: 
     arena.seal()
     to_node, to_template = socket.socketpair()
     template = Template(to_node.detach(), setup, start.node, arena)
+    die_with_parent(os.getppid(), signal.SIGTERM)  # and end what the workers have started
     if template.fork(start.node):
         run_node(setup, start, link, to_template.detach(), arena)
     to_template.close()
@@ -225,7 +264,6 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     from freehold.backends.local.output import capture
     from freehold.backends.local.worker import WorkerDriver, work
 
-    os.setpgid(0, 0)  # what a task starts can be ended with it
     sys.setswitchinterval(SWITCH_SECONDS)
     random.seed()
     if "numpy" in sys.modules:
@@ -243,12 +281,12 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
 
 
 def main() -> None:
-    """Be the launcher: ``python -m freehold.backends.local.processes FD``."""
+    """Be the launcher: ``python -m freehold.backends.local.processes FD PID``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    fd = int(sys.argv[1])
+    fd, program = map(int, sys.argv[1:3])
     os.set_inheritable(fd, False)
     gc.freeze()  # forks share these pages as long as the collector does not write to them
-    Launcher(fd).loop()
+    Launcher(fd, program).loop()
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class Pump:
         self._owner = 0  # the thread that has the lock
         self.work: deque[Callable[[], None]] = deque()  # copies and the like, to be done outside the lock
         self.calls: deque[Callable[[], None]] = deque()  # users' callbacks: neither under the lock nor in a wait
+        self._running: set[tuple[int, int]] = set()  # (thread, queue) of the loops that are under way
         self.closed = False
         self.takes_interrupts = False  # Ctrl-C is ours whenever Python's own handler would have it
         self._inside = 0  # threads that may be using the descriptors; the last to leave a closed pump gives them back
@@ -107,9 +108,22 @@ class Pump:
                 raise KeyboardInterrupt
         self._run(self.calls)
 
+    def _run(self, tasks: deque[Callable[[], None]]) -> bool:
+        """Do everything in a queue that several threads may empty; tell whether there was anything.
+
+        What a task of the queue adds to it is done by the loop that is under way, not by one inside it.
+        """
+        me = threading.get_ident()
+        if (me, id(tasks)) in self._running:
+            return False
+        self._running.add((me, id(tasks)))
+        try:
+            return self._run_all(tasks)
+        finally:
+            self._running.discard((me, id(tasks)))
+
     @staticmethod
-    def _run(tasks: deque[Callable[[], None]]) -> bool:
-        """Do everything in a queue that several threads may empty; tell whether there was anything."""
+    def _run_all(tasks: deque[Callable[[], None]]) -> bool:
         some = False
         while tasks:
             try:

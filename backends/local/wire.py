@@ -31,8 +31,8 @@ class Setup(msgspec.Struct, frozen=True):
 
     nonce: bytes
     policy: Policy
-    path: list[str]  # sys.path of the program
-    warnings: list[tuple[str, str]]  # (action, category) of the program's filters, in their order
+    path: list[bytes]  # sys.path of the program
+    warnings: list[tuple[str, str, str, str, int]]  # its filters: (action, message, category, module, line)
     program: int
     log_to_driver: bool
     checked: bool

@@ -137,7 +137,7 @@ def cancel_by_force() -> Any:
     return outcome(ref), outcome(stubborn.remote(0))
 
 
-@scenario(init={"num_cpus": 1}, returns=("cancelled", "TaskCancelledError"))
+@scenario(marks=["preempts"], init={"num_cpus": 1}, returns=("cancelled", "TaskCancelledError"))
 def cancel_by_a_borrower() -> Any:
     """A task cancels, by a borrowed reference, a task of its caller that has not begun: the owner sees to it."""
 

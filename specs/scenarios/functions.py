@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import freehold
@@ -85,7 +85,7 @@ def sorts_of_callables() -> Any:
     def closure(value: int) -> int:
         return value + offset
 
-    callables = [lambda value: value + 5, closure, functools.partial(closure), Adder(7).add]
+    callables: list[Callable[[int], int]] = [lambda value: value + 5, closure, functools.partial(closure), Adder(7).add]
     refs = [freehold.remote(function).remote(value) for function, value in zip(callables, (1, 2, 3, 2), strict=True)]
     return [*freehold.get(refs), freehold.get(freehold.remote(tripled).remote(3)) + 1]
 

@@ -98,11 +98,11 @@ def three_deep() -> Any:
 
     @freehold.remote
     def second() -> str:
-        return "b" + freehold.get(third.remote())
+        return f"b{freehold.get(third.remote())}"
 
     @freehold.remote
     def first() -> str:
-        return "a" + freehold.get(second.remote())
+        return f"a{freehold.get(second.remote())}"
 
     return freehold.get(first.remote())
 

@@ -137,6 +137,15 @@ def test_cancel_of_a_running_task(sim: Any, blocked: bool) -> None:
     assert freehold.get(nap.remote(0, "others go on")) == "others go on"
 
 
+def test_an_interrupt_that_comes_late_hits_nobody_else(sim: Any) -> None:
+    world = sim(num_nodes=1, num_cpus=1)
+    ref = nap.remote(1, "spared")
+    time.sleep(0.5)
+    (session,) = [session for session in world.sessions.values() if session.task]
+    world.interrupt(session, session.task - 1)
+    assert freehold.get(ref) == "spared"
+
+
 def test_a_worker_killed_in_mid_task_is_replaced(sim: Any) -> None:
     world = sim(num_nodes=1, num_cpus=2)
     ref = whose.remote()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import subprocess
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 
 import freehold
@@ -116,3 +121,96 @@ def test_whoever_is_killed_nothing_is_left(watch, eventually, role: str) -> None
         assert freehold.get(freehold.put(2)) == 2  # in a new cluster
     freehold.shutdown()
     assert eventually(lambda: not watch.left()), watch.left()
+
+
+@pytest.mark.parametrize("victim", ["worker 0.0", "template 0", "launcher", ""])
+def test_what_a_task_has_started_ends_with_it(watch, eventually, victim: str) -> None:
+    freehold.init(num_cpus=1)
+    roles = eventually(lambda: len(roles := watch.roles()) == 4 and roles)
+
+    @freehold.remote(max_retries=0)
+    def leave_a_child() -> tuple[int, int]:
+        return os.getpid(), subprocess.Popen(["sleep", "600"]).pid
+
+    worker, child = freehold.get(leave_a_child.remote())
+    assert (worker, psutil.Process(child).ppid()) == (roles["worker 0.0"], worker)
+    if victim:
+        os.kill(roles[victim], signal.SIGKILL)
+    if victim != "worker 0.0":
+        freehold.shutdown()
+    assert eventually(lambda: not psutil.pid_exists(child))
+
+
+def test_shutdown_twice_and_at_once_from_several_threads(watch) -> None:
+    freehold.init(num_cpus=1)
+    threads = [threading.Thread(target=freehold.shutdown) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    freehold.shutdown()
+    for thread in threads:
+        thread.join()
+    freehold.shutdown()
+    with pytest.raises(RuntimeError):
+        freehold.init(num_cpus=1)
+        freehold.init()
+    freehold.init(ignore_reinit_error=True)
+
+
+def test_shutdown_wakes_who_waits(watch) -> None:
+    """Threads in get, wait and put, and a future, hear that the cluster is gone."""
+    freehold.init(num_cpus=1, object_store_memory=10**7, store_wait=60.0)
+
+    @freehold.remote
+    def nap() -> None:
+        time.sleep(60)
+
+    never = nap.remote()
+    future = never.future()
+    kept = freehold.put(bytes(6 * 10**6))
+    ends: list[BaseException] = []
+
+    def attempt(call) -> None:
+        try:
+            call()
+        except BaseException as error:
+            ends.append(error)
+
+    calls = [lambda: freehold.get(never), lambda: freehold.wait([never]), lambda: freehold.put(bytes(6 * 10**6))]
+    threads = [threading.Thread(target=attempt, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    freehold.shutdown()
+    for thread in threads:
+        thread.join(20)
+    assert [type(error) for error in ends] == [SessionError] * 3
+    with pytest.raises(SessionError):
+        future.result(20)
+    del kept
+
+
+def test_a_view_outlives_its_cluster(watch, eventually) -> None:
+    freehold.init(num_cpus=1)
+    array = freehold.get(freehold.put(np.arange(10**6)))
+    freehold.shutdown()
+    assert array.sum() == sum(range(10**6))
+    assert watch.left() == ["1 mappings"]
+    del array
+    gc.collect()
+    assert eventually(lambda: not watch.left())
+
+
+def test_twenty_clusters_one_after_the_other(watch, eventually) -> None:
+    """Descriptors, threads and memory stay flat."""
+    process = psutil.Process()
+    taken = []
+    for _ in range(20):
+        freehold.init(num_cpus=1)
+        ref = freehold.put(np.ones(10**6))
+        assert freehold.get(freehold.remote(lambda array: array.sum()).remote(ref)) == 10**6
+        del ref
+        freehold.shutdown()
+        gc.collect()
+        taken.append((process.num_fds(), threading.active_count(), process.memory_info().rss))
+    assert {counts[:2] for counts in taken} == {taken[0][:2]}
+    assert taken[-1][2] - taken[4][2] < 4 * 2**20
