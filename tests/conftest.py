@@ -97,6 +97,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is there by now out of the many garbage collections to come."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" not in metafunc.fixturenames:
         return
@@ -130,10 +136,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         if other is not chosen and other.arguments is not None:
             other.stop()
     yield chosen
-    report = request.node.stash.get(FAILED, False)
-    if report:
+    if request.node.stash.get(FAILED, False):
         chosen.stop()
-    gc.collect()
 
 
 FAILED = pytest.StashKey[bool]()
