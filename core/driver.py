@@ -125,8 +125,12 @@ class Host(ABC):
         """Somebody waits for the call that was asked for; a driver without threads must see that it comes."""
 
     @abstractmethod
-    def view(self, object: int, place: int, nbytes: int) -> memoryview:
-        """Return a read-only view of a copy; when the last view made from it is gone ViewDropped is told."""
+    def view(self, object: int) -> memoryview | None:
+        """Take a read-only view of a copy that is held here; return None if it is held no more.
+
+        Looking and telling ViewTaken are one step, so that the hold cannot be given back in between.  When the
+        last view made from it is gone ViewDropped is told.
+        """
 
     @abstractmethod
     def now(self) -> float:

@@ -211,5 +211,6 @@ FAILURES: tuple[type[FreeholdError], ...] = (
     DeadlockError,
     NotSupported,
     SystemError_,
+    SessionError,
 )
 CAUSES: dict[str, type[FreeholdError]] = {error.cause: error for error in FAILURES}

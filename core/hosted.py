@@ -26,14 +26,14 @@ from freehold.core.effects import (
     Settle,
     Spawn,
 )
-from freehold.core.events import Event, Moved, ViewDropped
+from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
 from freehold.core.ids import HEAD, is_node, node_id, node_of, worker_id
 from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.party import Party
 from freehold.core.policies import Policy
-from freehold.core.queries import landing
+from freehold.core.queries import Held, landing, readable
 from freehold.core.session import Session
 from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
 from freehold.core.tasks import run_task
@@ -293,7 +293,14 @@ class Hosted(Driver, Host):
     def watched(self, request: int) -> None:
         self.world.watched(self, request)
 
-    def view(self, object: int, place: int, nbytes: int) -> memoryview:
+    def view(self, object: int) -> memoryview | None:
+        worker = self.party
+        assert isinstance(worker, Worker)
+        found = readable(worker, object)
+        if not isinstance(found, Held):
+            return None
+        place, _ = found
+        self.drive(ViewTaken(object))
         data = View(self.world.drivers[self.party.node].places[place])
         weakref.finalize(data, self.dropped_view, object)
         return memoryview(data).toreadonly()

@@ -262,7 +262,11 @@ def worker_gone(r: Office, e: WorkerGone, here: Here) -> tuple[Office, Out]:
     kills = [Kill(worker) for worker, loan in sorted(r.loans.items()) if dead(loan.owner) and not dead(worker)]
     r = replace(r, queue=tuple([ask for ask in r.queue if not dead(ask.owner)]))
     if e.party not in r.workers:
-        return r, tuple(kills)
+        if node_of(e.party) != here.me:
+            return r, tuple(kills)
+        starting = max(0, r.starting - 1)  # it died before it was ready
+        r, out = lend(replace(r, starting=starting), here)
+        return r, (*kills, *out)
     loan = r.loans.get(e.party)
     if loan is not None:
         r = replace(r, loans=r.loans.delete(e.party), free=take(r.free, cpus_left(loan), 1.0))

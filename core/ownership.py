@@ -8,8 +8,8 @@ How a borrower becomes known.  A reference travels with a task; its caller keeps
 the reply reports whether the executor still holds it and whom it lent it to.  The caller merges the report
 *before* it lets its own count go: an owner adds borrowers, a borrower adds to what it must report in turn.  A
 reference found inside a value that this process does not own is introduced to its owner directly, and the value
-is pinned meanwhile.  Whoever tells the owner of a borrower, the owner sends that borrower one ReleaseQuery, and
-the borrower answers it when nothing there holds the object.  (Ray: reference_counter.cc, WaitForRefRemoved.)
+is pinned meanwhile.  An owner that is told of a borrower sends it one ReleaseQuery, which is answered when nothing
+there holds the object.  (Ray: reference_counter.cc, WaitForRefRemoved.)
 
 This file refuses to know what a value is, where copies lie, and what a task does.
 """
@@ -78,7 +78,7 @@ class Ownership(msgspec.Struct, frozen=True, gc=False):
     local: bool = False  # user code here holds a reference
     arguments: int = 0  # tasks submitted here that carry it and are not over
     containers: int = 0  # objects owned here whose value contains it
-    pins: int = 0  # tasks running here that were lent it, and introductions under way that need it
+    pins: int = 0  # tasks running here that were lent it, and introductions that need it
     exported: bool = False  # written down outside freehold
     refs: tuple[int, ...] = ()  # owner: references inside its value; each counts us as a container
     borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, each with our open question
@@ -116,6 +116,8 @@ TABLE = Table(
 HELD = (OWNED, BORROWED, INTRODUCING, REGISTERED, ORPHANED)
 RISE = {UNHELD: (OWNED, BORROWED), LINGERING: (BORROWED,)}  # where a count that rises may lead
 FALL = {OWNED: (UNHELD,), BORROWED: (UNHELD, LINGERING), REGISTERED: (UNHELD,), ORPHANED: (UNHELD,)}
+ASKED = {BORROWED: (REGISTERED,), INTRODUCING: (REGISTERED, UNHELD), LINGERING: (UNHELD,)}
+BEREAVED = {BORROWED: (ORPHANED,), INTRODUCING: (ORPHANED, UNHELD), REGISTERED: (ORPHANED,), LINGERING: (UNHELD,)}
 
 
 def is_held(r: Ownership) -> bool:
@@ -241,7 +243,7 @@ def unpin(r: Ownership, e: Unpinned, here: Here) -> tuple[Ownership | None, Out]
 
 
 for _event in (ArgumentDone, ArgumentInlined, ContainerGone, Unpinned):
-    TABLE.never(UNHELD, LINGERING, event=_event, why="a count that is zero cannot fall")
+    TABLE.never(UNHELD, LINGERING, event=_event, why="a count of zero cannot fall")
 
 # ------------------------------------------------------------------ a task that was lent references is over
 
@@ -296,7 +298,7 @@ def add_borrowers(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
 
 @TABLE.on(UNHELD, event=Lent)
 def too_late(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
-    """A borrower of an object that is gone is asked all the same: it waits for the question.  Its gets will fail."""
+    """A borrower of an object that is gone is asked all the same: it waits for the question."""
     if owner_of(r.object) != here.me:
         return r, ()
     return r, tuple([Send(worker, ReleaseQuery(r.object, here.mint())) for worker in e.workers if worker != here.me])
@@ -334,9 +336,6 @@ TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=Releas
 def answer_at_once(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership, Out]:
     """Nothing here holds it, or not any more."""
     return r, (Send(owner_of(r.object), ReleaseReply(r.object, e.attempt, here.me)),)
-
-
-ASKED = {BORROWED: (REGISTERED,), INTRODUCING: (REGISTERED, UNHELD), LINGERING: (UNHELD,)}
 
 
 @TABLE.on(BORROWED, REGISTERED, INTRODUCING, LINGERING, event=ReleaseQuery, to=ASKED)
@@ -391,9 +390,6 @@ def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | No
 
 
 TABLE.ignore(UNHELD, ORPHANED, event=HolderDied, why="it is nobody's borrower here")
-
-
-BEREAVED = {BORROWED: (ORPHANED,), INTRODUCING: (ORPHANED, UNHELD), REGISTERED: (ORPHANED,), LINGERING: (UNHELD,)}
 
 
 @TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=BEREAVED)

@@ -79,7 +79,7 @@ class Party:
     @property
     def nodes(self) -> tuple[tuple[int, Shape], ...]:
         """The nodes that live, as far as this party knows, each with its resources."""
-        return tuple([(r.party, r.resources) for r in self.members.values() if r.state is ALIVE])
+        return tuple([(r.party, r.resources) for r in list(self.members.values()) if r.state is ALIVE])
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""

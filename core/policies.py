@@ -16,7 +16,6 @@ from freehold.core.ids import node_of
 INLINED_BYTES_MAX = 10 * 2**20  # of all values inlined in one message (Ray: task_rpc_inlined_bytes_limit)
 
 
-Count = Annotated[int, Meta(ge=0)]
 Size = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -24,7 +23,9 @@ Seconds = Annotated[float, Meta(ge=0)]
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The rules a party plays by.  Defaults are freehold's; the classic protocol is among them."""
 
-    inline_bytes_max: Count = 102_400  # serialized size up to which a value is small
+    inline_bytes_max: Annotated[int, Meta(ge=0, le=INLINED_BYTES_MAX)] = (
+        102_400  # serialized size up to which a value is small
+    )
     borrow: Literal["promote", "copy"] = "promote"  # what a borrower's resolution of a small value does
     location: Literal["nearest", "random"] = "nearest"  # which copy is pulled
     borrower_death: Literal["ray"] = "ray"  # a dead borrower is forgotten at once

@@ -9,21 +9,19 @@ process takes back a class that it has made.
 from __future__ import annotations
 
 import struct
-import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from itertools import islice, takewhile
 from pickle import PickleBuffer, Pickler, dumps, loads
-from types import FunctionType, MemberDescriptorType, ModuleType, SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 import cloudpickle
 import msgspec
-from cloudpickle.cloudpickle import _extract_code_globals
 
+from freehold.core.complaints import PLAIN, complaint, importable, type_name
 from freehold.core.errors import FreeholdError
 
 Adopt = Callable[..., object]  # makes a reference of this process from what another one noted
@@ -32,11 +30,9 @@ COPY_BYTES_MIN = 32 << 10  # from here on a copy is worth a call that frees the 
 PICKLER_BYTES_MAX = 16 << 10  # a pickler that wrote more has a memo that is slow to clear: it is dropped
 CAUSE_BYTES_MAX = 1 << 20  # an exception travels inside a reply
 CLASS_BYTES_MAX = TEXT_CHARACTERS_MAX = 64 << 10  # a larger class is pickled in place, a longer text cut
-SEARCH_OBJECTS_MAX = 100_000
 MAGIC = b"fh5\0"  # never the start of a pickle, which is 0x80
 HEADER = struct.Struct("<4sIQ")  # magic, number of buffers, bytes of the pickle; then each buffer's length
 ATOMS = frozenset({type(None), bool, int, float, str})
-PLAIN = ATOMS | {bytes}
 # Not thread-locals: a simulated program that blocks in a pickle hook lets other greenlets run on its thread.
 _noting: ContextVar[dict[int, object] | None] = ContextVar("freehold_noting", default=None)
 _adopting: ContextVar[Adopt | None] = ContextVar("freehold_adopting", default=None)
@@ -168,9 +164,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.last = obj
         kind = type(obj)
         if kind is FunctionType:
-            return NotImplemented if _importable(obj) else super().reducer_override(obj)
+            return NotImplemented if importable(obj) else super().reducer_override(obj)
         if issubclass(kind, type):
-            return NotImplemented if _importable(obj) else self._reduce_class(obj)
+            return NotImplemented if importable(obj) else self._reduce_class(obj)
         if kind in _REDUCERS:
             return _REDUCERS[kind](obj)
         if kind.__module__ in ("numpy", "numpy.rec") and kind.__name__ in ("ndarray", "recarray", "memmap"):
@@ -243,14 +239,7 @@ def _serialize(value: object, name: str, in_place: bool) -> Serialized:
     except (FreeholdError, MemoryError):
         raise
     except Exception as error:
-        raise TypeError(_complaint(value, name, pickler.last, error)) from error
-
-
-def _importable(obj: Any) -> bool:
-    """Tell whether workers can import a class or function; False only means that cloudpickle must judge."""
-    name = getattr(obj, "__module__", None)
-    module = sys.modules.get(name) if type(name) is str and name != "__main__" else None
-    return getattr(module, obj.__qualname__, None) is obj and not cloudpickle.list_registry_pickle_by_value()
+        raise TypeError(complaint(value, name, pickler.last, error)) from error
 
 
 def _reduce_array(array: Any, kind: type) -> Any:
@@ -308,54 +297,6 @@ def _fill_class(cls: type, state: tuple[Callable[[type, object], object], object
         _KNOWN[cls] = (None, b"", False)
 
 
-def _complaint(value: object, name: str, culprit: object, error: Exception) -> str:
-    """Say which part of a value cannot be pickled: search for the way to what the pickler looked at last."""
-    subject = f"cannot pickle {'value' if name == 'root' else name}"
-    if isinstance(error, RecursionError):
-        return f"{subject}: it is nested too deeply (the recursion limit is {sys.getrecursionlimit()})"
-    paths, queue = {id(value): name}, [value]  # the queue keeps all alive, since ids are reused
-    for holder in takewhile(lambda _: id(culprit) not in paths and len(queue) < SEARCH_OBJECTS_MAX, queue):
-        path = paths[id(holder)]
-        with suppress(Exception):  # attributes may be the user's code
-            for before, child, after in islice(_children(holder) if len(path) < 300 else (), SEARCH_OBJECTS_MAX):
-                if id(child) not in paths and type(child) not in PLAIN:
-                    paths[id(child)] = before + (f"({path})" if after and " of " in path else path) + after
-                    queue.append(child)
-    where = name if culprit is None else paths.get(id(culprit), f"something inside {name}")
-    kind = _name(type(value if culprit is None else culprit))
-    raised = traceback.format_exception_only(error)[-1].strip()
-    why = "" if str(error) == f"cannot pickle '{kind}' object" else f" (pickling it raised {raised})"
-    return f"{subject}: {where} is a {kind}{why}"
-
-
-def _children(obj: Any) -> Iterator[tuple[str, object, str]]:
-    """Yield what an object holds, between the words to put before and after the path to the object."""
-    if isinstance(obj, dict):
-        for key, child in dict.items(obj):
-            yield "", child, f"[{repr(key)[:80]}]" if type(key) in PLAIN else f"[a {_name(type(key))}]"
-    elif isinstance(obj, list | tuple):
-        yield from (("", child, f"[{index}]") for index, child in enumerate(obj))
-    elif isinstance(obj, set | frozenset):
-        yield from (("an element of ", child, "") for child in obj)
-    elif isinstance(obj, ModuleType) or (isinstance(obj, FunctionType | type) and _importable(obj)):
-        return
-    elif isinstance(obj, FunctionType):
-        for name, cell in zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=True):
-            yield f"closure variable {name!r} of ", cell.cell_contents, ""
-        for name in _extract_code_globals(obj.__code__):
-            yield f"global variable {name!r} of ", obj.__globals__.get(name), ""
-        yield from (("a default of ", child, "") for child in obj.__defaults__ or ())
-    yield from (("", child, f".{name}") for name, child in getattr(obj, "__dict__", {}).items())
-    for base in () if isinstance(obj, FunctionType | type) else type(obj).__mro__:
-        slots = [name for name, slot in vars(base).items() if isinstance(slot, MemberDescriptorType)]
-        yield from (("", getattr(obj, name, None), f".{name}") for name in slots)
-    yield "the class of ", type(obj), ""
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.").removeprefix("__main__.")
-
-
 def pack_exception(error: BaseException, function_name: str) -> bytes:
     """Pack what a task raised: the exception, if it survives a round trip, and what there is to read."""
     frames = error.__traceback__
@@ -363,7 +304,7 @@ def pack_exception(error: BaseException, function_name: str) -> bytes:
         frames = frames.tb_next  # freehold's own, which ran the task
     report = traceback.TracebackException(type(error), error, frames or error.__traceback__, compact=True)
     text = f"in task {function_name}:\n{''.join(report.format())[-TEXT_CHARACTERS_MAX:]}"
-    texts = [_name(type(error)), str(report)[:TEXT_CHARACTERS_MAX], text]  # which may hold surrogates
+    texts = [type_name(type(error)), str(report)[:TEXT_CHARACTERS_MAX], text]  # which may hold surrogates
     valid = (text.encode(errors="backslashreplace").decode() for text in texts)
     return msgspec.msgpack.encode((_pack_cause(error), *valid))
 

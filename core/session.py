@@ -26,7 +26,6 @@ from freehold.core.events import (
     RefsFound,
     RefsHeld,
     RequestAbandoned,
-    ViewTaken,
 )
 from freehold.core.failures import exception_of
 from freehold.core.ids import object_id, object_name
@@ -64,7 +63,7 @@ class Session:
         self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
         self._numbers = itertools.count(1)
         self._requests = itertools.count(REQUESTS)
-        self._lock = threading.Lock()  # of the counter: a task's returns follow each other
+        self._lock = threading.RLock()  # of the counter, and of refs; a collection may run a __del__ at any line
 
     # ------------------------------------------------------------------ references
 
@@ -111,11 +110,12 @@ class Session:
         def adopt(nonce: bytes, object: int) -> ObjectRef[Any]:
             if nonce != self.nonce:
                 raise SessionError(f"{object_name(object)} belongs to another cluster", object=object_name(object))
-            known = self.refs.get(object)
-            ref = known() if known is not None else None
-            if ref is None:
-                ref = self.new_ref(object)
-                fresh.append(ref)
+            with self._lock:  # against drops, which forgets names
+                known = self.refs.get(object)
+                ref = known() if known is not None else None
+                if ref is None:
+                    ref = self.new_ref(object)
+                    fresh.append(ref)
             return ref
 
         return adopt
@@ -125,10 +125,11 @@ class Session:
         events: list[Event] = []
         while self.dropped:
             object = self.dropped.popleft()
-            known = self.refs.get(object)
-            if known is not None and known() is None:
-                del self.refs[object]
-                events.append(RefDropped(object))
+            with self._lock:
+                known = self.refs.get(object)
+                if known is not None and known() is None:
+                    del self.refs[object]
+                    events.append(RefDropped(object))
         return events
 
     # ------------------------------------------------------------------ put and get
@@ -148,8 +149,9 @@ class Session:
             self.host.tell(RefCreated(object, payload))
             return ref
         request = self.request()
-        self.host.tell(PutWanted(request, object, self.task), RefCreated(object, payload, request))
-        self.wait_for(request)
+        failure = self.ask(request, PutWanted(request, object, self.task), RefCreated(object, payload, request))
+        if failure is not None:
+            raise exception_of(failure)
         found = readable(self.worker, object)
         if isinstance(found, Failure):
             raise exception_of(found)
@@ -165,9 +167,10 @@ class Session:
         """Return a number for a call that waits."""
         return next(self._requests)
 
-    def wait_for(self, request: int) -> Failure | None:
-        """Wait until a request is settled; if the user interrupts, withdraw it."""
+    def ask(self, request: int, *events: Event) -> Failure | None:
+        """Tell what begins a request, and wait until it is settled; if the user interrupts, withdraw it."""
         try:
+            self.host.tell(*events)
             return self.host.block(request)
         except BaseException:
             self.host.tell(RequestAbandoned(request))
@@ -186,8 +189,7 @@ class Session:
         """Block until ``needed`` of the objects are there; raise if the time of a get passes."""
         request = self.request()
         seconds = -1.0 if timeout is None else timeout
-        self.host.tell(GetWanted(request, tuple(objects), needed, want, seconds, self.task))
-        failure = self.wait_for(request)
+        failure = self.ask(request, GetWanted(request, tuple(objects), needed, want, seconds, self.task))
         if failure is None or (want != Want.GET and failure.cause == "timeout"):
             return failure
         if failure.cause == "timeout":
@@ -209,8 +211,9 @@ class Session:
         if isinstance(found, Payload):
             return self.load(found.token, object, bool(found.refs))
         if isinstance(found, Held):
-            self.host.tell(ViewTaken(object))
-            return self.load(self.host.view(object, *found), object, True)
+            view = self.host.view(object)
+            if view is not None:
+                return self.load(view, object, True)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
         return self.get([self.refs[object]()], None)[0]  # type: ignore[list-item]  # taken away meanwhile
@@ -303,6 +306,5 @@ class Session:
 
     def close(self) -> None:
         """Leave the cluster, or end it."""
-        if not self.closed:
-            self.closed = True
-            self.host.close()
+        self.closed = True
+        self.host.close()

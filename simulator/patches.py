@@ -116,9 +116,10 @@ class Patches:
             "time": lambda: EPOCH + clock.now,
             "time_ns": lambda: EPOCH * 10**9 + round(clock.now * 1e9),
         }
-        for name in ("monotonic", "perf_counter"):
-            functions[name] = lambda: float(clock.now)
-            functions[f"{name}_ns"] = lambda: round(clock.now * 1e9)
+        begun = time.perf_counter()  # its zero means nothing: so a difference across init makes sense
+        for name, zero in (("monotonic", 0.0), ("perf_counter", begun)):
+            functions[name] = lambda zero=zero: zero + clock.now
+            functions[f"{name}_ns"] = lambda zero=zero: round((zero + clock.now) * 1e9)
         for name, function in functions.items():
             real = getattr(time, name)
             virtual = self.virtual[id(real)] = self.chosen(real, function)

@@ -33,12 +33,17 @@ def counts_agree(world: World) -> Iterator[str]:
     """Every count of references is the number of what it counts."""
     for party in world.parties.values():
         if isinstance(party, Worker):
-            arguments, pins, containers = kinds(party)
-            for object, r in party.ownership.items():
-                said = (r.arguments, r.pins, r.containers)
-                true = (arguments[object], pins[object], containers[object])
-                if said != true:
-                    yield f"{party_name(party.me)} counts {said} for {object_name(object)}, but there are {true}"
+            yield from worker_counts_agree(party)
+
+
+def worker_counts_agree(worker: Worker) -> Iterator[str]:
+    """Every count of references in one worker is the number of what it counts."""
+    arguments, pins, containers = kinds(worker)
+    for object, r in worker.ownership.items():
+        said = (r.arguments, r.pins, r.containers)
+        true = (arguments[object], pins[object], containers[object])
+        if said != true:
+            yield f"{party_name(worker.me)} counts {said} for {object_name(object)}, but there are {true}"
 
 
 def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
@@ -50,7 +55,7 @@ def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
         arguments.update(task.lent)
     for run in worker.running.values():
         if run.query is not None:
-            pins.update(run.query.lent)
+            pins.update(run.query.lent if run.state.name != "HANDING" else ())
             pins.update(run.held)
     for r in worker.ownership.values():
         pins.update(r.covers)

@@ -61,7 +61,8 @@ class World:
 
     def options(self, **arguments: Any) -> dict[str, Any]:
         """Return what ``freehold.init`` takes for a cluster of this world."""
-        return {"backend": self.backend, "num_nodes": self.nodes, "num_cpus": 2, **arguments}
+        usual = {"num_nodes": self.nodes, "num_cpus": 2, "object_store_memory": 256 * 2**20}
+        return {"backend": self.backend, **usual, **arguments}
 
     def stop(self) -> None:
         """End the cluster, if one runs."""

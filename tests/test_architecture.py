@@ -59,7 +59,7 @@ PLUMBING = {  # what a party has beside ids, policies and records; the protocol 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 MACHINES_LINES_MAX = 1_300
-PURE_LINES_MAX = 6_000
+PURE_LINES_MAX = 6_200
 
 
 @dataclass(frozen=True)

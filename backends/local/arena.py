@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 SLAB_NBYTES = 16 << 20  # taken at a time, in 5 ms; by 64 MiB, a first put of 100 MB would pay for 134 MB
+SMALL_SLAB_NBYTES = 1 << 20  # the same, for small ranges at the other end
 SPARE_NBYTES = 64 << 20  # left to everybody else: the kernel kills at zero, and asks nobody
 CAPACITY_MIN = 75 << 20
 CAPACITY_MAX = 8 << 30
@@ -73,13 +74,14 @@ class Arena:
     fork, before or after the seal, has both mappings; whoever attaches after the seal can only read.
     """
 
-    __slots__ = ("_fd", "_left", "_pin", "_read", "_reader", "_write", "_writer", "capacity", "reserved")
+    __slots__ = ("_fd", "_left", "_pin", "_read", "_reader", "_write", "_writer", "capacity", "ceiling", "reserved")
 
     def __init__(self, fd: int, capacity: int, *, writable: bool, left: Callable[[], int]) -> None:
         self._read: _Mapping | None = _Mapping.of(fd, capacity, PROT_READ)
         self._write: _Mapping | None = _Mapping.of(fd, capacity, PROT_READ | PROT_WRITE) if writable else None
         self.capacity = capacity
         self.reserved = 0  # all below has its pages; grows in `ensure`, in the one process that calls it
+        self.ceiling = capacity  # all from here on has its pages as well
         self._fd = fd  # -1 once closed
         self._left = left
         self._reader = _whole(self._read).toreadonly()  # whatever is sliced from it keeps the mapping
@@ -153,24 +155,34 @@ class Arena:
             MemoryError: the machine or a control group is full.  Slabs taken before that stay taken.
         """
         end = self._end(offset, nbytes)
-        if end <= self.reserved:
+        if end <= self.reserved or offset >= self.ceiling:
             return
-        end = min(self.capacity, -(-end // SLAB_NBYTES) * SLAB_NBYTES)
-        if self._left() < end - self.reserved + SPARE_NBYTES:
-            raise MemoryError(f"no memory left for the arena to grow from {self.reserved} to {end} bytes")
+        if self.ceiling - offset < end - self.reserved:  # small ranges come from the top
+            start = max(self.reserved, offset // SMALL_SLAB_NBYTES * SMALL_SLAB_NBYTES)
+            self._take(start, self.ceiling - start)
+            self.ceiling = start
+            return
+        end = min(self.ceiling, -(-end // SLAB_NBYTES) * SLAB_NBYTES)
+        self._ask(end - self.reserved)
         while self.reserved < end:
             slab = min(SLAB_NBYTES, end - self.reserved)
-            try:
-                # The first takes pages and leaves it to faults to zero them; the second does it at a third of
-                # the price.
-                os.posix_fallocate(self._fd, self.reserved, slab)
-                os.posix_fallocate(self._fd, self.reserved, slab)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.ENOMEM):
-                    raise
-                refusal = f"the machine refuses the arena {slab} bytes more than {self.reserved}"
-                raise MemoryError(refusal) from error
+            self._take(self.reserved, slab)
             self.reserved += slab
+
+    def _ask(self, nbytes: int) -> None:
+        """Raise a MemoryError unless the machine has so many bytes to spare."""
+        if self._left() < nbytes + SPARE_NBYTES:
+            raise MemoryError(f"no memory left for the arena to grow from {self.reserved} by {nbytes} bytes")
+
+    def _take(self, start: int, nbytes: int) -> None:
+        """Take pages: the first call leaves it to faults to zero them, the second does it at a third of the price."""
+        try:
+            os.posix_fallocate(self._fd, start, nbytes)
+            os.posix_fallocate(self._fd, start, nbytes)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+                raise
+            raise MemoryError(f"the machine refuses the arena {nbytes} bytes more at {start}") from error
 
     def writable(self, offset: int, nbytes: int) -> memoryview:
         """A range to copy or receive into, with its pages mapped.  The node process must have ensured it."""

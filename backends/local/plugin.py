@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from freehold import core
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
@@ -256,9 +257,7 @@ def interpreter_options() -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return the environment of the launcher: ours, and a path on which it finds freehold as we do."""
-    import freehold
-
-    home = os.path.dirname(os.path.dirname(os.path.abspath(freehold.__file__)))
+    home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(core.__file__))))
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([home, *([path] if path else [])])}
 

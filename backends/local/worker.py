@@ -23,8 +23,8 @@ from freehold.backends.local.output import end_lines
 from freehold.core import serde
 from freehold.core.driver import Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
-from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped
-from freehold.core.failures import exception_of
+from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped, ViewTaken
+from freehold.core.queries import Held, readable
 from freehold.core.session import Session
 from freehold.core.tasks import run_task
 from freehold.core.values import Failure
@@ -195,13 +195,19 @@ class WorkerDriver(LocalDriver, Host):
         if self.broken is not None and self.callbacks.pop(request, None) is not None:
             call(self.broken)  # nobody will settle it any more
 
-    def view(self, object: int, place: int, nbytes: int) -> memoryview:
+    def view(self, object: int) -> memoryview | None:
+        self.pump.enter()
         try:
+            worker = self.party
+            assert isinstance(worker, Worker)
+            found = readable(worker, object)
+            if self.broken is not None or not isinstance(found, Held):
+                return None
+            self.drive(ViewTaken(object))
+            place, nbytes = found
             return self.arena.view(place, nbytes, self.views.append, object)
-        except ValueError:  # another thread has shut the cluster down
-            if self.broken is None:
-                raise
-            raise exception_of(self.broken) from None
+        finally:
+            self.pump.leave()  # an interrupt raised here drops the view, and that is told
 
     def ask_all(self, object: int, *, census: bool = False) -> list[wire.StepsFound]:
         """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from typing import Any
 
 import freehold
 from freehold.exceptions import GetTimeoutError, TaskCancelledError, WorkerCrashedError
 from freehold.specs.scenario import scenario
+from freehold.specs.scenarios.gates import Gate
 
 
 def outcome(ref: Any) -> Any:
@@ -23,21 +22,21 @@ def outcome(ref: Any) -> Any:
 @scenario(init={"num_cpus": 1}, returns=("TaskCancelledError", "done", False))
 def cancel_before_the_start() -> Any:
     """A task queued behind another on the only CPU is cancelled: it never runs, the other does."""
-    path = os.path.join(tempfile.mkdtemp(), "ran")
+    ran = Gate()
 
     @freehold.remote(node=0)
     def first() -> str:
-        time.sleep(0.2)
+        time.sleep(0.4)
         return "done"
 
     @freehold.remote(node=0)
     def second() -> None:
-        open(path, "w").close()
+        ran.open()
 
     ahead = first.remote()
     ref = second.remote()
     freehold.cancel(ref)
-    return outcome(ref), outcome(ahead), os.path.exists(path)
+    return outcome(ref), outcome(ahead), ran.is_open()
 
 
 @scenario(returns=("TaskCancelledError", "TaskCancelledError", 5))
@@ -46,7 +45,7 @@ def cancel_while_arguments_are_awaited() -> Any:
 
     @freehold.remote
     def slow() -> int:
-        time.sleep(0.1)
+        time.sleep(0.4)
         return 5
 
     @freehold.remote
@@ -63,43 +62,47 @@ def cancel_while_arguments_are_awaited() -> Any:
 @scenario(marks=["preempts"], returns=("TaskCancelledError", "interrupted"))
 def cancel_while_it_runs() -> Any:
     """A task that sleeps is cancelled: it is interrupted, and can clean up before it ends."""
-    folder = tempfile.mkdtemp()
+    begun, never, interrupted = Gate(), Gate(), Gate()
 
     @freehold.remote
     def sleep() -> None:
-        open(os.path.join(folder, "begun"), "w").close()
+        begun.open()
         try:
-            for _ in range(500):
-                time.sleep(0.02)
+            never.wait()
         except KeyboardInterrupt:
-            open(os.path.join(folder, "interrupted"), "w").close()
+            interrupted.open()
             raise
 
     ref = sleep.remote()
-    while not os.path.exists(os.path.join(folder, "begun")):
-        freehold.wait([ref], timeout=0.01)
+    begun.wait()
     freehold.cancel(ref)
-    return outcome(ref), "interrupted" if os.path.exists(os.path.join(folder, "interrupted")) else ""
+    return outcome(ref), "interrupted" if interrupted.is_open() else ""
 
 
 @scenario(marks=["preempts"], returns=("TaskCancelledError", 1))
 def cancel_while_it_waits() -> Any:
     """A task that waits in a get for another is cancelled; the other goes on."""
 
+    begun, gate = Gate(), Gate()
+
     @freehold.remote
     def slow() -> int:
-        time.sleep(0.3)
+        gate.wait()
         return 1
 
     @freehold.remote
     def read(refs: list[Any]) -> Any:
+        begun.open()
         return freehold.get(refs[0])
 
     awaited = slow.remote()
     ref = read.remote([awaited])
-    freehold.wait([ref], timeout=0.1)
+    begun.wait()
+    freehold.wait([ref], timeout=0.02)
     freehold.cancel(ref)
-    return outcome(ref), outcome(awaited)
+    found = outcome(ref)
+    gate.open()
+    return found, outcome(awaited)
 
 
 @scenario(returns=(1, 1))
@@ -121,8 +124,11 @@ def cancel_after_the_end() -> Any:
 def cancel_by_force() -> Any:
     """A task that ignores interrupts is cancelled by force: its worker is ended, it is not retried, others run on."""
 
+    begun = Gate()
+
     @freehold.remote
     def stubborn(seconds: float) -> str:
+        begun.open()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
@@ -132,7 +138,7 @@ def cancel_by_force() -> Any:
         return "after"
 
     ref = stubborn.remote(15)
-    freehold.wait([ref], timeout=0.2)
+    begun.wait()
     freehold.cancel(ref, force=True)
     return outcome(ref), outcome(stubborn.remote(0))
 
@@ -141,10 +147,11 @@ def cancel_by_force() -> Any:
 def cancel_by_a_borrower() -> Any:
     """A task cancels, by a borrowed reference, a task of its caller that has not begun: the owner sees to it."""
 
-    @freehold.remote
-    def blocker(refs: list[Any]) -> int:
-        freehold.cancel(refs[0])
-        return 1
+    gate = Gate()
+
+    @freehold.remote(num_cpus=0)
+    def wait() -> None:
+        gate.wait()
 
     @freehold.remote
     def victim(_: Any) -> int:
@@ -155,9 +162,10 @@ def cancel_by_a_borrower() -> Any:
         freehold.cancel(refs[0])
         return "cancelled"
 
-    gate = freehold.remote(time.sleep).remote(0.2)
-    ref = victim.remote(gate)
-    return freehold.get(stop.remote([ref])), outcome(ref)
+    ref = victim.remote(wait.remote())
+    said = freehold.get(stop.remote([ref]))
+    gate.open()
+    return said, outcome(ref)
 
 
 @scenario(returns=("put", ["TaskCancelledError"] * 3))
@@ -170,7 +178,7 @@ def cancel_of_a_put_and_of_many_returns() -> Any:
 
     ref = freehold.put("put")
     freehold.cancel(ref)
-    refs = three.remote(freehold.remote(time.sleep).remote(0.1))
+    refs = three.remote(freehold.remote(time.sleep).remote(0.4))
     freehold.cancel(refs[1])
     return outcome(ref), [outcome(r) for r in refs]
 
@@ -183,7 +191,7 @@ def cancel_twice() -> Any:
     def one(_: Any) -> int:
         return 1
 
-    ref = one.remote(freehold.remote(time.sleep).remote(0.1))
+    ref = one.remote(freehold.remote(time.sleep).remote(0.4))
     for force in (False, False, True):
         freehold.cancel(ref, force=force)
     return [outcome(ref), outcome(ref)]

@@ -11,6 +11,7 @@ from typing import Any
 import freehold
 from freehold.exceptions import GetTimeoutError
 from freehold.specs.scenario import scenario
+from freehold.specs.scenarios.gates import Gate
 
 
 @scenario(marks=["threads"], returns=[sum(range(i, i + 20)) for i in range(8)])
@@ -129,22 +130,23 @@ def await_raises() -> Any:
 
 @scenario(marks=["asyncio", "preempts"], returns=["fast", "slow"])
 def coroutines_overlap() -> Any:
-    """Two coroutines await a slow and a fast task: the fast one goes on first."""
+    """Two coroutines await a slow and a fast task: the fast one goes on first, and lets the slow one end."""
+    gate = Gate()
 
     @freehold.remote
-    def sleep(seconds: float) -> None:
-        import time
-
-        time.sleep(seconds)
+    def work(word: str) -> None:
+        if word == "slow":
+            gate.wait()
 
     async def main() -> list[str]:
         words: list[str] = []
 
-        async def follow(word: str, seconds: float) -> None:
-            await sleep.remote(seconds)
+        async def follow(word: str) -> None:
+            await work.remote(word)
             words.append(word)
+            gate.open()
 
-        await asyncio.gather(follow("slow", 0.4), follow("fast", 0.01))
+        await asyncio.gather(follow("slow"), follow("fast"))
         return words
 
     return asyncio.run(main())

@@ -5,9 +5,6 @@ Each scenario takes out only nodes that it has added, so that the cluster is aft
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
 from typing import Any
 
 import freehold
@@ -19,13 +16,24 @@ from freehold.exceptions import (
     WorkerCrashedError,
 )
 from freehold.specs.scenario import keep, kept, scenario
+from freehold.specs.scenarios.gates import Gate
 
 MIB = 2**20
 
 
-def the_cluster() -> freehold.Cluster:
-    """Return the running cluster, whose nodes may be changed."""
-    return freehold.Cluster(ignore_reinit_error=True)
+class Changing:
+    """The running cluster, whose nodes may be changed."""
+
+    def __init__(self) -> None:
+        self.cluster = freehold.Cluster(ignore_reinit_error=True)
+
+    def add_node(self, **resources: float) -> int:
+        """Add a node of 128 MiB."""
+        return self.cluster.add_node(object_store_memory=128 * MIB, **resources)
+
+    def remove_node(self, node: int, *, graceful: bool = True) -> None:
+        """Take a node out."""
+        self.cluster.remove_node(node, graceful=graceful)
 
 
 def outcome(ref: Any) -> Any:
@@ -37,10 +45,14 @@ def outcome(ref: Any) -> Any:
     return len(value) if isinstance(value, bytes) else value
 
 
-@freehold.remote(num_cpus=0)
-def make(nbytes: int) -> bytes:
-    """Return so many bytes."""
-    return bytes(nbytes)
+def make(nbytes: int, **options: Any) -> Any:
+    """Return the reference of a task, run with these options, that returns so many bytes."""
+
+    @freehold.remote(num_cpus=0)
+    def zeros() -> bytes:
+        return bytes(nbytes)
+
+    return zeros.options(**options).remote()
 
 
 @scenario(returns=[1, True, 300_000, "TaskUnschedulableError"])
@@ -52,10 +64,10 @@ def node_joins_and_leaves() -> Any:
         return freehold.get_runtime_context().get_node_index()
 
     before = len(freehold.nodes())
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node(num_cpus=1, fast=1)
     found = [len(freehold.nodes()) - before, freehold.get(where.remote()) == node]
-    found.append(outcome(make.options(resources={"fast": 1}).remote(300_000)))
+    found.append(outcome(make(300_000, resources={"fast": 1})))
     cluster.remove_node(node)
     return [*found, outcome(where.remote())]
 
@@ -63,9 +75,9 @@ def node_joins_and_leaves() -> Any:
 @scenario(returns=["ObjectLostError", 3])
 def node_dies_with_the_only_copy() -> Any:
     """A large result was never read, and its node dies; a small one came with the reply and is here."""
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node()
-    large, small = (make.options(node=node).remote(nbytes) for nbytes in (300_000, 3))
+    large, small = (make(nbytes, node=node) for nbytes in (300_000, 3))
     freehold.wait([large, small], num_returns=2, fetch_local=False)
     cluster.remove_node(node, graceful=False)
     return [outcome(large), outcome(small)]
@@ -79,9 +91,9 @@ def node_dies_after_its_object_was_read() -> Any:
     def size(value: bytes, refs: list[Any]) -> int:
         return len(value) and len(freehold.get(refs[0]))
 
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node()
-    ref = make.options(node=node).remote(300_000)
+    ref = make(300_000, node=node)
     first = outcome(ref)
     cluster.remove_node(node, graceful=False)
     return [first, outcome(ref), freehold.get(size.options(node=0).remote(ref, [ref]))]
@@ -95,9 +107,9 @@ def node_dies_while_it_is_read_from() -> Any:
     def size(value: bytes) -> int:
         return len(value)
 
-    cluster = the_cluster()
+    cluster = Changing()
     nodes = [cluster.add_node() for _ in range(2)]
-    ref = make.options(node=nodes[0]).remote(40 * MIB)
+    ref = make(40 * MIB, node=nodes[0])
     first = freehold.get(size.options(node=nodes[1]).remote(ref))
     freehold.wait([ref], timeout=0.005)
     cluster.remove_node(nodes[0], graceful=False)
@@ -109,9 +121,9 @@ def node_dies_while_it_is_read_from() -> Any:
 @scenario(marks=["preempts"], init={"chunk_bytes": 65_536, "chunks_in_flight": 1}, returns=True)
 def last_copy_dies_while_it_is_read() -> Any:
     """The only node that has an object dies while it is being pulled: the get has it, or says that it is lost."""
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node()
-    ref = make.options(node=node).remote(40 * MIB)
+    ref = make(40 * MIB, node=node)
     freehold.wait([ref], fetch_local=False)
     freehold.wait([ref], timeout=0.005)
     cluster.remove_node(node, graceful=False)
@@ -121,41 +133,43 @@ def last_copy_dies_while_it_is_read() -> Any:
 @scenario(marks=["preempts"], returns=["done", 2])
 def task_is_retried_on_another_node() -> Any:
     """The node on which a task runs dies: the task runs again on another that has what it wants."""
-    path = os.path.join(tempfile.mkdtemp(), "runs")
+    cluster, never = Changing(), Gate()
+    nodes = [cluster.add_node(spare=1) for _ in range(2)]
+    begun = {node: Gate() for node in nodes}
 
     @freehold.remote(resources={"spare": 1})
     def run() -> str:
-        with open(path, "a") as file:
-            file.write(f"{freehold.get_runtime_context().get_node_index()}\n")
-        time.sleep(0.5)
+        begun[freehold.get_runtime_context().get_node_index()].open()
+        if not all(gate.is_open() for gate in begun.values()):
+            never.wait()
         return "done"
 
-    cluster = the_cluster()
-    nodes = [cluster.add_node(spare=1) for _ in range(2)]
     ref = run.remote()
-    while not os.path.exists(path) or not os.path.getsize(path):
+    while not any(gate.is_open() for gate in begun.values()):
         freehold.wait([ref], timeout=0.02)
-    with open(path) as file:
-        first = int(file.readline())
+    first, second = sorted(nodes, key=lambda node: not begun[node].is_open())
     cluster.remove_node(first, graceful=False)
     found = outcome(ref)
-    cluster.remove_node(next(node for node in nodes if node != first))
-    with open(path) as file:
-        return [found, len(file.readlines())]
+    cluster.remove_node(second)
+    return [found, sum(gate.is_open() for gate in begun.values())]
 
 
 @scenario(marks=["preempts"], returns=[True, "TaskUnschedulableError"])
 def task_dies_with_its_node() -> Any:
     """A node dies under a task that may not be retried, and under one that can run nowhere else."""
 
-    @freehold.remote
-    def sleep() -> None:
-        time.sleep(1)
+    never, gates = Gate(), [Gate(), Gate()]
 
-    cluster = the_cluster()
+    @freehold.remote
+    def run(begun: Gate) -> None:
+        begun.open()
+        never.wait()
+
+    cluster = Changing()
     node = cluster.add_node(num_cpus=2)
-    refs = [sleep.options(node=node, max_retries=0).remote(), sleep.options(node=node).remote()]
-    freehold.wait(refs, timeout=0.2)
+    refs = [run.options(node=node, max_retries=0).remote(gates[0]), run.options(node=node).remote(gates[1])]
+    for gate in gates:
+        gate.wait()
     cluster.remove_node(node, graceful=False)
     found = [outcome(ref) for ref in refs]
     return [found[0] in ("WorkerCrashedError", "NodeDiedError"), found[1]]
@@ -169,7 +183,7 @@ def owners_node_dies() -> Any:
     def put() -> list[Any]:
         return [freehold.put("small"), freehold.put(bytes(300_000))]
 
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node()
     refs = freehold.get(put.options(node=node).remote())
     cluster.remove_node(node, graceful=False)
@@ -186,7 +200,7 @@ def borrowers_node_dies() -> Any:
         keep("on a dying node", refs)
         return len(freehold.get(refs))
 
-    cluster = the_cluster()
+    cluster = Changing()
     node = cluster.add_node()
     refs = [freehold.put("lent"), freehold.put(bytes(300_000))]
     freehold.get(borrow.options(node=node).remote(refs))
@@ -203,7 +217,7 @@ def two_generations_of_one_node() -> Any:
         keep(word, refs[0])
         return freehold.get(kept(word))
 
-    cluster, found = the_cluster(), []
+    cluster, found = Changing(), []
     for word in "ab":
         ref = freehold.put(word)
         node = cluster.add_node()
@@ -215,22 +229,27 @@ def two_generations_of_one_node() -> Any:
 
 @scenario(marks=["preempts"], init={"num_cpus": 1}, returns=["late", "early"])
 def node_comes_to_help() -> Any:
-    """A task waits for a CPU behind one that takes long; a node joins, and the later task is done first."""
-    words: list[Any] = []
+    """A task waits for a CPU behind those that wait for it; a node joins, and it is done first."""
+    gate = Gate()
 
     @freehold.remote
-    def sleep(seconds: float, word: str) -> str:
-        time.sleep(seconds)
-        return word
+    def early(begun: Gate) -> str:
+        begun.open()
+        gate.wait()
+        return "early"
 
-    cluster = the_cluster()
-    busy = [sleep.options(node=index).remote(1.5, "early") for index in range(len(freehold.nodes()))]
-    freehold.wait(busy, timeout=0.1)
-    refs = [sleep.remote(0.01, "late"), busy[0]]
-    node = cluster.add_node()
-    while refs:
-        (ready,), refs = freehold.wait(refs)
-        words.append(freehold.get(ready))
-    freehold.get(busy)
+    @freehold.remote
+    def late() -> str:
+        gate.open()
+        return "late"
+
+    cluster = Changing()
+    gates = [Gate() for _ in freehold.nodes()]
+    busy = [early.options(node=index).remote(begun) for index, begun in enumerate(gates)]
+    for begun in gates:
+        begun.wait()
+    ref = late.remote()
+    node = cluster.add_node(num_cpus=1)
+    words = [freehold.get(ref), freehold.get(busy)[0]]
     cluster.remove_node(node)
     return words

@@ -9,6 +9,7 @@ from typing import Any
 import freehold
 from freehold.exceptions import GetTimeoutError, TaskCancelledError, WorkerCrashedError
 from freehold.specs.scenario import scenario
+from freehold.specs.scenarios.gates import Gate
 
 MIB = 2**20
 
@@ -103,14 +104,19 @@ def two_tasks_fetch_one_object() -> Any:
 def cancel_in_the_queue_of_a_worker() -> Any:
     """Tasks queue on the worker where another still runs, and are cancelled there, by force and without."""
 
-    @freehold.remote(node=0)
-    def sleep(seconds: float) -> float:
-        time.sleep(seconds)
-        return seconds
+    begun, gate = Gate(), Gate()
 
-    freehold.get(sleep.remote(0.0))
-    first = sleep.remote(0.2)
-    rest = [sleep.remote(0.01) for _ in range(3)]
+    @freehold.remote(node=0)
+    def work(word: str) -> str:
+        if word == "first":
+            begun.open()
+            gate.wait()
+        return word
+
+    freehold.get(work.remote("quick"))
+    first = work.remote("first")
+    rest = [work.remote("queued") for _ in range(3)]
+    begun.wait()
     freehold.wait([first], timeout=0.05)
     found = []
     for ref, force in zip(rest, (False, True, False), strict=True):
@@ -120,7 +126,8 @@ def cancel_in_the_queue_of_a_worker() -> Any:
             found.append(str(freehold.get(ref)))
         except TaskCancelledError as error:
             found.append(type(error).__name__)
-    assert freehold.get(first) == 0.2
+    gate.open()
+    assert freehold.get(first) == "first"
     return found
 
 

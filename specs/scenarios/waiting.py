@@ -8,9 +8,10 @@ from typing import Any
 import freehold
 from freehold.exceptions import GetTimeoutError
 from freehold.specs.scenario import scenario
+from freehold.specs.scenarios.gates import Gate
 
 
-def slow(value: Any, seconds: float = 0.3) -> Any:
+def slow(value: Any, seconds: float = 0.5) -> Any:
     """Return the reference of a task that takes some time."""
 
     @freehold.remote
@@ -75,13 +76,21 @@ def get_of_many_runs_out_of_time() -> Any:
 @scenario(marks=["preempts"], returns=(True, 5))
 def borrower_runs_out_of_time() -> Any:
     """A borrower's get gives up on an unfinished object; what it had asked of the owner is withdrawn."""
-    ref = slow(5)
+    gate = Gate()
+
+    @freehold.remote
+    def later() -> int:
+        gate.wait()
+        return 5
 
     @freehold.remote
     def peek(refs: list[Any]) -> bool:
         return times_out(refs[0], 0.02)
 
-    return freehold.get(peek.remote([ref])), freehold.get(ref)
+    ref = later.remote()
+    late = freehold.get(peek.remote([ref]))
+    gate.open()
+    return late, freehold.get(ref)
 
 
 @scenario(returns=([1, 3], [0, 2, 4]))
@@ -105,17 +114,25 @@ def wait_without_any_time() -> Any:
 @scenario(returns=(1, 1, True))
 def wait_runs_out_of_time() -> Any:
     """A wait for two gets one in its time, and returns it."""
-    ready, rest = freehold.wait([slow(0, 0.5), freehold.put(1)], num_returns=2, timeout=0.02)
+    ready, rest = freehold.wait([slow(0), freehold.put(1)], num_returns=2, timeout=0.02)
     return len(ready), len(rest), freehold.get(ready) == [1]
 
 
 @scenario(marks=["preempts"], init={"num_cpus": 2}, returns=["fast", "slow"])
 def fastest_first() -> Any:
     """Of a slow and a fast task the fast one is ready first, though it was submitted last."""
-    refs, words = [slow("slow", 0.5), slow("fast", 0.01)], []
+    gate = Gate()
+
+    @freehold.remote
+    def later() -> str:
+        gate.wait()
+        return "slow"
+
+    refs, words = [later.remote(), slow("fast", 0.01)], []
     while refs:
         (ready,), refs = freehold.wait(refs)
         words.append(freehold.get(ready))
+        gate.open()
     return words
 
 
@@ -198,7 +215,7 @@ def pipeline() -> Any:
 @scenario(returns=[True, True, 1])
 def abandoned_gets() -> Any:
     """Several gets and waits of one object give up, one after another; the last one gets it."""
-    ref = slow(1, 0.2)
+    ref = slow(1)
     given_up = times_out([ref, ref], 0.01)
     waited = freehold.wait([ref], timeout=0.01) == ([], [ref]) or freehold.get(ref) == 1
     return [given_up, waited, freehold.get(ref)]

@@ -145,6 +145,8 @@ class Storm:
         count = dice.choice(SIZES)
         node = self.cluster.add_node(num_cpus=2)
         there = work.options(node=node, max_retries=0)
+        if dice.random() < 0.8:
+            freehold.get(there.remote(seed, 1), timeout=GET_SECONDS)  # its workers have started
         refs = [there.remote(seed, count) for _ in range(4)]
         chained = [work.remote(0, count, ref) for ref in refs]
         pid = self.eventually(lambda: self.watch.roles().get("node 1"))

@@ -1,0 +1,33 @@
+"""Doors between tasks and their program, so that no scenario depends on how long something takes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+
+GIVE_UP_SECONDS = 30.0
+
+
+class Gate:
+    """A door that any process can open, once, and any can wait at.  It is a file, and can be sent."""
+
+    def __init__(self) -> None:
+        self.path = os.path.join(tempfile.mkdtemp(prefix="freehold-"), "open")
+
+    def open(self) -> None:
+        """Let everybody through."""
+        with open(self.path, "a"):
+            pass
+
+    def is_open(self) -> bool:
+        """Tell whether it has been opened."""
+        return os.path.exists(self.path)
+
+    def wait(self) -> None:
+        """Wait until somebody has opened it; a task that waits here runs, it is not blocked."""
+        for _ in range(int(GIVE_UP_SECONDS / 0.005)):
+            if self.is_open():
+                return
+            time.sleep(0.005)
+        raise TimeoutError(f"nobody has opened {self.path}")

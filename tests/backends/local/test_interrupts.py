@@ -1,0 +1,158 @@
+"""Ctrl-C anywhere returns to the user at once, and the cluster stays usable or is gone completely."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import freehold
+from freehold.core import cluster
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(100)]
+LATE_SECONDS = 5.0  # much more than "at once", and much less than what was waited for
+
+
+@freehold.remote
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@freehold.remote
+def shape_of(array: Any) -> tuple[int, ...]:
+    return array.shape
+
+
+def interrupt(call: Callable[[], Any], *pauses: float) -> float:
+    """Call something and press Ctrl-C after a pause, once for each; return how long it took from the last to arrive.
+
+    Presses in quick succession may arrive as one.
+    """
+    pressed: list[float] = []
+    came: list[float] = []
+
+    def press() -> None:
+        for pause in pauses:
+            time.sleep(pause)
+            pressed.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    called = False
+    finger.start()
+    while finger.is_alive() or not came:
+        try:
+            if not called:
+                called = True
+                call()
+            finger.join()
+            time.sleep(0.0 if came else 30.0)
+        except KeyboardInterrupt:
+            came.append(time.monotonic())
+    return came[-1] - pressed[-1]
+
+
+def assert_usable(eventually: Any) -> None:
+    assert freehold.get(nap.remote(0), timeout=30) == 0
+    host: Any = cluster.engine().host
+    eventually(lambda: not host.census())
+    assert host.census() == []
+
+
+def full_store() -> None:
+    """Wait for room that nobody will make."""
+    kept = freehold.put(bytes(6 * 10**6))
+    freehold.put(bytes(6 * 10**6))
+    del kept
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("what", ["get", "get with a timeout", "get of many", "wait", "put"])
+def test_ctrl_c_while_waiting(watch, eventually, what: str, presses: int) -> None:
+    freehold.init(num_cpus=2, object_store_memory=10**7, store_wait=60.0)
+    never = nap.remote(60)
+    calls = {
+        "get": lambda: freehold.get(never),
+        "get with a timeout": lambda: freehold.get(never, timeout=50),
+        "get of many": lambda: freehold.get([nap.remote(0), freehold.put(1), never]),
+        "wait": lambda: freehold.wait([never, nap.remote(0)], num_returns=2),
+        "put": full_store,
+    }
+    took = interrupt(calls[what], *[0.1, 0.0001][:presses])
+    assert took < LATE_SECONDS
+    freehold.cancel(never, force=True)
+    del never, calls
+    assert_usable(eventually)
+
+
+def test_ctrl_c_amid_anything(watch, eventually) -> None:
+    """At 300 random points of puts, gets, waits, submissions and drops; nothing is lost but what was interrupted."""
+    freehold.init(num_nodes=2, num_cpus=1, object_store_memory=10**8)
+    dice = random.Random(1)
+    array = np.arange(10**6)
+
+    def busy() -> None:
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            refs = [freehold.put(array), freehold.put(1), shape_of.remote(array[:10])]
+            refs += [shape_of.options(node=1).remote(refs[0]), nap.remote(0.001)]
+            assert freehold.get(refs[0])[-1] == 10**6 - 1
+            freehold.wait(refs, num_returns=3, timeout=0.01)
+            freehold.get(refs)
+
+    for _ in range(300):
+        assert interrupt(busy, dice.uniform(0, 0.03)) < LATE_SECONDS
+    assert_usable(eventually)
+
+
+def test_ctrl_c_in_init(watch, eventually) -> None:
+    """Either the cluster is there, or nothing is."""
+    dice = random.Random(2)
+    for _ in range(12):
+        began = time.monotonic()
+        interrupt(lambda: freehold.init(num_nodes=2, num_cpus=1), *[dice.uniform(0, 0.3), 0.001][: dice.choice((1, 2))])
+        assert time.monotonic() - began < LATE_SECONDS
+        if freehold.is_initialized():
+            assert freehold.get(nap.remote(0), timeout=30) == 0
+            freehold.shutdown()
+        assert eventually(lambda: not watch.left()), watch.left()
+
+
+def test_ctrl_c_in_shutdown(watch, eventually) -> None:
+    """It is ended all the same."""
+    dice = random.Random(3)
+    for _ in range(10):
+        freehold.init(num_cpus=1)
+        never = nap.remote(60)
+        interrupt(freehold.shutdown, dice.uniform(0, 0.02), 0.001)
+        freehold.shutdown()
+        assert eventually(lambda: not watch.left()), watch.left()
+        del never
+
+
+def test_other_handlers_of_ctrl_c_are_left_alone(watch) -> None:
+    """A program's own handler stays; Python's is ours while a cluster runs, also when a notebook puts it back."""
+    caught = []
+    mine = signal.signal(signal.SIGINT, lambda *_: caught.append(1))
+    try:
+        freehold.init(num_cpus=1)
+        freehold.put(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        freehold.shutdown()
+    finally:
+        signal.signal(signal.SIGINT, mine)
+    assert caught == [1]
+    freehold.init(num_cpus=1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert interrupt(lambda: freehold.get(nap.remote(60)), 0.1) < LATE_SECONDS
+    assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    freehold.shutdown()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
