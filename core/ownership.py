@@ -245,8 +245,6 @@ def unpin(r: Ownership, e: Unpinned, here: Here) -> tuple[Ownership | None, Out]
 for _event in (ArgumentDone, ArgumentInlined, ContainerGone, Unpinned):
     TABLE.never(UNHELD, LINGERING, event=_event, why="a count of zero cannot fall")
 
-# ------------------------------------------------------------------ a task that was lent references is over
-
 
 @TABLE.on(BORROWED, event=ReportWanted, to=(UNHELD, LINGERING))
 def report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Ownership | None, Out]:
@@ -369,9 +367,6 @@ def introduce(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership | None, 
 def known_already(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership, Out]:
     """The owner knows of us, or is being told."""
     return replace(r, local=True), ()
-
-
-# ------------------------------------------------------------------ deaths
 
 
 @TABLE.on(OWNED, event=HolderDied, to=(UNHELD,))
