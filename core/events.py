@@ -311,6 +311,12 @@ def ready(object: int, by: int, want: int, failure: Failure | None = None) -> Re
     return RequestReady(by, object, failure is not None)
 
 
+def handed_on(outcomes: tuple[Outcome, ...], lent: tuple[int, ...], *known: int) -> tuple[int, ...]:
+    """Return the references inside a task's returns that its caller did not lend, and that others than these own."""
+    refs = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
+    return tuple([ref for ref in sorted(refs.difference(lent)) if ref >> COUNTER_BITS not in known])
+
+
 def known(object: int, by: int, want: int, outcome: Outcome) -> DependencyReady | RequestReady:
     """Tell one for whom it is enough that the value exists that it does, or never will."""
     if want == Want.SEND:

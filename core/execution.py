@@ -25,11 +25,12 @@ from freehold.core.events import (
     ReturnArrived,
     ValuePending,
     WantWithdrawn,
+    handed_on,
     wanted,
 )
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice
+from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
 from freehold.core.policies import INLINED_BYTES_MAX, argument_home
 from freehold.core.task_events import (
     CancelWanted,
@@ -224,7 +225,9 @@ def finish(r: Execution, e: TaskReply, here: Here) -> tuple[None, Out]:
         if report.keeps or report.lent
     ]
     none, out = end(r, e.outcomes)
-    return none, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds))
+    handed = handed_on(e.outcomes, r.lent, here.me, e.executor)
+    taken = (Send(e.executor, TaskTakenNotice(r.task)),) if handed else ()
+    return none, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds), *taken)
 
 
 @TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, ABSENT))

@@ -53,6 +53,7 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     tasks: int = 0  # how many of ours it has
     quick: bool = False  # its last task took little time
     recalled: bool = False  # its node wants it back
+    own: bool = False  # our own thread, which no node has lent us
 
 
 class Pool(msgspec.Struct, frozen=True, gc=False):
@@ -157,7 +158,7 @@ def task_over(r: Pool, e: TaskOver, here: Here) -> tuple[Pool, Out]:
     lease = replace(lease, tasks=lease.tasks - 1, quick=quick)
     if lease.recalled and not lease.tasks:
         r, out = dispatch(replace(r, leases=r.leases.delete(e.worker)), here)
-        own = e.worker == here.me  # a task that ran on our own stack: no lease was needed for that
+        own = lease.own  # a task that ran on our own stack: no lease was needed for that
         return r, out if own else (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
     return dispatch(replace(r, leases=r.leases.set(e.worker, lease)), here)
 
@@ -230,7 +231,7 @@ def run_here(r: Pool, e: DeskOffered, here: Here) -> tuple[Pool, Out]:
     """No node has a worker left, and our own thread only waits: it runs the next task on its stack."""
     if len(r.full) < len(r.asked):
         return r, ()
-    mine = r.leases.get(here.me, Lease(recalled=True))  # recalled, so that it serves for this one task
+    mine = r.leases.get(here.me, Lease(recalled=True, own=True))  # recalled, so that it serves for this one task
     task, leases = r.queue[r.first], r.leases.set(here.me, replace(mine, tasks=mine.tasks + 1))
     r = replace(r, queue=r.queue.delete(r.first), first=r.first + 1, leases=leases)
     r, out = seek(r, here)

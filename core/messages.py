@@ -81,6 +81,13 @@ class CancelNotice(Message, frozen=True, gc=False, tag=5):
     force: bool
 
 
+class TaskTakenNotice(Message, frozen=True, gc=False, tag=6):
+    """The caller counts the references inside the returns: the executor need not hold them any longer."""
+
+    key: ClassVar[str] = "task"
+    task: int
+
+
 # ------------------------------------------------------------------ worker to worker: references and locations
 
 
@@ -342,6 +349,7 @@ AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
     TaskReturnNotice,
     StopNotice,
     CancelNotice,
+    TaskTakenNotice,
     LocateQuery,
     LocateReply,
     LocateCancelNotice,

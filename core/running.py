@@ -12,7 +12,17 @@ from __future__ import annotations
 import msgspec
 
 from freehold.core.effects import Interrupt, Kill, Run, Send
-from freehold.core.events import ArgumentReady, Lent, Pinned, ReportWanted, Unpinned, ValuePut, WantWithdrawn, wanted
+from freehold.core.events import (
+    ArgumentReady,
+    Lent,
+    Pinned,
+    ReportWanted,
+    Unpinned,
+    ValuePut,
+    WantWithdrawn,
+    handed_on,
+    wanted,
+)
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import (
     Report,
@@ -20,9 +30,11 @@ from freehold.core.messages import (
     TaskQuery,
     TaskReply,
     TaskReturnNotice,
+    TaskTakenNotice,
 )
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.task_events import (
+    CallerDied,
     DeskBlocked,
     DeskResumed,
     HoldReported,
@@ -48,9 +60,10 @@ class Running(State):
     RUNNING = "the function runs", RunEnded
     PLACING = "large returns are being placed in the object store", ReturnPlaced
     REPORTING = "what became of the references it was lent is being gathered", HoldReported
+    HANDING = "references that others own are on their way inside the returns", TaskTakenNotice, CallerDied
 
 
-ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING = Running
+ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING, HANDING = Running
 
 
 class Run_(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +76,7 @@ class Run_(msgspec.Struct, frozen=True, gc=False):
     missing: int = 0  # arguments, returns or reports that are awaited
     outcomes: tuple[Outcome | None, ...] = ()
     reports: tuple[Report, ...] = ()
-    held: tuple[int, ...] = ()  # references inside the returns, pinned until the reply
+    held: tuple[int, ...] = ()  # references inside the returns, pinned until the caller counts them
     seconds: float = 0.0
     blocked: int = 0  # threads of the task that wait in a get, wait or put
 
@@ -82,6 +95,8 @@ TABLE = Table(
         StopNotice,
         ThreadBlocked,
         ThreadResumed,
+        TaskTakenNotice,
+        CallerDied,
     ),
 )
 
@@ -105,7 +120,9 @@ def accept(r: Run_, e: TaskQuery, here: Here) -> tuple[Run_, Out]:
     return r, (*pins, *fetches)
 
 
-TABLE.never(FETCHING, READY, RUNNING, PLACING, REPORTING, event=TaskQuery, why="a task is sent to one worker once")
+TABLE.never(
+    FETCHING, READY, RUNNING, PLACING, REPORTING, HANDING, event=TaskQuery, why="a task is sent to one worker once"
+)
 
 
 @TABLE.on(FETCHING, event=ArgumentReady, to=(READY, REPORTING))
@@ -118,7 +135,7 @@ def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_, Out]:
     return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task, own),))
 
 
-TABLE.ignore(ABSENT, REPORTING, event=ArgumentReady, why="another argument failed, or the task was cancelled")
+TABLE.ignore(ABSENT, REPORTING, HANDING, event=ArgumentReady, why="another argument failed, or the task was cancelled")
 TABLE.never(READY, RUNNING, PLACING, event=ArgumentReady, why="each argument is fetched once")
 
 
@@ -138,7 +155,7 @@ def start(r: Run_, e: TurnGiven, here: Here) -> tuple[Run_, Out]:
     return replace(r, state=RUNNING, attempt=attempt), (Run(r.task, attempt, r.query.description),)
 
 
-TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, event=TurnGiven, why="only a ready task has a turn")
+TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, HANDING, event=TurnGiven, why="only a ready task has a turn")
 
 
 @TABLE.on(READY, event=TurnLost, to=(ABSENT,))
@@ -149,7 +166,9 @@ def hand_back(r: Run_, e: TurnLost, here: Here) -> tuple[None, Out]:
     return None, (notice, *[Unpinned(ref) for ref in r.query.lent])
 
 
-TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, event=TurnLost, why="only a ready task waits for a turn")
+TABLE.never(
+    ABSENT, FETCHING, RUNNING, PLACING, REPORTING, HANDING, event=TurnLost, why="only a ready task waits for a turn"
+)
 
 
 @TABLE.on(RUNNING, event=RunEnded, to=(PLACING, REPORTING))
@@ -171,7 +190,7 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
                 continue
             inlined += outcome.nbytes
         outcomes.append(outcome)
-    held = tuple([ref for ref in inside(e.outcomes) if ref not in r.query.lent])  # those are pinned already
+    held = handed_on(e.outcomes, r.query.lent)  # those are pinned already
     pins = tuple([Pinned(ref) for ref in held])
     over: Out = (DeskResumed(r.task), TurnOver(r.task)) if r.blocked else (TurnOver(r.task),)
     r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)
@@ -190,7 +209,7 @@ def placed(r: Run_, e: ReturnPlaced, here: Here) -> tuple[Run_, Out]:
     return (r, ()) if r.missing else report(r)
 
 
-TABLE.never(ABSENT, FETCHING, READY, RUNNING, REPORTING, event=ReturnPlaced, why="nothing is being placed")
+TABLE.never(ABSENT, FETCHING, READY, RUNNING, REPORTING, HANDING, event=ReturnPlaced, why="nothing is being placed")
 
 
 def report(r: Run_) -> tuple[Run_, Out]:
@@ -200,7 +219,7 @@ def report(r: Run_) -> tuple[Run_, Out]:
     return replace(r, state=REPORTING, missing=len(lent)), tuple([ReportWanted(ref, r.task) for ref in lent])
 
 
-@TABLE.on(REPORTING, event=HoldReported, to=(ABSENT,))
+@TABLE.on(REPORTING, event=HoldReported, to=(ABSENT, HANDING))
 def reply(r: Run_, e: HoldReported, here: Here) -> tuple[Run_ | None, Out]:
     """Reply when the report is complete.
 
@@ -216,18 +235,30 @@ def reply(r: Run_, e: HoldReported, here: Here) -> tuple[Run_ | None, Out]:
     assert query is not None
     outcomes = tuple([outcome for outcome in r.outcomes if outcome is not None])
     message = TaskReply(r.task, query.attempt, here.me, outcomes, r.reports, r.seconds)
-    returned = inside(outcomes)
-    lent = [Lent(ref, (query.caller,)) for ref in returned if ref not in query.lent]
-    return None, (Send(query.caller, message), *lent, *[Unpinned(ref) for ref in r.held])
+    lent = [Lent(ref, (query.caller,)) for ref in handed_on(outcomes, query.lent)]
+    handed = handed_on(outcomes, query.lent, here.me, query.caller)
+    out = (Send(query.caller, message), *lent, *[Unpinned(ref) for ref in r.held if ref not in handed])
+    return (Run_(r.task, HANDING, query=query, held=handed), out) if handed else (None, out)
 
 
-def inside(outcomes: tuple[Outcome, ...]) -> tuple[int, ...]:
-    """Return the references inside a task's returns, each once."""
-    refs = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
-    return tuple(sorted(refs))
+@TABLE.on(HANDING, event=TaskTakenNotice, to=(ABSENT,))
+def let_go(r: Run_, e: TaskTakenNotice, here: Here) -> tuple[None, Out]:
+    """The caller holds what others own: when their owners ask it, as they will, it will say so."""
+    return None, tuple([Unpinned(ref) for ref in r.held])
 
 
-TABLE.never(ABSENT, FETCHING, READY, RUNNING, PLACING, event=HoldReported, why="no report was asked for")
+@TABLE.on(HANDING, event=CallerDied, to=(ABSENT,))
+def keep_no_more(r: Run_, e: CallerDied, here: Here) -> tuple[None, Out]:
+    """Nobody will take the returns."""
+    return None, tuple([Unpinned(ref) for ref in r.held])
+
+
+TABLE.ignore(ABSENT, event=TaskTakenNotice, why="the caller was held for dead")
+TABLE.never(FETCHING, READY, RUNNING, PLACING, REPORTING, event=TaskTakenNotice, why="there was no reply yet")
+TABLE.ignore(ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING, event=CallerDied, why="our node ends us, or did")
+
+
+TABLE.never(ABSENT, FETCHING, READY, RUNNING, PLACING, HANDING, event=HoldReported, why="no report was asked for")
 
 
 @TABLE.on(FETCHING, READY, event=StopNotice, to=(REPORTING,))
@@ -244,7 +275,7 @@ def interrupt(r: Run_, e: StopNotice, here: Here) -> tuple[Run_, Out]:
     return r, (Kill(here.me) if e.force else Interrupt(r.task),)
 
 
-TABLE.ignore(ABSENT, PLACING, REPORTING, event=StopNotice, why="what is finished cannot be cancelled")
+TABLE.ignore(ABSENT, PLACING, REPORTING, HANDING, event=StopNotice, why="what is finished cannot be cancelled")
 
 
 @TABLE.on(RUNNING, event=ThreadBlocked)
@@ -260,4 +291,6 @@ def end_wait(r: Run_, e: ThreadResumed, here: Here) -> tuple[Run_, Out]:
 
 
 for _event in (ThreadBlocked, ThreadResumed):
-    TABLE.ignore(ABSENT, FETCHING, READY, PLACING, REPORTING, event=_event, why="a thread that outlived its task")
+    TABLE.ignore(
+        ABSENT, FETCHING, READY, PLACING, REPORTING, HANDING, event=_event, why="a thread that outlived its task"
+    )

@@ -89,6 +89,13 @@ class ReturnPlaced(Event, frozen=True, gc=False):
     outcome: Placed | Failure
 
 
+class CallerDied(Event, frozen=True, gc=False):
+    """The owner of the task is dead."""
+
+    key: ClassVar[str] = "task"
+    task: int
+
+
 class HoldReported(Event, frozen=True, gc=False):
     """What became of a reference the task was lent."""
 

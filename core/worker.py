@@ -32,7 +32,7 @@ from freehold.core.promotion import Promotion
 from freehold.core.request import Request
 from freehold.core.resolution import Resolution
 from freehold.core.running import Run_
-from freehold.core.task_events import CancelAsked, ExecutorDied, LeaseLost, NodesChanged
+from freehold.core.task_events import CallerDied, CancelAsked, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import PoolKey
 
 
@@ -112,6 +112,7 @@ class Worker(Party):
         for object, value in self.promotion.items():
             yield from [HolderDied(object, other) for other in sorted({*value.nodes, *value.askers}) if dead(other)]
         yield from [LeaseLost(key, party) for key in self.pools]
+        yield from [CallerDied(task) for task, run in self.running.items() if run.query and dead(run.query.caller)]
         for task, run in self.execution.items():
             if run.worker and dead(run.worker):
                 yield ExecutorDied(task, run.worker)

@@ -181,10 +181,13 @@ class WorkerDriver(LocalDriver, Host):
         settled, runs = self.settled, self.runs
         main = threading.current_thread() is threading.main_thread()
         try:
-            while request not in settled and self.broken is None:
+            while True:
                 self.pump.wait(lambda: request in settled or self.broken is not None or (main and bool(runs)))
-                if main and runs and request not in settled:  # no worker is left: a task of ours, on this stack
-                    run_task(self.session, runs.popleft(), before_reply=end_lines)
+                if not (main and runs):
+                    break
+                # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
+                # core gave it the thread while the thread waited.
+                run_task(self.session, runs.popleft(), before_reply=end_lines)
         except BaseException:
             settled.pop(request, None)
             raise
