@@ -1,0 +1,33 @@
+"""Random walks over real parties: whatever users, the network, timers and deaths do, the properties hold.
+
+A walk that fails names its seed: ``freehold.specs.walk.walk(seed, 300, ...)`` takes it again.
+"""
+
+from typing import Any
+
+import pytest
+
+from freehold.specs.walk import walk
+
+SEEDS = 150
+WORLDS: dict[str, dict[str, Any]] = {
+    "calm": {},
+    "deaths": {"deaths": 2},
+    "cancels": {"cancels": True},
+    "tight limits": {"tight": True},
+    "values in replies": {"borrow": "copy"},
+    "everything": {"deaths": 2, "cancels": True, "tight": True},
+}
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 50))
+@pytest.mark.parametrize("kind", WORLDS)
+def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int) -> None:
+    for seed in range(first, first + 50):
+        taken = walk(seed, 300, **WORLDS[kind])
+        assert not taken.deadlocked() or WORLDS[kind].get("tight"), seed
+
+
+def test_the_same_seed_takes_the_same_walk() -> None:
+    again = [[party.steps for party in walk(7, 300, deaths=1).parties.values()] for _ in range(2)]
+    assert again[0] == again[1] and sum(again[0]) > 0
