@@ -10,7 +10,6 @@ This file refuses to know what a user wants; whoever moves it picks the next act
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from freehold.core.effects import Run
@@ -32,45 +31,10 @@ from freehold.core.queries import Held, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
 from freehold.core.values import Description, Failure, Payload, Slot, Want
 from freehold.core.worker import Worker
+from freehold.specs.frames import LARGE, SMALL, Frame, Process
 from freehold.specs.world import Violation, World
 
-REQUESTS = 1 << 35  # requests are numbered apart from what a party mints: both name timers
-SMALL, LARGE = 10, 100  # bytes; the policy's limit must lie between
-
-
-class Frame:
-    """A call of user code: a program, or a task that runs."""
-
-    def __init__(self, worker: int, run: Run | None = None) -> None:
-        self.worker = worker
-        self.run = run
-        self.handles: list[int] = []  # its local variables
-        self.request = 0  # the call that it waits for
-        self.reading: tuple[int, ...] = ()  # what it reads once that returns
-        self.interrupted = False
-        self.ready = False  # its call may return, as soon as nothing runs on top of it
-
-    @property
-    def task(self) -> int:
-        """The task that runs, 0 for a program."""
-        return self.run.task if self.run else 0
-
-
-class Process:
-    """The Python side of one worker."""
-
-    def __init__(self, me: int) -> None:
-        self.me = me
-        self.names = 0
-        self.requests = REQUESTS
-        self.handles: Counter[int] = Counter()  # object -> variables here that refer to it
-        self.told: set[int] = set()  # objects of which the core believes that user code here holds a reference
-        self.dropped: list[int] = []  # objects whose last handle has died since the last look
-        self.functions: set[int] = set()  # functions that are cached, each with a handle
-        self.kept: list[int] = []  # global variables
-        self.frames: list[Frame] = []
-        self.views: list[tuple[int, int]] = []  # (object, place)
-        self.futures: dict[int, int] = {}  # request -> object; its closure has a handle
+__all__ = ["LARGE", "SMALL", "Frame", "Users"]
 
 
 class Users(World):
