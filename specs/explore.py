@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from freehold.core.trace import Ring, Step, detail
@@ -25,8 +25,21 @@ class Found(NamedTuple):
     violations: list[tuple[str, tuple[Action, ...]]]  # what is wrong, and the shortest way there
 
 
-def explore(model: Lending, *, states_max: int = 10_000_000, violations_max: int = 1) -> Found:
-    """Visit all states, nearest first, until all are known or enough is."""
+def explore(
+    model: Lending,
+    *,
+    states_max: int = 10_000_000,
+    violations_max: int = 1,
+    each_layer: Callable[[int, int], None] = lambda depth, states: None,
+) -> Found:
+    """Visit all states, nearest first, until all are known or enough is.
+
+    Args:
+        model: what is explored.
+        states_max: give up after so many.
+        violations_max: be content with so many.
+        each_layer: called with the depth that is finished and the states known.
+    """
     start = time.perf_counter()
     first = model.first()
     ways: dict[int, tuple[int, Action]] = {(key := model.key(first)): (0, ())}
@@ -48,6 +61,7 @@ def explore(model: Lending, *, states_max: int = 10_000_000, violations_max: int
                     layer.append((after_key, after))
                 except AssertionError as error:
                     violations.append((str(error), (*way_to(ways, key), action)))
+        each_layer(depth, len(ways))
     seconds = time.perf_counter() - start
     return Found(len(ways), steps, depth, seconds, not layer, violations)
 
@@ -93,8 +107,8 @@ def described(model: Lending, state: State, action: Action) -> str:
             message = model.messages[state.wires[source * len(model.names) + target][0]]
             told = f"{type(message).__name__} {detail(message)}".rstrip()
             return f"    {name} -> {model.called(target)}  {told}"
-        case ("lend", _, to):
-            return f"{name}: r = f.remote([x])  # runs on {model.called(to)}"
+        case ("call", _, to, lend):
+            return f"{name}: r = f.remote({'[x]' * lend})  # runs on {model.called(to)}"
         case ("end", _, keep, give):
             return f"{name}: {'KEPT = x; ' * keep}return {'[x]' if give else 'None'}"
         case ("drop", _):

@@ -34,7 +34,7 @@ from freehold.specs.world import Violation
 
 MINTED = 1 << 60  # from here on a number is an attempt
 TASKS = 1 << 30  # from here on an object's counter is a task's
-IDLE = (0, 0)
+IDLE = (0, 0, 0)
 Action = tuple[Any, ...]
 Numbers = tuple[int, ...]
 
@@ -65,7 +65,7 @@ class State(NamedTuple):
     parties: Numbers  # by worker: which snapshot; -1: dead
     wires: tuple[Numbers, ...]  # by source * workers + target: which messages are on their way
     keeps: tuple[bool, ...]  # a variable of user code refers to the object
-    runs: tuple[Numbers, ...]  # the task that runs, and its attempt; the object is among its arguments
+    runs: tuple[Numbers, ...]  # the task that runs, its attempt, and whether the object is among its arguments
     results: tuple[Numbers, ...]  # tasks to whose return user code has a reference
     deaths: int  # how many may still come
 
@@ -144,14 +144,15 @@ class Lending:
         for me, party in enumerate(s.parties):
             if party < 0:
                 continue
-            runs, keeps = s.runs[me] != IDLE, s.keeps[me]
+            keeps, has = s.keeps[me], self.has(s, me)
             if keeps:
                 yield ("drop", me)
-            if runs:
-                yield from (("end", me, keep, give) for keep in {keeps, True} for give in {False, self.returns})
-            calls = max(self.snapshots[party].calls, len(s.results[me]))
-            if (keeps or runs) and calls < self.tasks:
-                yield from (("lend", me, to) for to in range(count) if to != me and s.parties[to] >= 0)
+            if s.runs[me] != IDLE:
+                ends = product({keeps, has}, {False, has and self.returns})
+                yield from (("end", me, keep, give) for keep, give in ends)
+            if max(self.snapshots[party].calls, len(s.results[me])) < self.tasks:
+                lends = product(range(count), {False, True} if self.returns else {True})
+                yield from (("call", me, to, x) for to, x in lends if to != me and s.parties[to] >= 0 and has >= x)
             for result in s.results[me]:
                 yield ("forget", me, result)
                 if not keeps and result in self.snapshots[party].inside:
@@ -169,36 +170,38 @@ class Lending:
                 return self.tell(s._replace(wires=changed(s.wires, wire, tuple(rest))), me, message)
             case ("drop", me):
                 s = s._replace(keeps=changed(s.keeps, me, False))
-                return s if s.runs[me] != IDLE else self.say(s, me, RefDropped(self.object))
-            case ("lend", me, to):
-                return self.lend(s, me, to)
+                return s if s.runs[me][2] else self.say(s, me, RefDropped(self.object))
+            case ("call", me, to, lend):
+                return self.call(s, me, to, lend)
             case ("end", me, keep, give):
-                run = s.runs[me]
+                task, attempt, has = s.runs[me]
                 s = s._replace(runs=changed(s.runs, me, IDLE), keeps=changed(s.keeps, me, keep))
-                outcomes = (Payload(1, (self.object,) if give else ()),) * self.returns
-                # What is returned lives until the core has heard of it.
-                ended = RunEnded(*run, outcomes)
-                if keep:
+                ended = RunEnded(task, attempt, (Payload(1, (self.object,) if give else ()),) * self.returns)
+                if keep or not has:
                     return self.say(s, me, ended)
-                dropped = RefDropped(self.object)
+                dropped = RefDropped(self.object)  # what is returned lives until the core has heard of it
                 return self.say(s, me, ended, dropped) if give else self.say(s, me, dropped, ended)
             case ("forget", me, result):
                 left = tuple([other for other in s.results[me] if other != result])
                 return self.say(s._replace(results=changed(s.results, me, left)), me, RefDropped(result))
             case ("read", me, result):
-                fresh = () if s.runs[me] != IDLE else (RefsFound(result, (self.object,)),)
+                fresh = () if s.runs[me][2] else (RefsFound(result, (self.object,)),)
                 return self.say(s._replace(keeps=changed(s.keeps, me, True)), me, *fresh)
             case ("die", me, *arrive):
                 return self.die(s, me, arrive)
         raise ValueError(action)
 
-    def lend(self, s: State, me: int, to: int) -> State:
-        """Submit a task that runs on a certain worker, with the object inside an argument."""
+    def has(self, s: State, me: int) -> bool:
+        """Tell whether user code of a worker has a reference to the object."""
+        return s.keeps[me] or bool(s.runs[me][2])
+
+    def call(self, s: State, me: int, to: int, lend: bool) -> State:
+        """Submit a task that runs on a certain worker, with or without the object inside an argument."""
         taken = {number for number in self.numbers(s) if number < MINTED}
         free = (object_id(self.names[me], TASKS + count) for count in range(len(taken) + 1))
         task = next(name for name in free if name not in taken)
         shape = (("runs on", float(self.names[to])),)
-        payload = Payload(1, (self.object,))
+        payload = Payload(1, (self.object,) if lend else ())
         call = Description(task, self.functions[to], "f", payload, (), int(self.returns), shape)
         results = (*s.results[me], task) if self.returns else ()
         return self.say(s._replace(results=changed(s.results, me, results)), me, TaskSubmitted(task, call, 0))
@@ -251,8 +254,9 @@ class Lending:
                     if isinstance(effect, Send):
                         sent.append((self.index[effect.target], self.message(effect.message)))
                     elif isinstance(effect, Run):
-                        run = (effect.task, effect.attempt)
-                        queue += () if keeps else (RefsHeld((self.object,)),)
+                        lent = effect.description.payload.refs
+                        run = (effect.task, effect.attempt, len(lent))
+                        queue += (RefsHeld(lent),) if lent and not keeps else ()
             for complaint in worker_counts_agree(worker):
                 raise Violation(complaint)
         except AssertionError as error:
@@ -293,7 +297,7 @@ class Lending:
         here = [(me, self.snapshots[party]) for me, party in enumerate(s.parties) if party >= 0]
         if s.parties[0] >= 0 and not here[0][1].owns:
             for me, _ in here:
-                if s.keeps[me] or s.runs[me] != IDLE:
+                if self.has(s, me):
                     raise Violation(f"{object_name(self.object)} is released while {self.called(me)} has a reference")
         if any(s.wires) or any(run != IDLE for run in s.runs):
             return
@@ -326,7 +330,7 @@ class Lending:
         numbers = tuple([fresh.setdefault(number, len(fresh)) for number in self.numbers(s)])
         parties = tuple([party if party < 0 else self.snapshots[party].form for party in s.parties])
         wires = tuple([tuple([self.part(self.messages[message])[0] for message in waiting]) for waiting in s.wires])
-        runs = tuple([run != IDLE for run in s.runs])
+        runs = tuple([(run != IDLE, run[2]) for run in s.runs])
         return hash((parties, wires, s.keeps, runs, tuple(map(len, s.results)), s.deaths, numbers))
 
     def part(self, value: Any) -> tuple[int, Numbers]:

@@ -9,15 +9,17 @@ imported or does not start fails its tests.
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import freehold
-from freehold.core import cluster
+from freehold.core import cluster, journal
 from freehold.core.session import Session
 from freehold.core.tables import compile_tables
 from freehold.specs.leftovers import settled
@@ -41,6 +43,8 @@ class World:
         self.backend = backend
         self.nodes = nodes
         self.arguments: Mapping[str, Any] | None = None  # of the running cluster
+        self.records: Path | None = None  # a folder for what real processes write down
+        self.redone = 0  # processes whose events the pure core has done again
 
     def __str__(self) -> str:
         return f"{self.backend}-{self.nodes}"
@@ -65,9 +69,15 @@ class World:
         return {"backend": self.backend, **usual, **arguments}
 
     def stop(self) -> None:
-        """End the cluster, if one runs."""
+        """End the cluster, if one runs; what its processes have written down is done again by the pure core."""
         self.arguments = None
         freehold.shutdown()
+        if self.records is not None:
+            for folder in self.records.iterdir():
+                try:
+                    self.redone += len(journal.redo_all(str(folder)))
+                finally:
+                    shutil.rmtree(folder)
 
     def assert_clean(self, after: str, seconds: float = 10.0) -> None:
         """Fail if the cluster still knows anything of user objects; it gets some seconds to forget."""
@@ -130,14 +140,23 @@ def in_world(world: World, *values: World | Scenario) -> Any:
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """A world; after a test that failed its cluster is ended."""
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """A world; after a test that failed its cluster is ended.
+
+    On real processes every step is checked, and every process writes its events down.
+    """
     chosen: World = request.param
     for other in WORLDS:
         if other is not chosen and other.arguments is not None:
             other.stop()
+    if chosen.backend == "local":
+        chosen.records = chosen.records or tmp_path_factory.mktemp("records")
+        monkeypatch.setenv("FREEHOLD_RECORD", str(chosen.records))
+        monkeypatch.setenv("FREEHOLD_CHECK", "step")
     yield chosen
-    if request.node.stash.get(FAILED, False):
+    if not freehold.is_initialized() or request.node.stash.get(FAILED, False):
         chosen.stop()
 
 
@@ -165,6 +184,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not SLOWEST:
         return
     terminalreporter.section(f"conformance: {len(scenarios())} scenarios")
+    redone = sum(world.redone for world in WORLDS)
+    if redone:
+        terminalreporter.line(f"the events of {redone} real processes were done again by the pure core")
     where: dict[tuple[str, str], list[str]] = {}  # obstacle and scenarios -> worlds
     for world, (seconds, after) in sorted(SLOWEST.items()):
         terminalreporter.line(f"{world}: nothing left over within {seconds:.2f} s (longest after {after})")

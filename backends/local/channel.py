@@ -17,6 +17,7 @@ from freehold.core.messages import AnyMessage, ChunkReply, Envelope
 
 RECEIVE_NBYTES = 256 * 2**10
 FDS_MAX = 16
+FDS_WAITING_MAX = 256  # that have come without the words that tell what they are
 Sink = Callable[[ChunkReply], memoryview | None]
 
 
@@ -77,6 +78,12 @@ class Channel:
             os.close(fd)
         self.fds.clear()
         self._out.clear()
+
+    def descriptor(self) -> int:
+        """Return the descriptor that came with a word."""
+        if not self.fds:
+            raise LinkError("a word without its descriptor")
+        return self.fds.popleft()
 
     # ------------------------------------------------------------------ out
 
@@ -174,7 +181,12 @@ class Channel:
         if count == 0:
             return None
         self._in += memoryview(self._buffer)[:count]
-        return self._cut(sink)
+        try:
+            return self._cut(sink)
+        except LinkError:
+            raise
+        except Exception as error:  # whatever a decoder makes of garbage
+            raise LinkError(f"{type(error).__name__}: {error}") from error
 
     def _receive_into(self) -> int:
         if not self._carries_fds:
@@ -186,6 +198,8 @@ class Channel:
                 fds = array.array("i")
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
                 self.fds.extend(fds)
+        if len(self.fds) > FDS_WAITING_MAX:
+            raise LinkError(f"{len(self.fds)} descriptors that nobody asked for")
         return count
 
     def _receive_body(self) -> list[Envelope | ChunkReply | wire.Control] | None:
@@ -251,7 +265,7 @@ class Channel:
         if len(data) < head:
             return None
         chunk = wire.chunk_decoder.decode(bytes(data[start + 2 : head]))
-        if chunk.nbytes != length - (head - start):
+        if chunk.nbytes != length - (head - start) or chunk.nbytes < 0 or chunk.offset < 0:
             raise LinkError(f"a chunk that announces {chunk.nbytes} bytes in a frame of {length}")
         self._chunk, self._into, self._body = chunk, sink(chunk), chunk.nbytes
         here = min(chunk.nbytes, len(data) - head)

@@ -224,21 +224,21 @@ class LocalDriver(Driver):
 
     def read(self, channel: Channel) -> bool:
         """Hand what has come on a channel to the party; tell whether there may be more."""
+        found = None
         try:
             found = channel.receive(self.sink)
-        except (LinkError, msgspec.MsgspecError) as error:
+            for item in found or ():
+                if type(item) is Envelope:
+                    self.drive(item.message, item.cause)
+                elif type(item) is ChunkReply:
+                    self.drive(item)
+                else:
+                    self.hear(channel, item)
+        except LinkError as error:
             log.error("%s closes the link to %s: %s", party_name(self.party.me), party_name(channel.peer), error)
             found = None
         if found is None:
             self.drop_channel(channel)
-            return False
-        for item in found:
-            if type(item) is Envelope:
-                self.drive(item.message, item.cause)
-            elif type(item) is ChunkReply:
-                self.drive(item)
-            else:
-                self.hear(channel, item)
         return bool(found)
 
     def findings(self, word: wire.StepsWanted, *, last: bool) -> list[wire.StepsFound]:

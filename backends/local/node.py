@@ -58,11 +58,11 @@ class NodeDriver(LocalDriver):
             case wire.Dial():
                 self.connect(word)
             case wire.Link(party, peer):
-                self.pass_on(party, peer, channel.fds.popleft())
+                self.pass_on(party, peer, channel.descriptor())
             case wire.Hello(worker):
                 self.drive(WorkerStarted(worker, worker != self.setup.program))
             case wire.NodeLinked(node, resources):
-                end = socket.socket(fileno=channel.fds.popleft())
+                end = socket.socket(fileno=channel.descriptor())
                 self.add_channel(Channel(end, node, carries_fds=True))
                 self.drive(NodeNotice(node, resources))
             case wire.Exited(worker):

@@ -144,7 +144,7 @@ class ProgramDriver(WorkerDriver):
             super().drive(event, cause)
 
     def node_lost(self) -> None:
-        self.lost_for(Failure("node_died", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it"))
+        self.lost_for(Failure("session", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it"))
 
     def crashed(self, error: Exception) -> None:
         self.lost_for(Failure("system", 0, PROGRAM, f"the cluster ended, since freehold has a bug: {error!r}"))

@@ -185,8 +185,8 @@ class Launcher(Parent):
     def start(self, word: wire.StartNode) -> None:
         """Fork the template of a node."""
         assert self.setup is not None
-        link = self.channel.fds.popleft()
-        arena_fd = self.channel.fds.popleft() if word.node == HEAD else -1
+        link = self.channel.descriptor()
+        arena_fd = self.channel.descriptor() if word.node == HEAD else -1
         if self.fork(word.node):
             run_template(self.setup, word, link, arena_fd)
         for fd in (link, arena_fd):
@@ -205,7 +205,7 @@ class Template(Parent):
     def hear(self, word: Any) -> None:
         match word:
             case wire.Fork(worker):
-                fd = self.channel.fds.popleft()
+                fd = self.channel.descriptor()
                 if self.fork(worker):
                     os.setpgid(0, 0)  # what its tasks start can be ended with it
                     run_worker(self.setup, worker, fd, self.arena)

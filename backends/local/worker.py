@@ -65,7 +65,7 @@ class WorkerDriver(LocalDriver, Host):
     def hear(self, channel: Channel, word: Any) -> None:
         match word:
             case wire.Link():
-                self.linked(word, channel.fds.popleft())
+                self.linked(word, channel.descriptor())
             case wire.StepsWanted():
                 self.pump.work.append(partial(self.answer, channel, word))
             case wire.StepsFound(number):

@@ -149,7 +149,7 @@ def nothing_is_small() -> Any:
     )
 
 
-@scenario(init={"inline_bytes_max": 10**9}, returns=[5_000_000, 5_000_000])
+@scenario(init={"inline_bytes_max": 10 * 2**20}, returns=[5_000_000, 5_000_000])
 def everything_is_small() -> Any:
     """With a limit above every value nothing leaves the in-process store, but for borrowers."""
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -183,36 +184,35 @@ async def _wait_for(ref):
     return await asyncio.wait_for(ref.as_future(), 5)
 
 
-@pytest.mark.parametrize("use", USES.values(), ids=USES)
-@pytest.mark.parametrize("kind", ["small", "large", "pending", "failed"])
-class TestAReferenceThatOutlivedItsCluster:
-    def made(self, world, kind: str):
-        freehold.init(**world.options())
-        if kind in ("small", "large"):
-            return freehold.put(b"x" if kind == "small" else bytes(300_000))
-        ref = same.options(num_cpus=1 if kind == "pending" else 99).remote(1)
-        if kind == "failed":
-            freehold.wait([ref])
-        return ref
+def references(world) -> list[Any]:
+    """Start a cluster; return references to a small, a large, an unfinished and a failed object."""
+    freehold.init(**world.options())
+    failed = same.options(num_cpus=99).remote(1)
+    freehold.wait([failed])
+    return [freehold.put(b"x"), freehold.put(bytes(300_000)), same.remote(1), failed]
 
-    def test_after_shutdown(self, world, use, kind: str) -> None:
-        ref = self.made(world, kind)
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+class TestReferencesThatOutlivedTheirCluster:
+    def test_after_shutdown(self, world, use) -> None:
+        refs = references(world)
         freehold.shutdown()
-        with pytest.raises((SessionError, TypeError), match="was shut down"):
-            use(ref)
-        assert "ObjectRef" in repr(ref) and len(ref.hex()) == 56
-        del ref
+        while refs:
+            with pytest.raises((SessionError, TypeError), match="was shut down"):
+                use(refs[-1])
+            assert "ObjectRef" in repr(refs[-1]) and len(refs.pop().hex()) == 56
         gc.collect()
         assert freehold.get(freehold.put(2)) == 2  # starts a new cluster
 
-    def test_in_the_next_cluster(self, world, use, kind: str) -> None:
-        ref = self.made(world, kind)
+    def test_in_the_next_cluster(self, world, use) -> None:
+        refs = references(world)
         freehold.shutdown()
         freehold.init(**world.options())
         first = freehold.put(b"the first of this cluster")
-        with pytest.raises((SessionError, TypeError), match=GONE):
-            use(ref)
-        del ref
+        while refs:
+            with pytest.raises((SessionError, TypeError), match=GONE):
+                use(refs[-1])
+            refs.pop()
         gc.collect()
         assert freehold.get([first, same.remote(1)]) == [b"the first of this cluster", 1]
 

@@ -28,9 +28,12 @@ def test_every_mark_is_hosted_and_used() -> None:
 def test_a_scenario_is_declared_once_and_says_what_it_causes() -> None:
     def bare() -> None: ...
 
+    def again() -> None:
+        """Be declared under the name of another."""
+
     for wrong, words in (
         (lambda: scenario()(bare), "docstring"),
-        (lambda: scenario(name=scenarios()[0].name)(test_scenario), "two scenarios"),
+        (lambda: scenario(name=scenarios()[0].name)(again), "two scenarios"),
         (lambda: scenario(marks=["magic"]), "magic"),
     ):
         with pytest.raises(ValueError, match=words):

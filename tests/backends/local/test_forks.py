@@ -63,7 +63,8 @@ def test_a_fork_of_the_program_has_no_part_in_the_cluster(watch) -> None:
     def child() -> int:
         assert links() == before
         assert view[-1] == 10**6 - 1  # what it has seen it keeps
-        for call in (lambda: freehold.get(array), lambda: freehold.put(1), lambda: double.remote(1), never.future):
+        calls = [lambda: freehold.get(array), lambda: freehold.put(1), lambda: double.remote(1)]
+        for call in [*calls, lambda: never.future().result(10)]:
             try:
                 call()
             except (NotSupported, SessionError):
@@ -122,13 +123,14 @@ def test_a_fork_does_not_keep_a_dead_program_s_cluster(watch, eventually) -> Non
         import freehold, os, time
         freehold.init(num_cpus=1)
         if not os.fork():
+            os.closerange(0, 3)
             time.sleep(600)
         print("ready", flush=True)
         time.sleep(600)
     """)
     assert program.stdout.readline() == "ready\n"
     program.kill()
-    program.communicate()
+    assert program.communicate() == ("", "")
     left = eventually(lambda: len(watch.processes()) == 1 and watch.processes())
     assert len(left) == 1  # the fork
     os.kill(next(iter(left)), signal.SIGKILL)

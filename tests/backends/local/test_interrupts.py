@@ -32,9 +32,9 @@ def shape_of(array: Any) -> tuple[int, ...]:
 
 
 def interrupt(call: Callable[[], Any], *pauses: float) -> float:
-    """Call something and press Ctrl-C after a pause, once for each; return how long it took from the last to arrive.
+    """Call something and press Ctrl-C after a pause, once or twice; return how long the last press took to arrive.
 
-    Presses in quick succession may arrive as one.
+    Two presses in quick succession may arrive as one.
     """
     pressed: list[float] = []
     came: list[float] = []
@@ -45,18 +45,23 @@ def interrupt(call: Callable[[], Any], *pauses: float) -> float:
             pressed.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
+    def until_all_is_over() -> None:
+        while finger.is_alive() or not came:
+            time.sleep(0.001)
+        time.sleep(0.001)
+
     finger = threading.Thread(target=press)
-    called = False
-    finger.start()
-    while finger.is_alive() or not came:
+    try:
         try:
-            if not called:
-                called = True
-                call()
-            finger.join()
-            time.sleep(0.0 if came else 30.0)
+            finger.start()
+            call()
+            until_all_is_over()
         except KeyboardInterrupt:
             came.append(time.monotonic())
+            until_all_is_over()
+    except KeyboardInterrupt:  # the second
+        came.append(time.monotonic())
+    finger.join()
     return came[-1] - pressed[-1]
 
 
