@@ -25,7 +25,6 @@ from freehold.core.ids import COUNTER_MASK, node_id, object_id, object_name, own
 from freehold.core.node_events import PeerLost
 from freehold.core.ownership import Ownership
 from freehold.core.policies import DEFAULT, Policy
-from freehold.core.queries import readable
 from freehold.core.task_events import LeaseLost, RunEnded, TaskAssigned, TaskOver, TaskReady, TaskSubmitted
 from freehold.core.values import Description, Payload
 from freehold.core.worker import Worker

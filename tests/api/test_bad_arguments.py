@@ -6,6 +6,7 @@ import math
 import pickle
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import cloudpickle
 import pytest
@@ -42,8 +43,9 @@ class TestGet:
             freehold.get(given)
 
     def test_of_a_list_in_a_list(self) -> None:
-        with pytest.raises(TypeError, match=r"ObjectRef.*not list"):
-            freehold.get([freehold.put(1), [freehold.put(2)]])
+        with pytest.raises(TypeError, match=r"ObjectRef.*not list"):  # type: ignore[arg-type]
+            given: Any = [freehold.put(1), [freehold.put(2)]]
+            freehold.get(given)
 
     @pytest.mark.parametrize("timeout", [-0.5, -2, -math.inf, math.nan])
     def test_with_a_negative_timeout(self, timeout: float) -> None:
@@ -82,9 +84,10 @@ class TestPut:
 
 
 class TestWait:
-    def test_for_one_bare_reference(self) -> None:
+    def test_for_one_bare_reference(self) -> None:  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"list.*not ObjectRef"):
-            freehold.wait(freehold.put(1))
+            given: Any = freehold.put(1)
+            freehold.wait(given)
 
     @pytest.mark.parametrize("given", [5, None, {}, [5], ["text"]])
     def test_for_what_is_no_reference(self, given) -> None:

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def same(*values, **named):
 
 @dataclass
 class Model:
-    layers: list
+    layers: list[Any]
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import partial
+
 import pytest
 
 from freehold.specs.scenario import HOSTED, MARKS, REGISTRY, Scenario, scenario, scenarios
@@ -44,5 +47,5 @@ def test_a_scenario_is_declared_once_and_says_what_it_causes() -> None:
 def test_a_wrong_result_is_found() -> None:
     for returned, wanted in ((1, True), ([1], (1,)), (1, 2), (None, 1), (1, None)):
         with pytest.raises(AssertionError, match="returned"):
-            Scenario("wrong", lambda value=returned: value, returns=wanted).run()
-    Scenario("right", lambda: [1], returns=[1]).run()
+            Scenario("wrong", partial(copy, returned), returns=wanted).run()
+    Scenario("right", partial(copy, [1]), returns=[1]).run()

@@ -62,7 +62,7 @@ def run_notebook(name: str, cwd: Path) -> list[str]:
     import nbformat
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     NotebookClient(notebook, timeout=100, kernel_name="python3", resources={"metadata": {"path": cwd}}).execute()
     written = []
