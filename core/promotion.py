@@ -53,7 +53,7 @@ class Promoting(State):
     """Where the value of an object is, as the process that answers for its placement knows it."""
 
     ABSENT = "no value is expected here"
-    PENDING = "a task of ours will produce it"
+    PENDING = "a task of ours will produce it", ReturnArrived
     INLINE = "the value is in the in-process store"
     RESERVING = "the object store of this node has been asked for room", CreateReply
     WRITING = "the bytes are being copied into the object store", Moved

@@ -36,14 +36,6 @@ class ExecutorDied(Event, frozen=True, gc=False):
     party: int
 
 
-class TaskReclaimed(Event, frozen=True, gc=False):
-    """The worker that has the task gave it back unstarted."""
-
-    key: ClassVar[str] = "task"
-    task: int
-    worker: int
-
-
 class CancelAsked(Event, frozen=True, gc=False):
     """User code here wants the task cancelled that produces the object."""
 
