@@ -191,7 +191,13 @@ class LocalDriver(Driver):
             self.flush_channel(channel)
 
     def flush_urgent(self) -> None:
-        """Send what need not wait for an answer from the same peer; leave the rest for a moment."""
+        """Send what need not wait for an answer from the same peer; leave the rest for a moment.
+
+        Who leads may be in the kernel for long, since not every message is answered: then nothing is left to it.
+        """
+        if self.pump.led():
+            self.flush()
+            return
         for fd, channel in list(self.dirty.items()):
             if not channel.awaiting or channel.backlog() >= HOLD_MAX:
                 del self.dirty[fd]

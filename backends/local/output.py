@@ -74,7 +74,6 @@ class TaskOutput(io.TextIOBase):
             piece = text[start : start + PIECE_CHARACTERS]
             driver.printed.append(wire.Output(me, self._pid, name, self._stream, piece))
         driver.pump.remind()
-        driver.pump.notify()
 
 
 def capture(driver: WorkerDriver) -> None:

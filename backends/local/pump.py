@@ -169,13 +169,17 @@ class Pump:
 
     def notify(self) -> None:
         """Something that a thread may wait for has happened: if another leads, it must look."""
-        if self._leader and self._leader != threading.get_ident():
+        if self.led():
             self.ring()
 
     def remind(self) -> None:
         """Something waits to be sent, or an earlier timer is set, and nobody may be awake to see to it."""
-        if self._asleep and not self._leader:
+        if self.led() if self._leader else self._asleep:
             self.ring()
+
+    def led(self) -> bool:
+        """Tell whether another thread does the I/O; it may be in the kernel, and look only when something comes."""
+        return self._leader != 0 and self._leader != threading.get_ident()
 
     # ------------------------------------------------------------------ waiting
 
@@ -226,7 +230,8 @@ class Pump:
             self._take()
         for fd, mask in events:
             if fd == self._bell:
-                self._hush()
+                if self._leader in (0, threading.get_ident()):  # else it is for the leader, who may not sleep yet
+                    self._hush()
             else:
                 self.serve(fd, mask)
         self._serve_followers()
@@ -312,9 +317,13 @@ class Pump:
                 time.sleep(PARK_SECONDS)
 
     def _turn_if_free(self) -> float:
-        """Do all there is to do, unless another thread leads; return the seconds until the next timer."""
+        """Do all there is to do, but for reading if another thread leads; return the seconds until the next timer."""
         self._inside += 1
         try:
+            if self._leader:  # in the kernel, perhaps for long: references may have died since
+                self.tick()
+                self.flush()
+                self._serve_followers()
             while not (self._leader or self.closed):
                 self.turn(seconds=0.0)
                 if self.closed or not self.epoll.poll(0):
