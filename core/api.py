@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
@@ -166,7 +167,7 @@ def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | 
         raise TypeError(f"timeout is a number of seconds or None, not {type(timeout).__name__}")
     if not timeout >= 0:
         raise ValueError(f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}")
-    return timeout
+    return None if timeout == math.inf else timeout
 
 
 def wait(

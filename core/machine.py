@@ -50,6 +50,8 @@ class State(Enum):
     Members that end in -ING wait for something outside; no other member waits.
     """
 
+    __hash__ = object.__hash__  # members are one of a kind; that of Enum is a Python function
+
     def __init__(self, meaning: str, *awaits: type[Event]) -> None:
         self.meaning = meaning
         self.awaits = awaits
@@ -76,6 +78,7 @@ class Table:
         self.states = tuple(states)
         self.events = events
         self.rows: dict[tuple[State, type[Event]], Row] = {}
+        self.taken: set[tuple[State, type[Event], State]] = set()  # arrows that checked steps have taken
 
     def _declare(self, states: tuple[State, ...], event: type[Event], row: Row) -> None:
         if event not in self.events:
@@ -121,7 +124,7 @@ class Table:
         ]
 
     def compile(self, *, checked: bool) -> None:
-        """Hang the rows on the states.  ``checked`` adds the test of ``to`` to every row."""
+        """Hang the rows on the states.  ``checked`` adds a test of ``to`` to every row, and a note of what is taken."""
         for state in self.states:
             state.rows.clear()
             for event in self.events:
@@ -134,6 +137,14 @@ class Table:
                 if issubclass(event, Answer):
                     run = _unless_stale(run)
                 state.rows[event] = run
+
+    def untaken(self) -> tuple[list[tuple[State, type[Event]]], list[tuple[State, type[Event], State]]]:
+        """Return the cells that no checked step has met, and of the others the ends that none has come to."""
+        met = {(state, event) for state, event, _ in self.taken}
+        declared = {cell: row for cell, row in self.rows.items() if not row.never}
+        cells = [cell for cell in declared if cell not in met]
+        ends = [(*cell, end) for cell, row in declared.items() if cell in met for end in row.to]
+        return cells, [arrow for arrow in ends if arrow not in self.taken]
 
     def mermaid(self) -> str:
         """Return the state diagram as Mermaid text; arrows that stay where they are are left out."""
@@ -164,7 +175,8 @@ def _unless_stale(run: Handler) -> Handler:
 
 
 def _checked(table: Table, row: Row, run: Handler) -> Handler:
-    """Wrap a row so that it cannot end anywhere its ``to`` does not name."""
+    """Wrap a row so that it cannot end anywhere its ``to`` does not name, and so that it is known where it ended."""
+    taken = table.taken
 
     def step(record: Any, event: Any, here: Here) -> tuple[Any, Out]:
         after, out = run(record, event, here)
@@ -174,6 +186,7 @@ def _checked(table: Table, row: Row, run: Handler) -> Handler:
                 f"{table.name}: {record.state.name} on {type(event).__name__} ended in {state.name}, "
                 f"which its row does not name"
             )
+        taken.add((record.state, type(event), state))
         return after, out
 
     return step

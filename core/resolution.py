@@ -77,6 +77,7 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
     grants: int = 0  # holds granted by the node and not given back
     views: int = 0  # zero-copy views that user code has
     unused: bool = False  # no reference of any kind is left here; only views keep the hold
+    unread: bool = False  # a get or task that was told of the copy may not have come to read it yet
     recalled: bool = False  # the node wants the hold back
     payload: Payload | None = None
     failure: Failure | None = None
@@ -101,6 +102,7 @@ TABLE = Table(
     ),
 )
 WAITING = (ASKING, PULLING, RETRYING)
+READS = (Want.GET, Want.RUN)
 EMPTY: Map[int, int] = Map()
 
 
@@ -112,10 +114,11 @@ def wake(r: Resolution) -> tuple[Resolution, Out]:
 
 def wake_senders(r: Resolution, outcome: Outcome) -> tuple[Resolution, Out]:
     """Tell those for whom it is enough that the value exists: tasks that are still to be sent, above all."""
-    out = [known(r.object, by, r.wanted[by], outcome) for by in sorted(r.wanted) if r.wanted[by] >= Want.SEND]
-    for by in [by for by in sorted(r.wanted) if r.wanted[by] >= Want.SEND]:
-        r = replace(r, wanted=r.wanted.delete(by))
-    return r, tuple(out)
+    senders = {by: want for by, want in sorted(r.wanted.items()) if want >= Want.SEND}
+    wanted = r.wanted
+    for by in senders:
+        wanted = wanted.delete(by)
+    return replace(r, wanted=wanted), tuple([known(r.object, by, want, outcome) for by, want in senders.items()])
 
 
 def urgency(r: Resolution) -> int:
@@ -169,10 +172,15 @@ def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
 
 
 def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
-    """Decide what becomes of a hold when a use of it has ended."""
-    if r.views or not r.unused:
+    """Decide what becomes of a hold when a use of it has ended: one that was asked back goes, others are kept in case.
+
+    A reference alone keeps no hold against the node's wish: the value can be fetched again.
+    """
+    if r.views or (r.unread and not r.unused):
         return r, ()
-    return give_back(r, here) if r.recalled else (replace(r, state=IDLE), ())
+    if r.recalled:
+        return give_back(r, here)
+    return (replace(r, state=IDLE), ()) if r.unused else (r, ())
 
 
 # ------------------------------------------------------------------ the value is wanted
@@ -217,10 +225,8 @@ def join_pull(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out
 @TABLE.on(LOCAL, IDLE, event=CopyWanted, to=(LOCAL,))
 def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """A held copy is read without a message."""
-    r = replace(r, state=LOCAL, unused=False)
-    if e.want >= Want.SEND:
-        return r, (known(r.object, e.by, e.want, placed(r, here.node)),)
-    return r, (ready(r.object, e.by, e.want),)
+    told = known(r.object, e.by, e.want, placed(r, here.node)) if e.want >= Want.SEND else ready(r.object, e.by, e.want)
+    return replace(r, state=LOCAL, unused=False, unread=r.unread or e.want in READS), (told,)
 
 
 @TABLE.on(CACHED, FAILED, event=CopyWanted)
@@ -264,8 +270,7 @@ def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution, O
 @TABLE.on(RETRYING, event=RetryDue, to=(ASKING,))
 def ask_again(r: Resolution, e: RetryDue, here: Here) -> tuple[Resolution, Out]:
     """Locations that failed once may have recovered: ask for all of them."""
-    r, out = asking(replace(r, tried=()), here)
-    return r, out
+    return asking(replace(r, tried=()), here)
 
 
 # ------------------------------------------------------------------ steps 2 and 3: the copy comes, or not
@@ -286,7 +291,9 @@ def try_next(r: Resolution, e: PullReply, here: Here) -> tuple[Resolution, Out]:
 def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The copy is here, however it came: every waiting get and task goes on."""
     out = stop(r, here) if r.state is not PULLING else ()
-    r = replace(r, state=LOCAL, place=e.place, nbytes=e.nbytes, grants=r.grants + 1, sources=(), tried=(), round=0)
+    unread = urgency(r) in READS
+    r = replace(r, state=LOCAL, place=e.place, nbytes=e.nbytes, grants=r.grants + 1, unread=unread)
+    r = replace(r, sources=(), tried=(), round=0)
     r, sent = wake_senders(r, placed(r, here.node))
     r, woken = wake(r)
     return r, out + sent + woken
@@ -295,9 +302,8 @@ def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
 @TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (IDLE,), SEEN: (LOCAL,)})
 def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
-    used = r.state is SEEN
-    state = LOCAL if used else IDLE
-    return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=not used), ()
+    state, unused = (LOCAL, False) if r.state is SEEN else (IDLE, True)
+    return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=unused), ()
 
 
 @TABLE.on(LOCAL, IDLE, event=HoldNotice)
@@ -358,7 +364,7 @@ TABLE.ignore(ABSENT, event=ObjectUnused, why="nothing is kept for it")
 @TABLE.on(LOCAL, IDLE, event=ViewTaken, to=(LOCAL,))
 def take_view(r: Resolution, e: ViewTaken, here: Here) -> tuple[Resolution, Out]:
     """A live zero-copy view keeps the hold, even when every reference is gone."""
-    return replace(r, views=r.views + 1, state=LOCAL), ()
+    return replace(r, views=r.views + 1, state=LOCAL, unread=False), ()
 
 
 TABLE.never(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
@@ -375,10 +381,8 @@ TABLE.never(ABSENT, SEEN, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why
 
 @TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
 def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution | None, Out]:
-    """The node needs the room, or the object is released: give the hold back as soon as nothing uses it."""
-    if r.state is IDLE:
-        return give_back(r, here)
-    return replace(r, recalled=True), ()
+    """The node needs the room, or the object is released: give the hold back as soon as nobody reads the copy."""
+    return give_back(r, here) if r.state is IDLE else rest(replace(r, recalled=True), here)
 
 
 TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")

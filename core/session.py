@@ -216,7 +216,7 @@ class Session:
                 return self.load(view, object, True)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
-        return self.get([self.refs[object]()], None)[0]  # type: ignore[list-item]  # taken away meanwhile
+        return self.get([self.reference(object)], None)[0]  # the node has taken its room back meanwhile
 
     def load(self, data: bytes | memoryview, outer: int, refs: bool) -> Any:
         """Unpickle a value; references found inside it become ours."""

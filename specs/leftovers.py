@@ -130,8 +130,9 @@ def node_leftovers(node: Node, places: dict[int, Any], cached: set[int]) -> Iter
         yield f"office: a task is said to wait on {', '.join(waiting)}"
     lent = sum(amount for loan in office.loans.values() for name, amount in loan.pool[0] if name == "CPU")
     total = sum(amount for name, amount in node.members[node.me].resources if name == "CPU")
-    if abs(office.free.get("CPU", 0.0) + lent - total) > 1e-6:
-        yield f"office: {office.free.get('CPU')} CPUs free and {lent} lent, of {total}"
+    free = office.free.get("CPU", 0.0)
+    if free < -1e-6 or abs(free + lent - total) > 1e-6:
+        yield f"office: {free} CPUs free and {lent} lent, of {total}"
 
 
 def worker_leftovers(worker: Worker) -> Iterator[str]:

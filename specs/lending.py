@@ -96,7 +96,7 @@ class Lending:
 
     Args:
         workers: how many.
-        tasks: how many each may have submitted, and references to their returns have, at a time.
+        tasks: how many may be under way at a time, or have a return to which user code has a reference.
         deaths: how many may die.
         returns: whether tasks return something, in which the object may be.
         policy: the rules that all play by.
@@ -137,6 +137,7 @@ class Lending:
     def actions(self, s: State) -> Iterator[Action]:
         """Yield all that may happen next: a message arrives, user code does something, or somebody dies."""
         count = len(self.names)
+        calls = sum(max(self.snapshots[p].calls, len(s.results[me])) for me, p in enumerate(s.parties) if p >= 0)
         for wire, waiting in enumerate(s.wires):
             if waiting:
                 yield ("deliver", wire // count, wire % count)
@@ -149,7 +150,7 @@ class Lending:
             if s.runs[me] != IDLE:
                 ends = product({keeps, has}, {False, has and self.returns})
                 yield from (("end", me, keep, give) for keep, give in ends)
-            if max(self.snapshots[party].calls, len(s.results[me])) < self.tasks:
+            if calls < self.tasks:
                 lends = product(range(count), {False, True} if self.returns else {True})
                 yield from (("call", me, to, x) for to, x in lends if to != me and s.parties[to] >= 0 and has >= x)
             for result in s.results[me]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,13 +22,14 @@ import pytest
 import freehold
 from freehold.core import cluster, journal
 from freehold.core.session import Session
-from freehold.core.tables import compile_tables
+from freehold.core.tables import TABLES, compile_tables
 from freehold.specs.leftovers import settled
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
 compile_tables(checked=True)  # every step of a table is checked to end where its row may end
 NODES = (1, 3)
 LEFT_OUT: dict[str, dict[str, list[str]]] = {}  # world -> obstacle -> scenarios
+NO_CALL = SimpleNamespace(params={})  # of a test that has no parameters
 SLOWEST: dict[str, tuple[float, str]] = {}  # world -> seconds until nothing was left over, and after what
 
 
@@ -108,6 +110,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of a file world by world, so that clusters can be kept."""
+    files: dict[Path, int] = {}
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        world = getattr(item, "callspec", NO_CALL).params.get("world")
+        return files.setdefault(item.path, len(files)), WORLDS.index(world) if isinstance(world, World) else -1
+
+    items.sort(key=place)
+
+
 def pytest_collection_finish() -> None:
     """Keep what is there by now out of the many garbage collections to come."""
     gc.collect()
@@ -180,9 +193,31 @@ def no_cluster_outlives_its_module() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say, of the worlds that ran, how soon they were clean, and which scenarios they left out."""
-    if not SLOWEST:
+    """Say which rows and arrows no test has taken; of the worlds, how soon they were clean, and what they left out."""
+    report_rows(terminalreporter)
+    if SLOWEST:
+        report_worlds(terminalreporter)
+
+
+def report_rows(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the tables was taken; once most of it was, name the rest."""
+    missed = {table: table.untaken() for table in TABLES}
+    cells = sum(not row.never for table in TABLES for row in table.rows.values())
+    bare, ends = [sum(len(found[kind]) for found in missed.values()) for kind in (0, 1)]
+    if bare == cells:
         return
+    terminalreporter.section("rows and arrows of the tables")
+    terminalreporter.line(f"{cells - bare} of {cells} rows were taken; of these, {ends} arrows were not")
+    if bare < cells // 2:
+        for table, (rows, arrows) in missed.items():
+            lines = [f"{state.name} on {event.__name__}" for state, event in rows]
+            lines += [f"{state.name} on {event.__name__} -> {end.name}" for state, event, end in arrows]
+            for line in lines:
+                terminalreporter.line(f"never: {table.name}: {line}")
+
+
+def report_worlds(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say, of the worlds that ran, how soon they were clean, and which scenarios they left out."""
     terminalreporter.section(f"conformance: {len(scenarios())} scenarios")
     redone = sum(world.redone for world in WORLDS)
     if redone:

@@ -153,24 +153,26 @@ def retry_returns_the_same_names() -> Any:
     return lines(path), value
 
 
-@scenario(init={"num_cpus": 1}, returns=(True, "OwnerDiedError"))
+@scenario(init={"num_cpus": 1}, returns=[True, "OwnerDiedError", "OwnerDiedError"])
 def owner_dies() -> Any:
-    """A worker that has put an object, and returned the reference, exits: a get of the object names the dead owner."""
+    """A worker that has put two objects, and returned the references, exits: a get of one names the dead owner."""
 
     @freehold.remote(node=0)
     def make() -> list[Any]:
-        return [freehold.put("mine")]
+        return [freehold.put("mine"), freehold.put(bytes(300_000))]
 
     @freehold.remote(node=0, max_retries=0)
     def leave() -> None:
         raise SystemExit
 
-    (ref,) = freehold.get(make.remote())
-    gone = crashes(leave.remote())
-    try:
-        return gone, freehold.get(ref)
-    except OwnerDiedError as error:
-        return gone, type(error).__name__
+    refs = freehold.get(make.remote())
+    found: list[Any] = [crashes(leave.remote())]
+    for ref in refs:
+        try:
+            found.append(freehold.get(ref))
+        except OwnerDiedError as error:
+            found.append(type(error).__name__)
+    return found
 
 
 @scenario(init={"num_cpus": 1}, returns=[3, 3])

@@ -19,6 +19,7 @@ from freehold.specs.scenario import keep, kept, scenario
 from freehold.specs.scenarios.gates import Gate
 
 MIB = 2**20
+SMALL_CHUNKS = {"chunk_bytes": 65_536, "chunks_in_flight": 1}  # a transfer takes its time
 
 
 class Changing:
@@ -99,7 +100,18 @@ def node_dies_after_its_object_was_read() -> Any:
     return [first, outcome(ref), freehold.get(size.options(node=0).remote(ref, [ref]))]
 
 
-@scenario(marks=["preempts"], init={"chunk_bytes": 65_536, "chunks_in_flight": 1}, returns=[40 * MIB, 40 * MIB])
+def reader() -> Any:
+    """Return a remote function, for the head node, that reads what it borrows, and opens a gate before it does."""
+
+    @freehold.remote(num_cpus=0, node=0)
+    def read(refs: list[Any], begun: Gate) -> Any:
+        begun.open()
+        return outcome(refs[0])
+
+    return read
+
+
+@scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[40 * MIB, 40 * MIB, 40 * MIB])
 def node_dies_while_it_is_read_from() -> Any:
     """Two nodes have an object; the one from which it is being pulled in small chunks dies: the other serves."""
 
@@ -107,27 +119,51 @@ def node_dies_while_it_is_read_from() -> Any:
     def size(value: bytes) -> int:
         return len(value)
 
-    cluster = Changing()
+    cluster, begun = Changing(), Gate()
     nodes = [cluster.add_node() for _ in range(2)]
     ref = make(40 * MIB, node=nodes[0])
     first = freehold.get(size.options(node=nodes[1]).remote(ref))
-    freehold.wait([ref], timeout=0.005)
+    reading = reader().remote([ref], begun)
+    begun.wait()
+    freehold.wait([reading], timeout=0.005)
     cluster.remove_node(nodes[0], graceful=False)
-    second = outcome(ref)
+    found = [first, outcome(ref), freehold.get(reading)]
     cluster.remove_node(nodes[1], graceful=False)
-    return [first, second]
+    return found
 
 
-@scenario(marks=["preempts"], init={"chunk_bytes": 65_536, "chunks_in_flight": 1}, returns=True)
+@scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True])
 def last_copy_dies_while_it_is_read() -> Any:
-    """The only node that has an object dies while it is being pulled: the get has it, or says that it is lost."""
-    cluster = Changing()
+    """The only node that has an object dies while it is being pulled: gets have it, or say that it is lost."""
+    cluster, begun = Changing(), Gate()
     node = cluster.add_node()
     ref = make(40 * MIB, node=node)
     freehold.wait([ref], fetch_local=False)
-    freehold.wait([ref], timeout=0.005)
+    reading = reader().remote([ref], begun)
+    begun.wait()
+    freehold.wait([reading], timeout=0.005)
     cluster.remove_node(node, graceful=False)
-    return outcome(ref) in (40 * MIB, "ObjectLostError")
+    return [found in (40 * MIB, "ObjectLostError") for found in (outcome(ref), freehold.get(reading))]
+
+
+@scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True, "OwnerDiedError"])
+def owner_dies_while_it_is_read() -> Any:
+    """A node dies with the owner of objects; one is being pulled, of one it is known that it exists."""
+
+    @freehold.remote
+    def put() -> list[Any]:
+        return [freehold.put(bytes(40 * MIB)), freehold.put("small")]
+
+    cluster, begun = Changing(), Gate()
+    node = cluster.add_node()
+    refs = freehold.get(put.options(node=node).remote())
+    freehold.wait(refs, num_returns=2, fetch_local=False)
+    reading = reader().remote(refs, begun)
+    begun.wait()
+    freehold.wait([reading], timeout=0.005)
+    cluster.remove_node(node, graceful=False)
+    found = [outcome(refs[0]), freehold.get(reading)]
+    return [*[one in (40 * MIB, "OwnerDiedError") for one in found], outcome(refs[1])]
 
 
 @scenario(marks=["preempts"], returns=["done", 2])
@@ -175,20 +211,22 @@ def task_dies_with_its_node() -> Any:
     return [found[0] in ("WorkerCrashedError", "NodeDiedError"), found[1]]
 
 
-@scenario(returns=["OwnerDiedError", "OwnerDiedError"])
+@scenario(returns=["OwnerDiedError", "OwnerDiedError", 300_000, 200_000])
 def owners_node_dies() -> Any:
-    """A node dies with a worker that owns a small and a large object, whose references are elsewhere."""
+    """A node dies with the owner of a small object and two large ones; of the last one the program has a copy."""
 
     @freehold.remote
     def put() -> list[Any]:
-        return [freehold.put("small"), freehold.put(bytes(300_000))]
+        return [freehold.put("small"), freehold.put(bytes(300_000)), freehold.put(bytes(300_000))]
 
     cluster = Changing()
     node = cluster.add_node()
     refs = freehold.get(put.options(node=node).remote())
+    value = freehold.get(refs[2])
     cluster.remove_node(node, graceful=False)
     assert issubclass(OwnerDiedError, ObjectLostError)
-    return [outcome(ref) for ref in refs]
+    others = [freehold.put(bytes([1]) * 200_000) for _ in range(2)]
+    return [outcome(refs[0]), outcome(refs[1]), value.count(0), len(freehold.get(others[0]))]
 
 
 @scenario(returns=["lent", 300_000])

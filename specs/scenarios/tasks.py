@@ -337,3 +337,27 @@ def hundreds_in_flight() -> Any:
     values = freehold.get([same.remote(i) for i in range(300)])
     assert values == list(range(300))
     return len(values), sum(values)
+
+
+@scenario(init={"num_cpus": 2, "queue_max": 64}, returns=[sum(range(20)), 20 * 7] * 5)
+def blocked_tasks_give_their_cpus_back() -> Any:
+    """Rounds of tasks that block, on tasks of their own and on what they borrow; afterwards no CPU is lent twice."""
+
+    @freehold.remote
+    def child(i: int) -> int:
+        return i
+
+    @freehold.remote
+    def parent(i: int) -> int:
+        return int(freehold.get(child.remote(i)))
+
+    @freehold.remote
+    def read(refs: list[Any]) -> int:
+        return int(freehold.get(refs[0]))
+
+    sums = []
+    for _ in range(5):
+        seven = freehold.put(7)
+        sums.append(sum(freehold.get([parent.remote(i) for i in range(20)])))
+        sums.append(sum(freehold.get([read.remote([seven]) for _ in range(20)])))
+    return sums

@@ -43,7 +43,7 @@ class TestGet:
             freehold.get(given)
 
     def test_of_a_list_in_a_list(self) -> None:
-        with pytest.raises(TypeError, match=r"ObjectRef.*not list"):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"ObjectRef.*not list"):
             given: Any = [freehold.put(1), [freehold.put(2)]]
             freehold.get(given)
 
@@ -84,7 +84,7 @@ class TestPut:
 
 
 class TestWait:
-    def test_for_one_bare_reference(self) -> None:  # type: ignore[arg-type]
+    def test_for_one_bare_reference(self) -> None:
         with pytest.raises(TypeError, match=r"list.*not ObjectRef"):
             given: Any = freehold.put(1)
             freehold.wait(given)
