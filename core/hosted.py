@@ -167,7 +167,7 @@ class Hosted(Driver, Host):
         self.world = world
         self.session: Session | None = None
         self.ring = Ring()
-        party.watch = self.ring.record
+        party.watch = self.ring
         self.places: dict[int, bytearray | bytes] = {}  # a node's object store: place -> bytes
         self.numbers = 0
         self.used = 0  # bytes of the object store that are set aside

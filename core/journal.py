@@ -21,7 +21,8 @@ from freehold.core.events import Event
 from freehold.core.node import Node
 from freehold.core.party import Party
 from freehold.core.policies import Policy
-from freehold.core.values import Payload, Shape
+from freehold.core.trace import CARRIES, lightened
+from freehold.core.values import Failure, Payload, Shape
 from freehold.core.worker import Worker
 
 TABLES_EVERY = 16  # events between two check sums over the tables; more if they are large
@@ -96,7 +97,9 @@ class Journal:
             self._wait = max(TABLES_EVERY, records)
             tables = sum_of_tables(self._party)
         number, total = (-1, 0) if effects is None else (len(effects), sum_of(effects))
-        self._line([at, cause, type(event).__name__, light(event), number, total, records, tables])
+        field = CARRIES.get(type(event))
+        told = event if field is None else lightened(event, field)
+        self._line([at, cause, type(event).__name__, told, number, total, records, tables])
 
     def _line(self, value: Any) -> None:
         self._file.write(self._encoder.encode(value) + b"\n")  # at once: who is killed loses what it did not do
@@ -111,32 +114,15 @@ class Journal:
         self._file.close()
 
 
-# ------------------------------------------------------------------ values without their tokens, and sums
-
-
-def light(value: Any) -> Any:
-    """Return an event or effect without the tokens of its values, at any depth."""
-    if isinstance(value, Payload):
-        return msgspec.structs.replace(value, token=None) if value.token is not None else value
-    if isinstance(value, tuple):
-        fresh = tuple([light(item) for item in value])
-        return fresh if any(a is not b for a, b in zip(fresh, value, strict=True)) else value
-    if not isinstance(value, msgspec.Struct):
-        return value
-    changes = {}
-    for field in value.__struct_fields__:
-        before = getattr(value, field)
-        if isinstance(before, tuple | msgspec.Struct):
-            after = light(before)
-            if after is not before:
-                changes[field] = after
-    return msgspec.structs.replace(value, **changes) if changes else value
+# ------------------------------------------------------------------ check sums, of what is not bytes of values
 
 
 def plain(value: Any) -> Any:
     """Return a record as tuples whose text is the same in every process."""
     if isinstance(value, Payload):
         return ("Payload", value.nbytes, value.refs)
+    if isinstance(value, Failure):
+        return ("Failure", value.cause, value.object, value.party, value.text)
     if isinstance(value, Enum):
         return int(value) if isinstance(value, int) else value.name  # a number may have been told as its name
     if isinstance(value, msgspec.Struct):

@@ -138,6 +138,10 @@ class Table:
                     run = _unless_stale(run)
                 state.rows[event] = run
 
+    def ignored(self, state: State) -> set[type[Event]]:
+        """Return the events that change nothing in a state."""
+        return {event for (where, event), row in self.rows.items() if where is state and not (row.run or row.never)}
+
     def untaken(self) -> tuple[list[tuple[State, type[Event]]], list[tuple[State, type[Event], State]]]:
         """Return the cells that no checked step has met, and of the others the ends that none has come to."""
         met = {(state, event) for state, event, _ in self.taken}

@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias, Union, get_args
 import msgspec
 
 from freehold.core.events import Answer, Event
-from freehold.core.values import Description, Failure, Outcome, Payload, PoolKey, Shape
+from freehold.core.values import Description, Failure, Outcome, PoolKey, Shape
 
 
 class Message(Event, frozen=True, gc=False, array_like=True):
@@ -388,11 +388,3 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     cause: int
     message: AnyMessage
-
-
-def bare(event: Event) -> Event:
-    """Return the event without values' tokens: what traces and stories may keep."""
-    payload = getattr(event, "payload", None)
-    if isinstance(payload, Payload) and payload.token is not None:
-        return msgspec.structs.replace(event, payload=msgspec.structs.replace(payload, token=None))
-    return event

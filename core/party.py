@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from freehold.core.effects import Effect, Send
 from freehold.core.errors import Livelock, UndeclaredTransition
@@ -22,8 +22,7 @@ from freehold.core.values import Shape
 
 Records = dict[Any, Any]
 Key = Callable[[Any], Any]
-Watch = Callable[[int, int, float, Any, Any, Event, Any, tuple[Any, ...]], None]
-Route = tuple[Records, Key, Callable[[Any], Any]]
+Route = tuple[Records, Key, Callable[[Any], Any], bool]  # records, their keys, a new one, whether that ignores it
 STEPS_MAX = 10_000_000  # of one event; more is a livelock
 
 
@@ -35,6 +34,16 @@ def only(_: Any) -> int:
 def key_of(event: type[Event]) -> Key:
     """Return the function that finds the key of an event's record."""
     return attrgetter(event.key) if event.key else only
+
+
+class Watch(Protocol):
+    """An observer of steps; whatever it does, the party does the same."""
+
+    def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
+        """One record was stepped."""
+
+    def asked(self, step: int, effect: Effect) -> None:
+        """The step asked the driver for something."""
 
 
 class Party:
@@ -68,8 +77,10 @@ class Party:
 
     def route(self, table: Table, records: Records, fresh: Callable[[Any], Any]) -> None:
         """Send every event of a table to its records; an event of several tables reaches them in this order."""
+        ignored = table.ignored(table.states[0])
         for event in table.events:
-            self.routes[event] = (*self.routes.get(event, ()), (records, key_of(event), fresh))
+            found: Route = (records, key_of(event), fresh, event in ignored)
+            self.routes[event] = (*self.routes.get(event, ()), found)
 
     def mint(self) -> int:
         """Return a number that this party has never used."""
@@ -102,43 +113,50 @@ class Party:
         limit = self.steps + STEPS_MAX
         while queue:
             cause, event = queue.popleft()
-            routes = self.routes.get(type(event))
+            kind = type(event)
+            routes = self.routes.get(kind)
             if routes is None:
-                if isinstance(event, Send) and event.target == self.me:
-                    queue.append((cause, event.message))
-                elif isinstance(event, Effect):
-                    effects.append((cause, event))
-                else:
-                    queue.extend([(cause, following) for following in self.spread(event)])
+                self.sort(cause, self.spread(event), queue, effects)
                 continue
-            for route in routes:
-                step, out = self.step(route, event, now, cause)
-                for following in out:
-                    queue.append((step, following))
+            for records, key, fresh, ignored in routes:  # one step of one record, written out: it is the hot loop
+                name = key(event)
+                record = records.get(name)
+                if record is None:
+                    if ignored:
+                        continue
+                    record = fresh(name)
+                run = record.state.rows.get(kind)
+                if run is None:
+                    raise UndeclaredTransition(self.undeclared(record, event))
+                after, out = run(record, event, self)
+                if after is None:
+                    records.pop(name, None)
+                elif after is not record:
+                    records[name] = after
+                self.steps += 1
+                step = self.me << COUNTER_BITS | self.steps
+                if self.watch is not None:
+                    self.watch.took(step, cause, now, name, record, event, after)
+                if out:
+                    self.sort(step, out, queue, effects)
             if self.steps > limit:
                 raise Livelock(f"{party_name(self.me)}: {event!r} does not come to an end")
         return effects
 
-    def step(self, route: Route, event: Event, now: float, cause: int) -> tuple[int, tuple[Any, ...]]:
-        """Step one record; return the step's name and what it asked for."""
-        records, key, fresh = route
-        name = key(event)
-        record = records.get(name)
-        if record is None:
-            record = fresh(name)
-        run = record.state.rows.get(type(event))
-        if run is None:
-            raise UndeclaredTransition(self.undeclared(record, event))
-        after, out = run(record, event, self)
-        if after is None:
-            records.pop(name, None)
-        elif after is not record:
-            records[name] = after
-        self.steps += 1
-        step = self.me << COUNTER_BITS | self.steps
-        if self.watch is not None:
-            self.watch(step, cause, now, name, record, event, after, out)
-        return step, out
+    def sort(
+        self, step: int, out: Iterable[Any], queue: deque[tuple[int, Any]], effects: list[tuple[int, Effect]]
+    ) -> None:
+        """Put what a step asked for where it belongs: events into the queue, effects on the list for the driver."""
+        for following in out:
+            if not isinstance(following, Effect):
+                queue.append((step, following))
+                continue
+            if self.watch is not None:
+                self.watch.asked(step, following)
+            if type(following) is Send and following.target == self.me:
+                queue.append((step, following.message))
+            else:
+                effects.append((step, following))
 
     def undeclared(self, record: Any, event: Event) -> str:
         """Say which cell of which table was reached that nobody has declared."""

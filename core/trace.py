@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
+from freehold.core import events, messages, node_events, task_events
 from freehold.core.effects import Effect, Move, Send
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
-from freehold.core.values import Description, Payload
+from freehold.core.values import Description, Failure, Payload, bare
 
 RING_STEPS = 4096
+KEPT_NBYTES = 1024  # of a user's value that an entry of a ring may keep alive; taking it out costs more
 
 
 class Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -51,44 +53,73 @@ class Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Ring:
-    """The last steps of one party.  Recording keeps records as they are; words are made when somebody asks."""
+    """The last steps of one party.  Events and states are kept as they are; words are made when somebody asks."""
 
     def __init__(self, size: int = RING_STEPS) -> None:
         self.raw: deque[tuple[Any, ...]] = deque(maxlen=size)
+        self.wishes: deque[tuple[Any, ...]] = deque(maxlen=2 * size)  # (step, kind of effect or message, ...)
 
-    def record(
-        self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any, out: tuple[Any, ...]
-    ) -> None:
-        """Take note of one step (``Party.watch``)."""
-        self.raw.append(
-            (
-                step,
-                cause,
-                at,
-                type(before).__name__,
-                name,
-                before.state,
-                None if after is None else after.state,
-                type(event),
-                detail(event),
-                [asked(wish) for wish in out if isinstance(wish, Effect)],
-            )
-        )
+    def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
+        """Take note of one step."""
+        field = CARRIES.get(type(event))
+        if field is not None and weight(getattr(event, field)) > KEPT_NBYTES:
+            event = lightened(event, field)
+        end = before.state if after is before else None if after is None else after.state
+        self.raw.append((step, cause, at, name, type(before), before.state, end, event))
+
+    def asked(self, step: int, effect: Effect) -> None:
+        """Take note of what a step asked the driver for."""
+        if type(effect) is Send:
+            self.wishes.append((step, type(effect.message), effect.target))
+        elif type(effect) is Move:
+            self.wishes.append((step, Move, effect.target, effect.nbytes))
+        else:
+            self.wishes.append((step, type(effect)))
 
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""
-        steps = []
-        for step, cause, at, kind, name, before, after, event, told, asks in self.raw:
-            about = name if isinstance(name, int) else 0
-            after_name = after.name if after is not None else "-"
-            table = TABLE_NAMES.get(kind, kind.lower())
-            steps.append(
-                Step(step, cause, at, table, about, before.name, after_name, event.__name__, told, tuple(asks))
-            )
-        return steps
+        wishes: dict[int, list[str]] = {}
+        for step, *wish in self.wishes:
+            wishes.setdefault(step, []).append(asked(*wish))
+        return [in_words(raw, tuple(wishes.get(raw[0], ()))) for raw in self.raw]
 
 
 TABLE_NAMES = {"Run_": "running", "Member": "membership"}
+VALUED = ("payload", "outcome", "outcomes", "description")  # fields in which values travel; an event has one at most
+CARRIES: dict[type[Event], str] = {
+    kind: field
+    for module in (events, task_events, node_events, messages)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Event)
+    for field in VALUED
+    if field in kind.__struct_fields__
+}
+
+
+def lightened(event: Event, field: str) -> Event:
+    """Return the event without the bytes of the values that one of its fields holds."""
+    return msgspec.structs.replace(event, **{field: bare(getattr(event, field))})
+
+
+def weight(value: Any) -> int:
+    """Return how many bytes of users' values an event's field keeps alive."""
+    kind = type(value)
+    if kind is Payload:
+        return int(value.nbytes)
+    if kind is Failure:
+        return len(value.data)
+    if kind is Description:
+        return weight(value.payload) + sum([weight(slot.value) for slot in value.slots])
+    return sum([weight(item) for item in value]) if kind is tuple else 0
+
+
+def in_words(raw: tuple[Any, ...], wishes: tuple[str, ...]) -> Step:
+    """Return one entry of a ring as a reader wants it."""
+    step, cause, at, name, kind, before, end, event = raw
+    table = TABLE_NAMES.get(kind.__name__, kind.__name__.lower())
+    about = name if isinstance(name, int) else 0
+    after = end.name if end is not None else "-"
+    return Step(step, cause, at, table, about, before.name, after, type(event).__name__, detail(event), wishes)
 
 
 def detail(event: Any) -> str:
@@ -135,13 +166,11 @@ def description_words(description: Description) -> list[str]:
     return words
 
 
-def asked(effect: Effect) -> str:
-    """Return an effect in words."""
-    if isinstance(effect, Send):
-        return f"{type(effect.message).__name__} to {party_name(effect.target)}"
-    if isinstance(effect, Move):
-        return f"Move to {party_name(effect.target)}" if effect.target else f"Move {effect.nbytes} B"
-    return type(effect).__name__
+def asked(kind: type, target: int = 0, nbytes: int = 0) -> str:
+    """Return an effect, or the message that is sent, in words."""
+    if kind is Move and not target:
+        return f"Move {nbytes} B"
+    return f"{kind.__name__} to {party_name(target)}" if target else kind.__name__
 
 
 def story(steps: Iterable[Step], object: int) -> list[Step]:

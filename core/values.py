@@ -69,3 +69,16 @@ class Description(msgspec.Struct, frozen=True, gc=False, array_like=True):
     slots: tuple[Slot, ...]
     returns: int  # how many objects it returns
     shape: Shape  # resources it occupies while it runs
+
+
+def bare(value: Any) -> Any:
+    """Return a value, what stands for one, a description, or a tuple of these, without any bytes of users' values."""
+    kind = type(value)
+    if kind is Payload:
+        return Payload(value.nbytes, value.refs)
+    if kind is Failure:
+        return msgspec.structs.replace(value, data=b"") if value.data else value
+    if kind is Description:
+        slots = tuple([msgspec.structs.replace(s, value=bare(s.value)) if s.value else s for s in value.slots])
+        return msgspec.structs.replace(value, payload=bare(value.payload), slots=slots)
+    return tuple([bare(item) for item in value]) if kind is tuple else value

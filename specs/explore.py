@@ -79,7 +79,7 @@ def replay(model: Lending, actions: Iterable[Action]) -> tuple[list[str], list[s
     """Go a way once more; return what user code does, that with the messages in between, and the steps of parties."""
     ring = Ring()
     for worker in model.workers:
-        worker.watch = ring.record
+        worker.watch = ring
     model.memory.clear()
     state = model.first()
     program = [f"{model.called(0)}: x = put(...)"]

@@ -209,7 +209,7 @@ def fresh_cells() -> list[tuple[Party, Any, type[Event], Row]]:
     cells = []
     for party in parties():
         for event, routes in party.routes.items():
-            for _, key, fresh in routes:
+            for _, key, fresh, _ in routes:
                 record = fresh(key(sample(event)))
                 row = next(t.rows.get((record.state, event)) for t in TABLES if record.state in t.states)
                 if row is not None and not row.never:

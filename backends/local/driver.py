@@ -65,7 +65,7 @@ class LocalDriver(Driver):
         self.inbox: deque[tuple[Event, int]] = deque()
         self.driving = False
         self.ring = Ring()
-        party.watch = self.ring.record
+        party.watch = self.ring
         self.journal = Journal.open(setup.record, party) if setup.record else None
         LIVING.add(self)
 
