@@ -45,7 +45,7 @@ def explore(
     ways: dict[int, tuple[int, Action]] = {(key := model.key(first)): (0, ())}
     layer, depth, steps = deque([(key, first)]), -1, 0
     violations: list[tuple[str, tuple[Action, ...]]] = []
-    while layer and len(violations) < violations_max and len(ways) < states_max:
+    while layer and len(ways) < states_max:
         depth += 1
         for _ in range(len(layer)):
             key, state = layer.popleft()
@@ -61,6 +61,8 @@ def explore(
                     layer.append((after_key, after))
                 except AssertionError as error:
                     violations.append((str(error), (*way_to(ways, key), action)))
+                    if len(violations) == violations_max:
+                        return Found(len(ways), steps, depth, time.perf_counter() - start, False, violations)
         each_layer(depth, len(ways))
     seconds = time.perf_counter() - start
     return Found(len(ways), steps, depth, seconds, not layer, violations)

@@ -108,6 +108,7 @@ class Lending:
         self.names = [worker_id(node_id(0), index + 1) for index in range(workers)]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.workers = [Granted(name, policy) for name in self.names]
+        self.blank = [worker.snapshot() for worker in self.workers]
         self.functions = [object_id(name, 1) for name in self.names]
         self.object = object_id(self.names[0], 2)
         self.tasks, self.deaths, self.returns = tasks, deaths, returns
@@ -127,6 +128,7 @@ class Lending:
         count = len(self.names)
         parties = []
         for me, worker in enumerate(self.workers):
+            worker.restore(self.blank[me])
             worker.handle(RefCreated(self.functions[me], Payload(1)))
             if not me:
                 worker.handle(RefCreated(self.object, Payload(1)))

@@ -1,0 +1,84 @@
+"""The commands of ``specs``: ``freehold prove explore``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from freehold.specs.explore import Found
+    from freehold.specs.lending import Lending
+
+Workers = Annotated[int, typer.Option(min=2, max=5, help="Processes that share the object.")]
+Tasks = Annotated[int, typer.Option(min=1, help="Tasks that may be under way at a time.")]
+Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die.")]
+Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return the reference, too.")]
+States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def explore(
+    workers: Workers = 3,
+    tasks: Tasks = 1,
+    deaths: Deaths = 0,
+    returns: Returns = False,
+    states: States = 300_000,
+    as_json: Json = False,
+) -> None:
+    """freehold prove explore --deaths 1
+
+    Search all interleavings of lending, passing on, returning, dropping and dying, nearest first, for a state that is
+    wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
+    Ends with 1 if there is one, and prints the shortest way there.
+    """
+    from freehold.specs.explore import explore as search
+    from freehold.specs.lending import Lending
+
+    model = Lending(workers=workers, tasks=tasks, deaths=deaths, returns=returns)
+    found = search(model, states_max=states, each_layer=(lambda *_: None) if as_json else progress())
+    typer.echo(json.dumps(as_data(model, found)) if as_json else in_words(model, found))
+    raise typer.Exit(bool(found.violations))
+
+
+def progress() -> Any:
+    """Return a function that shows how deep the search is, on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+
+    def show(depth: int, states: int) -> None:
+        if console.is_terminal:
+            console.print(f"depth {depth}, {states:,} states", end="\r")
+
+    return show
+
+
+def as_data(model: Lending, found: Found) -> dict[str, Any]:
+    """Return what was found, for programs."""
+    from freehold.specs.explore import replay
+
+    wrong = [{"what": what, "way": replay(model, way)[1]} for what, way in found.violations]
+    fields = ("states", "steps", "depth", "seconds", "exhausted")
+    return {**{field: getattr(found, field) for field in fields}, "violations": wrong}
+
+
+def in_words(model: Lending, found: Found) -> str:
+    """Return what was found, for people: the program that shows it, then with the messages in between."""
+    from freehold.specs.explore import replay
+
+    extent = "that is all there are" if found.exhausted else "there are more"
+    lines = [f"{found.states:,} states in {found.seconds:.1f} s, up to {found.depth} actions deep; {extent}"]
+    for what, way in found.violations:
+        program, everything, _ = replay(model, way)
+        lines += ["", f"WRONG: {what}", "", "The program:", *program, "", "With its messages:", *everything]
+    return "\n".join(lines if found.violations else [*lines, "nothing is wrong in any of them"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of ``specs``."""
+    prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
+    prove.callback()(lambda: None)  # one command alone would swallow its own name
+    prove.command()(explore)
+    app.add_typer(prove, name="prove")

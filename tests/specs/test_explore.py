@@ -1,0 +1,111 @@
+"""The search through all interleavings: what it proves, what it finds, and that it would find more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import typer
+from immutables import Map
+from typer.testing import CliRunner
+
+from freehold.core import ownership
+from freehold.core.ownership import Owning
+from freehold.specs import commands
+from freehold.specs.explore import explore, replay
+from freehold.specs.lending import Lending
+
+# Everything that can happen among two processes: how many states there are.  A change of the protocol changes them.
+EVERYTHING = {
+    "lend and drop": ({"workers": 2}, 124),
+    "two tasks at a time": ({"workers": 2, "tasks": 2}, 2_034),
+    "returned references": ({"workers": 2, "returns": True}, 3_335),
+    "a death": ({"workers": 2, "returns": True, "deaths": 1}, 4_910),
+}
+# Three processes can do too much to look at it all here; `freehold prove explore --states ...` goes on.
+SOME = {
+    "lend and pass on": {"workers": 3},
+    "returned references": {"workers": 3, "returns": True},
+    "two tasks at a time": {"workers": 3, "tasks": 2},
+}
+HOLE = [
+    "n0w1: x = put(...)",
+    "n0w1: r = f.remote([x])  # runs on n0w2",
+    "n0w1: del x",
+    "n0w2: KEPT = x; return None",
+    "n0w2: r = f.remote([x])  # runs on n0w3",
+    "n0w2 dies",
+]
+
+
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_nothing_is_wrong_in_any_state(what: str) -> None:
+    arguments, states = EVERYTHING[what]
+    found = explore(Lending(**arguments))
+    assert found.violations == []
+    assert found.exhausted and found.states == states
+
+
+@pytest.mark.parametrize("what", SOME)
+def test_nothing_is_wrong_among_three(what: str) -> None:
+    model = Lending(**SOME[what])
+    assert explore(model, states_max=60_000).violations == []
+
+
+def test_every_state_of_a_reference_is_seen() -> None:
+    model = Lending(workers=3, returns=True, deaths=1)
+    explore(model, states_max=60_000, violations_max=1000)
+    assert model.seen == {state.name for state in Owning} - {"UNHELD"}  # of which there is no record
+
+
+def test_the_known_hole_is_found() -> None:
+    """A borrower dies before anybody heard to whom it lent the object: Ray's rule frees it (ray#18456)."""
+    model = Lending(workers=3, deaths=1)
+    found = explore(model)
+    ((what, way),) = found.violations
+    program, everything, steps = replay(model, way)
+    assert program == HOLE
+    assert what == "n0w1.2 is released while n0w3 has a reference" and everything[-1] == f"WRONG: {what}"
+    assert [step.event for step in steps if step.table == "ownership"][-1] in ("HolderDied", "PeerLost")
+
+
+BROKEN: dict[str, Any] = {
+    # a handler, and what is put in its place: faults that others have made
+    "released": lambda r, e, here: ownership.let_go(ownership.replace(r, borrowers=Map()), here),
+    "add_borrowers": lambda r, e, here: (r, ()),
+    "remember_lent": lambda r, e, here: (r, ()),
+    "put_down": lambda r, e, here: ownership.let_go(ownership.replace(r, arguments=0), here),
+    "unpin": lambda r, e, here: (r, ()),
+}
+
+
+@pytest.mark.parametrize("handler", BROKEN)
+def test_a_broken_rule_is_found(handler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, broken = getattr(ownership, handler), BROKEN[handler]
+    for (state, event), row in ownership.TABLE.rows.items():
+        if row.run is real:
+            monkeypatch.setitem(state.rows, event, broken)
+    found = explore(Lending(workers=3, tasks=2, returns=True), states_max=300_000)
+    assert found.violations, f"{handler} does nothing of use, as far as the search can tell"
+
+
+def ask(*words: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    commands.register(app)
+    answer = CliRunner().invoke(app, ["prove", "explore", *words])
+    return answer.exit_code, answer.output
+
+
+def test_the_command_says_what_it_found() -> None:
+    code, output = ask("--workers", "2")
+    assert code == 0 and output.startswith("124 states") and output.endswith("nothing is wrong in any of them\n")
+    code, output = ask("--deaths", "1")
+    assert code == 1 and all(line in output.splitlines() for line in HOLE)
+
+
+def test_the_command_speaks_json() -> None:
+    code, output = ask("--deaths", "1", "--json")
+    found = json.loads(output)
+    assert code == 1 and not found["exhausted"] and "released" in found["violations"][0]["what"]
