@@ -6,7 +6,8 @@ the bytes, or of a node to pull them: it is granted by this table together with 
 holder, and given back with the number of grants that the holder had seen, so that a grant and a return that
 cross on the way never cancel each other.  Released bytes are reused only after the last hold has come back.
 
-This file refuses to know who owns references; of the owner it knows only whom to tell about copies.
+The rows about transfers between nodes are in ``transfer.py``.  This file refuses to know who owns references; of
+the owner it knows only whom to tell about copies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import msgspec
 from immutables import Map
 
-from freehold.core.effects import Move, Release, Send
+from freehold.core.effects import Release, Send
 from freehold.core.events import HolderDied, OwnerDied
 from freehold.core.ids import is_node, owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
@@ -28,6 +29,7 @@ from freehold.core.messages import (
     HoldNotice,
     HoldRecallNotice,
     HoldReturnNotice,
+    KeepNotice,
     PullCancelNotice,
     PullQuery,
     PullReply,
@@ -38,7 +40,6 @@ from freehold.core.node_events import (
     CopyEvicted,
     CopyIdle,
     HoldsRecalled,
-    PullOver,
     RoomDenied,
     RoomFreed,
     RoomGranted,
@@ -97,12 +98,16 @@ TABLE = Table(
         HoldReturnNotice,
         HoldsRecalled,
         FreeNotice,
+        KeepNotice,
         CopyEvicted,
         HolderDied,
         OwnerDied,
     ),
 )
 SEALED = (PRIMARY, SECONDARY)
+ENDS = (RETIRING, ABSENT)
+RETIRED = {RESERVING: (ABSENT,), WRITING: (RETIRING,), PULLING: (ABSENT,), PRIMARY: ENDS, SECONDARY: ENDS}
+BEREAVED = {RESERVING: (ABSENT,), WRITING: (ABSENT,), PULLING: (ABSENT,), RETIRING: (ABSENT,)}
 EMPTY: Map[int, int] = Map()
 
 
@@ -178,9 +183,18 @@ def exists(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
 
 @TABLE.on(RESERVING, WRITING, PULLING, RETIRING, event=CreateQuery)
 def create_again(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
-    """Its predecessor has not been cleared away yet: no room now; the task's own retry tries again."""
+    """Its predecessor, of a run that died, has not been cleared away yet: the return has no room."""
     failure = Failure("full", r.object, here.me, "an earlier copy of the object is still being cleared away")
     return r, (Send(e.creator, CreateReply(r.object, e.attempt, 0, False, failure)),)
+
+
+def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
+    """Ask for the next bytes that have not been asked for."""
+    nbytes = min(here.policy.chunk_bytes, r.nbytes - r.asked)
+    if nbytes <= 0:
+        return r, ()
+    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes)
+    return replace(r, asked=r.asked + nbytes), (Send(r.source, query),)
 
 
 @TABLE.on(RESERVING, event=RoomGranted, to=(WRITING, PULLING))
@@ -224,99 +238,6 @@ def seal_released(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]
 TABLE.ignore(ABSENT, event=SealNotice, why="its writer was held for dead")
 TABLE.never(RESERVING, PULLING, *SEALED, event=SealNotice, why="only who writes seals")
 
-# ------------------------------------------------------------------ a copy is pulled
-
-
-@TABLE.on(ABSENT, event=PullQuery, to=(RESERVING,))
-def pull(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
-    """Make room, then ask the source for chunks.  We are not a source ourselves any more."""
-    if e.source == here.me:
-        return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("lost", r.object, here.me))),)
-    r = Copy(r.object, RESERVING, nbytes=e.nbytes, source=e.source, want=e.want, askers=EMPTY.set(e.asker, e.attempt))
-    return r, (RoomWanted(r.object, e.nbytes, e.want),)
-
-
-@TABLE.on(RESERVING, WRITING, PULLING, event=PullQuery)
-def join(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
-    """One transfer serves all who ask on this node; a more urgent asker moves it forward in the queue."""
-    r = replace(r, askers=r.askers.set(e.asker, e.attempt))
-    if r.state is RESERVING and not r.creator and e.want < r.want:
-        return replace(r, want=e.want), (RoomWanted(r.object, r.nbytes, e.want),)
-    return r, ()
-
-
-@TABLE.on(*SEALED, event=PullQuery)
-def read(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
-    """The copy is here."""
-    return grant(r, e.asker)
-
-
-@TABLE.on(RETIRING, event=PullQuery)
-def too_late(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
-    """A released copy grants no more holds."""
-    return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("released", r.object, here.me))),)
-
-
-def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
-    """Ask for the next bytes that have not been asked for."""
-    nbytes = min(here.policy.chunk_bytes, r.nbytes - r.asked)
-    if nbytes <= 0:
-        return r, ()
-    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes)
-    return replace(r, asked=r.asked + nbytes), (Send(r.source, query),)
-
-
-@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, ABSENT))
-def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
-    """Each chunk that comes lets the next be asked for; the last one seals the copy."""
-    if e.failed:
-        return gone(r, *refuse(r, Failure("lost", r.object, r.source)))
-    r = replace(r, arrived=r.arrived + e.nbytes)
-    if r.arrived < r.nbytes:
-        return next_chunk(r, here)
-    done = (Send(r.source, HoldReturnNotice(r.object, here.me, 1)), PullOver(r.object))
-    r, out = sealed(r, SECONDARY, here)
-    return r, (*done, *out, *(() if r.holds else (CopyIdle(r.object),)))
-
-
-@TABLE.on(RESERVING, PULLING, event=PullCancelNotice, to=(ABSENT,))
-def cancel(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy | None, Out]:
-    """When nobody waits any more the transfer ends; chunks on their way are dropped when they come."""
-    r = replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r
-    if r.askers or r.creator:
-        return r, ()
-    return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
-
-
-@TABLE.on(WRITING, event=PullCancelNotice)
-def wait_no_more(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy, Out]:
-    """An asker that waited for the writer is gone."""
-    return replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r, ()
-
-
-TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, or the refusal, is on its way")
-
-
-@TABLE.on(*SEALED, RETIRING, event=ChunkQuery)
-def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
-    """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
-    out: Out = ()
-    if e.offset == 0:
-        if r.state is RETIRING:
-            return refuse_chunk(r, e, here)
-        out = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
-        r = replace(r, holds=r.holds.set(e.target, r.holds.get(e.target, 0) + 1))
-    elif e.target not in r.holds:
-        return refuse_chunk(r, e, here)
-    return r, (*out, Move(r.object, e.attempt, None, r.place, e.target, e.offset, e.nbytes))
-
-
-@TABLE.on(ABSENT, RESERVING, WRITING, PULLING, event=ChunkQuery)
-def refuse_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
-    """There is no sealed copy here: the puller tries another location."""
-    return r, (Send(e.target, ChunkReply(r.object, e.attempt, e.offset, 0, True)),)
-
-
 # ------------------------------------------------------------------ holds come back
 
 
@@ -334,7 +255,7 @@ def give_back(r: Copy, holder: int, count: int, here: Here) -> tuple[Copy | None
     return r, (CopyIdle(r.object),) if r.state is SECONDARY else ()
 
 
-@TABLE.on(*SEALED, RETIRING, event=HoldReturnNotice, to=(ABSENT,))
+@TABLE.on(*SEALED, RETIRING, event=HoldReturnNotice, to={RETIRING: (ABSENT,)})
 def hold_returned(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None, Out]:
     """A holder returns as many grants as it had seen: one that is still on its way to it stays."""
     return give_back(r, e.holder, e.count, here)
@@ -355,13 +276,13 @@ TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=Holds
 # ------------------------------------------------------------------ the end
 
 
-@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=FreeNotice, to=(RETIRING, ABSENT))
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=FreeNotice, to=RETIRED)
 def free(r: Copy, e: FreeNotice, here: Here) -> tuple[Copy | None, Out]:
     """The owner releases the object."""
     return retire(r, here)
 
 
-@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=OwnerDied, to=(RETIRING, ABSENT))
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=OwnerDied, to=RETIRED)
 def share_fate(r: Copy, e: OwnerDied, here: Here) -> tuple[Copy | None, Out]:
     """A copy without an owner is of no use to anybody but those who read it now."""
     return retire(r, here)
@@ -369,6 +290,18 @@ def share_fate(r: Copy, e: OwnerDied, here: Here) -> tuple[Copy | None, Out]:
 
 TABLE.ignore(ABSENT, RETIRING, event=FreeNotice, why="it is released already")
 TABLE.ignore(ABSENT, RETIRING, event=OwnerDied, why="it is released already")
+
+
+@TABLE.on(SECONDARY, event=KeepNotice, to=(PRIMARY,))
+def keep(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
+    """The primary copy died with its node: this one takes its place."""
+    return replace(r, state=PRIMARY), () if r.holds else (CopyBusy(r.object),)
+
+
+TABLE.ignore(
+    ABSENT, RESERVING, PULLING, RETIRING, event=KeepNotice, why="the owner hears, or has heard, that it is gone"
+)
+TABLE.ignore(WRITING, PRIMARY, event=KeepNotice, why="it is, or will be, the primary copy")
 
 
 @TABLE.on(SECONDARY, event=CopyEvicted, to=(ABSENT,))
@@ -382,7 +315,7 @@ def evict(r: Copy, e: CopyEvicted, here: Here) -> tuple[Copy | None, Out]:
 TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=CopyEvicted, why="it is not evictable")
 
 
-@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=(ABSENT,))
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=BEREAVED)
 def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
     """A dead worker reads, writes and waits for nothing; a dead node sends nothing."""
     if r.state in (RESERVING, WRITING) and r.creator == e.party:

@@ -1,8 +1,8 @@
 """The desk table: the one thread on which a worker runs its tasks.
 
 Nothing waits behind a task that blocks or that takes long: what has not begun is handed back to its owner, so
-that another worker may run it.  On top of a task that waits, the thread may run one of that task's own, when no
-node has a worker left for it.
+that another worker may run it.  On top of a task that waits, the thread may run one for which that task waits, when
+no node has a worker left for it; never another: it might come to wait for a task beneath it.
 
 This file refuses to know what tasks do.
 """
@@ -10,15 +10,15 @@ This file refuses to know what tasks do.
 from __future__ import annotations
 
 import msgspec
+from immutables import Map
 
 from freehold.core.effects import Send, SetTimer
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import BlockedNotice, ResumedNotice
 from freehold.core.task_events import (
     DeskBlocked,
-    DeskOffered,
     DeskResumed,
-    DeskWanted,
+    DeskWaits,
     TurnDropped,
     TurnGiven,
     TurnLost,
@@ -26,7 +26,6 @@ from freehold.core.task_events import (
     TurnSlow,
     TurnWanted,
 )
-from freehold.core.values import PoolKey
 
 
 class Sitting(State):
@@ -41,16 +40,14 @@ FREE, BUSY, CLOSED = Sitting
 
 
 class Desk(msgspec.Struct, frozen=True, gc=False):
-    """The thread on which a worker runs its tasks, one at a time; on top of one that waits, one of its own."""
+    """The thread on which a worker runs its tasks, one at a time; on top of one that waits, one that it waits for."""
 
     state: Sitting = FREE
     turns: int = 0  # counts turns, so that a timer knows whose it was
     stack: tuple[int, ...] = ()  # tasks that have begun and are not over; the last one runs, or waits
-    waiting: tuple[int, ...] = ()  # of them, those whose wait is not over
+    waiting: Map[int, tuple[int, ...]] = Map()  # of them, those whose wait is not over -> the objects
     lends: bool = False  # the CPU is lent to others meanwhile
     queue: tuple[int, ...] = ()  # tasks that wait for their turn
-    pools: tuple[PoolKey, ...] = ()  # pools that find no worker and would use this thread while it waits
-    offers: int = 0  # how often the thread was offered to a pool whose task has not come yet
     timed: bool = False  # a timer is running
     attempt: int = 0  # of the timer
     timed_turn: int = 0  # the turn for which it was set
@@ -59,7 +56,7 @@ class Desk(msgspec.Struct, frozen=True, gc=False):
 TABLE = Table(
     "desk",
     Sitting,
-    (TurnWanted, TurnOver, TurnSlow, TurnDropped, DeskBlocked, DeskResumed, DeskWanted),
+    (TurnWanted, TurnOver, TurnSlow, TurnDropped, DeskBlocked, DeskResumed),
 )
 
 
@@ -89,37 +86,33 @@ def waits(r: Desk) -> bool:
 
 @TABLE.on(FREE, event=TurnWanted, to=(BUSY,))
 def sit_down(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
-    """The desk is free."""
-    return too_late(r, e) if e.own and r.offers else seat(r, e.task, BUSY)
-
-
-def too_late(r: Desk, e: TurnWanted) -> tuple[Desk, Out]:
-    """The task came for a thread that waited; it waits no more, and serves whoever has leased it."""
-    return replace(r, offers=r.offers - 1), (TurnLost(e.task),)
+    """The desk is free; but a task that came for a thread that waited goes back, for it waits no more."""
+    return (r, (TurnLost(e.task),)) if e.stacked else seat(r, e.task, BUSY)
 
 
 @TABLE.on(BUSY, event=TurnWanted)
 def queue_up(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
     """Wait in line, but not for long."""
-    if e.own and r.offers:
-        return too_late(r, e)
+    if e.stacked:
+        return r, (TurnLost(e.task),)
     return watch(replace(r, queue=(*r.queue, e.task)), here)
 
 
 @TABLE.on(CLOSED, event=TurnWanted)
 def turn_away(r: Desk, e: TurnWanted, here: Here) -> tuple[Desk, Out]:
-    """Go back to your owner: another worker will be found.  Unless the owner is the task that waits here."""
-    if not (e.own and r.offers):
-        return r, (TurnLost(e.task),)
-    return seat(replace(r, offers=r.offers - 1), e.task, CLOSED) if waits(r) else too_late(r, e)
+    """Go back to your owner: another worker will be found.  Unless you are what the task on top waits for."""
+    if waits(r) and e.stacked in r.waiting[r.stack[-1]]:
+        return seat(r, e.task, CLOSED)
+    return r, (TurnLost(e.task),)
 
 
-@TABLE.on(BUSY, CLOSED, event=TurnOver, to=(FREE, BUSY, CLOSED))
+@TABLE.on(BUSY, CLOSED, event=TurnOver, to={BUSY: (FREE,), CLOSED: (FREE, BUSY)})
 def next_please(r: Desk, e: TurnOver, here: Here) -> tuple[Desk, Out]:
     """First come, first served; beneath a task that ran on another's stack, that other waits or goes on."""
     r = replace(r, stack=tuple([task for task in r.stack if task != e.task]))
     if waits(r):
-        return lend(replace(r, state=CLOSED), here)
+        r, lent = lend(replace(r, state=CLOSED), here)
+        return r, (*lent, DeskWaits(r.stack[-1]))
     if r.stack:
         return go_on(r, here)
     r, back = take_back(r, here)
@@ -159,16 +152,15 @@ TABLE.never(FREE, CLOSED, event=TurnDropped, why="nobody waits in line")
 @TABLE.on(BUSY, CLOSED, event=DeskBlocked, to=(CLOSED,))
 def block(r: Desk, e: DeskBlocked, here: Here) -> tuple[Desk, Out]:
     """Who waits behind a task that waits may be the one it waits for; and its CPU serves others."""
-    r, lost = close(replace(r, waiting=(*r.waiting, e.task)))
+    awaited = (*r.waiting.get(e.task, ()), *e.objects)
+    r, lost = close(replace(r, waiting=r.waiting.set(e.task, awaited)))
     r, lent = lend(r, here) if waits(r) else (r, ())
     return r, lost + lent
 
 
 def lend(r: Desk, here: Here) -> tuple[Desk, Out]:
-    """The thread waits: lend its CPU, and the thread itself to pools that find no worker."""
-    notice = () if r.lends else (Send(here.node, BlockedNotice(here.me)),)
-    offers = tuple([DeskOffered(pool) for pool in r.pools])
-    return replace(r, lends=True, pools=(), offers=r.offers + len(offers)), (*notice, *offers)
+    """The thread waits: lend its CPU."""
+    return replace(r, lends=True), () if r.lends else (Send(here.node, BlockedNotice(here.me)),)
 
 
 def take_back(r: Desk, here: Here) -> tuple[Desk, Out]:
@@ -179,8 +171,10 @@ def take_back(r: Desk, here: Here) -> tuple[Desk, Out]:
 @TABLE.on(CLOSED, event=DeskResumed, to=(BUSY,))
 def resume(r: Desk, e: DeskResumed, here: Here) -> tuple[Desk, Out]:
     """A wait is over; a task with others on top of it goes on when they are over."""
-    on_top = waits(r) and r.stack[-1] == e.task
-    r = replace(r, waiting=tuple([task for task in r.waiting if task != e.task]))
+    if e.task not in r.waiting:
+        return r, ()
+    on_top = r.stack[-1] == e.task
+    r = replace(r, waiting=r.waiting.delete(e.task))
     return go_on(r, here) if on_top else (r, ())
 
 
@@ -192,15 +186,3 @@ def go_on(r: Desk, here: Here) -> tuple[Desk, Out]:
 
 TABLE.never(FREE, event=DeskBlocked, why="only a running task blocks")
 TABLE.ignore(BUSY, FREE, event=DeskResumed, why="it is open")
-
-
-@TABLE.on(CLOSED, event=DeskWanted)
-def offer(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
-    """Tasks of this process find no worker, and its thread only waits: better on its stack than never."""
-    return (replace(r, offers=r.offers + 1), (DeskOffered(e.pool),)) if waits(r) else remember(r, e, here)
-
-
-@TABLE.on(FREE, BUSY, event=DeskWanted)
-def remember(r: Desk, e: DeskWanted, here: Here) -> tuple[Desk, Out]:
-    """The offer is made as soon as the thread waits."""
-    return (r if e.pool in r.pools else replace(r, pools=(*r.pools, e.pool))), ()

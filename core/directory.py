@@ -8,7 +8,7 @@ from __future__ import annotations
 from freehold.core.effects import Send
 from freehold.core.events import HolderDied
 from freehold.core.machine import Here, Out, replace
-from freehold.core.messages import CopyNotice, FreeNotice, LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import CopyNotice, FreeNotice, KeepNotice, LocateCancelNotice, LocateQuery, LocateReply
 from freehold.core.promotion import (
     ABSENT,
     DISCARDING,
@@ -24,6 +24,7 @@ from freehold.core.promotion import (
     settled,
     told,
 )
+from freehold.core.task_events import TaskAwaited
 from freehold.core.values import Failure
 
 # ------------------------------------------------------------------ who asks where it is
@@ -31,8 +32,9 @@ from freehold.core.values import Failure
 
 @TABLE.on(PENDING, RESERVING, WRITING, event=LocateQuery)
 def ask_later(r: Promotion, e: LocateQuery, here: Here) -> tuple[Promotion, Out]:
-    """One open question for each asker; nobody polls."""
-    return replace(r, askers=r.askers.set(e.asker, (e.attempt, e.known))), ()
+    """One open question for each asker; nobody polls.  One whose thread waits may run the task that is awaited."""
+    out = (TaskAwaited(r.by, e.asker, r.object, e.wait),) if e.wait and r.state is PENDING else ()
+    return replace(r, askers=r.askers.set(e.asker, (e.attempt, e.known))), out
 
 
 @TABLE.on(INLINE, event=LocateQuery, to=(RESERVING,))
@@ -72,7 +74,7 @@ TABLE.ignore(ABSENT, INLINE, FAILED, DISCARDING, event=LocateCancelNotice, why="
 # ------------------------------------------------------------------ copies come and go
 
 
-@TABLE.on(PLACED, event=CopyNotice, to=(PLACED, INLINE, FAILED))
+@TABLE.on(PLACED, event=CopyNotice, to=(PLACED, INLINE, RESERVING, FAILED))
 def locations_change(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, Out]:
     """The directory follows the nodes' word; a new location is told to those who have tried all others."""
     if e.present:
@@ -81,12 +83,16 @@ def locations_change(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion
 
 
 def lose(r: Promotion, node: int, here: Here) -> tuple[Promotion, Out]:
-    """Forget a location.  A small value is inline again when its last copy goes; a large one is lost."""
+    """Forget a location; the next takes the place of the primary one.
+
+    A small value is inline again when its last copy goes; a large one is lost.
+    """
     if node not in r.nodes:
         return r, ()
+    primary = r.nodes[0] == node
     r = replace(r, nodes=tuple([other for other in r.nodes if other != node]))
     if r.nodes:
-        return r, ()
+        return r, (Send(r.nodes[0], KeepNotice(r.object)),) if primary else ()
     if r.payload is not None:
         return settled(replace(r, state=INLINE), here)
     return settled(replace(r, state=FAILED, failure=Failure("lost", r.object, node)), here)
@@ -105,16 +111,16 @@ def free_straggler(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, 
     return r, (Send(e.node, FreeNotice(r.object)),) if e.present else ()
 
 
-@TABLE.on(FAILED, event=CopyNotice)
+@TABLE.on(INLINE, FAILED, event=CopyNotice)
 def free_useless(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, Out]:
-    """What has once failed stays failed: one outcome for all."""
+    """The copy of a run that came to nothing, heard of too late: one outcome for all."""
     return r, (Send(e.node, FreeNotice(r.object)),) if e.present else ()
 
 
-TABLE.ignore(INLINE, RESERVING, WRITING, event=CopyNotice, why="word of copies that a crash has made obsolete")
+TABLE.ignore(RESERVING, WRITING, event=CopyNotice, why="word of copies that a crash has made obsolete")
 
 
-@TABLE.on(PENDING, PLACED, event=HolderDied, to={PLACED: (INLINE, FAILED)})
+@TABLE.on(PENDING, PLACED, event=HolderDied, to={PLACED: (INLINE, RESERVING, FAILED)})
 def node_died(r: Promotion, e: HolderDied, here: Here) -> tuple[Promotion, Out]:
     """A dead node holds nothing, a dead worker asks nothing."""
     if e.party in r.askers:

@@ -196,6 +196,21 @@ class ValueWanted(Event, frozen=True, gc=False):
     want: int
 
 
+class ReturnAwaited(Event, frozen=True, gc=False):
+    """A thread of the worker waits for an object that this process owns, or (``account``) for one that needs it."""
+
+    object: int
+    worker: int
+    account: int
+    wait: int  # a number of the worker's: the same wait is told once
+
+
+class CopyAwaited(Event, frozen=True, gc=False):
+    """A thread of this process waits once more for a value that lies elsewhere: its owner is reminded."""
+
+    object: int
+
+
 class CopyWanted(Event, frozen=True, gc=False):
     """Someone in this process wants a copy of a value that lies elsewhere; ``nodes`` are known locations, if any."""
 
@@ -265,6 +280,13 @@ class PutWanted(Event, frozen=True, gc=False):
 
 class RequestAbandoned(Event, frozen=True, gc=False):
     """The user stopped waiting: an interrupt, or a cancelled future."""
+
+    key: ClassVar[str] = "request"
+    request: int
+
+
+class WaitRenewed(Event, frozen=True, gc=False):
+    """The thread that waits had run another task meanwhile."""
 
     key: ClassVar[str] = "request"
     request: int

@@ -11,6 +11,7 @@ This file refuses to know how workers are found and what a function does.
 from __future__ import annotations
 
 import msgspec
+from immutables import Map
 
 from freehold.core.effects import Send
 from freehold.core.events import (
@@ -23,6 +24,7 @@ from freehold.core.events import (
     Lent,
     RefCreated,
     ReturnArrived,
+    ReturnAwaited,
     ValuePending,
     WantWithdrawn,
     handed_on,
@@ -35,7 +37,9 @@ from freehold.core.policies import INLINED_BYTES_MAX, argument_home
 from freehold.core.task_events import (
     CancelWanted,
     ExecutorDied,
+    HandOffered,
     TaskAssigned,
+    TaskAwaited,
     TaskOver,
     TaskReady,
     TaskSubmitted,
@@ -68,6 +72,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     lent: tuple[int, ...] = ()  # references that it carries; each is counted once, as an argument
     pool: PoolKey = ((), 0)
     worker: int = 0  # RUNNING: who has it
+    stacked: bool = False  # RUNNING: because a thread of that worker waits for it
+    waiters: Map[int, tuple[int, int]] = Map()  # workers whose threads wait for it -> on which object's account, wait
     cancelled: bool = False
 
 
@@ -78,6 +84,7 @@ TABLE = Table(
         TaskSubmitted,
         DependencyReady,
         TaskAssigned,
+        TaskAwaited,
         TaskReply,
         TaskReturnNotice,
         ExecutorDied,
@@ -115,7 +122,8 @@ def fail(r: Execution, failure: Failure) -> tuple[None, Out]:
 def queued(r: Execution, *, front: bool = False) -> tuple[Execution, Out]:
     """Wait for a worker; a task that comes back goes first."""
     r = replace(r, state=QUEUED, worker=0)
-    return r, (TaskReady(r.pool, r.task, front),)
+    hands = [HandOffered(r.pool, r.task, worker, object) for worker, (object, _) in sorted(r.waiters.items())]
+    return r, (TaskReady(r.pool, r.task, front), *hands)
 
 
 def resolved(r: Execution) -> tuple[Execution, Out]:
@@ -203,17 +211,35 @@ def send(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
     """The description goes to a worker that is leased to us."""
     assert r.description is not None
     attempt = here.mint()
-    query = TaskQuery(r.task, attempt, here.me, r.description, r.lent)
-    return replace(r, state=RUNNING, attempt=attempt, worker=e.worker), (Send(e.worker, query),)
+    query = TaskQuery(r.task, attempt, here.me, r.description, r.lent, e.stacked)
+    r = replace(r, state=RUNNING, attempt=attempt, worker=e.worker, stacked=bool(e.stacked))
+    return r, (Send(e.worker, query),)
 
 
-@TABLE.on(ABSENT, event=TaskAssigned)
+@TABLE.on(ABSENT, RUNNING, event=TaskAssigned)
 def spare(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
-    """It was cancelled while it waited: the worker is free for the next."""
+    """It was cancelled while it waited, or whoever waits for it runs it: the worker is free for the next."""
     return r, (TaskOver(e.pool, e.worker),)
 
 
-TABLE.never(RESOLVING, RUNNING, event=TaskAssigned, why="only a queued task is assigned")
+TABLE.never(RESOLVING, event=TaskAssigned, why="only a queued task is assigned")
+
+
+@TABLE.on(RESOLVING, QUEUED, RUNNING, event=TaskAwaited)
+def offer_hand(r: Execution, e: TaskAwaited, here: Here) -> tuple[Execution, Out]:
+    """A thread that only waits for the task could run it; as long as arguments are missing, the tasks of these."""
+    if r.waiters.get(e.worker) == (e.object, e.wait):
+        return r, ()  # it needs the same argument in several ways
+    r = replace(r, waiters=r.waiters.set(e.worker, (e.object, e.wait)))
+    if r.state is QUEUED:
+        return r, (HandOffered(r.pool, r.task, e.worker, e.object),)
+    if r.state is RUNNING or r.description is None:
+        return r, ()
+    arguments = [slot.object for slot in r.description.slots if owner_of(slot.object) == here.me]
+    return r, tuple([ReturnAwaited(object, e.worker, e.object, e.wait) for object in arguments])
+
+
+TABLE.ignore(ABSENT, event=TaskAwaited, why="it is over")
 
 
 @TABLE.on(RUNNING, event=TaskReply, to=(ABSENT,))
@@ -232,18 +258,19 @@ def finish(r: Execution, e: TaskReply, here: Here) -> tuple[None, Out]:
 
 @TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, ABSENT))
 def take_back(r: Execution, e: TaskReturnNotice, here: Here) -> tuple[Execution | None, Out]:
-    """It was not started there, and never will be."""
-    over = TaskOver(r.pool, e.executor)
+    """It was not started there, and never will be; if its thread was to run it, that does not wait for it now."""
+    over = TaskOver(r.pool, e.executor)  # before the task is queued again: the worker is not quick, as it seemed
     if r.cancelled:
         none, out = fail(r, Failure("cancelled", r.task, here.me))
         return none, (*out, over)
-    r, out = queued(r, front=True)
-    return r, (*out, over)
+    r, out = queued(forget_waiter(r, e.executor) if r.stacked else r, front=True)
+    return r, (over, *out)
 
 
 @TABLE.on(RUNNING, event=ExecutorDied, to=(QUEUED, ABSENT))
 def retry(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution | None, Out]:
     """A worker's death costs a retry; a cancelled task is not run again."""
+    r = forget_waiter(r, e.party)
     if r.worker != e.party:
         return r, ()
     if r.retries == 0 or r.cancelled:
@@ -251,7 +278,18 @@ def retry(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution | None, 
     return queued(replace(r, retries=r.retries - 1), front=True)
 
 
-TABLE.ignore(ABSENT, RESOLVING, QUEUED, event=ExecutorDied, why="no worker has the task")
+def forget_waiter(r: Execution, worker: int) -> Execution:
+    """Note that a worker does not wait for the task, as far as is known."""
+    return replace(r, waiters=r.waiters.delete(worker)) if worker in r.waiters else r
+
+
+@TABLE.on(RESOLVING, QUEUED, event=ExecutorDied)
+def waiter_died(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution, Out]:
+    """Nobody there waits for the task any more."""
+    return forget_waiter(r, e.party), ()
+
+
+TABLE.ignore(ABSENT, event=ExecutorDied, why="it is over")
 
 
 @TABLE.on(RESOLVING, QUEUED, event=CancelWanted, to=(ABSENT,))

@@ -25,8 +25,7 @@ from freehold.core.messages import (
 )
 from freehold.core.policies import fits, nodes_by_preference
 from freehold.core.task_events import (
-    DeskOffered,
-    DeskWanted,
+    HandOffered,
     LeaseLost,
     NodesChanged,
     TaskAssigned,
@@ -53,7 +52,7 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     tasks: int = 0  # how many of ours it has
     quick: bool = False  # its last task took little time
     recalled: bool = False  # its node wants it back
-    own: bool = False  # our own thread, which no node has lent us
+    lent: bool = True  # by its node; else it only waits for a task of ours, and runs that
 
 
 class Pool(msgspec.Struct, frozen=True, gc=False):
@@ -68,12 +67,13 @@ class Pool(msgspec.Struct, frozen=True, gc=False):
     asked: Map[int, int] = Map()  # node -> attempt of the open query
     busy: Map[int, int] = Map()  # nodes among them that have no worker for us now
     full: Map[int, int] = Map()  # nodes among them that can start no more workers
+    hands: Map[int, tuple[int, int]] = Map()  # tasks in the queue -> whose thread waits for it, and for which object
 
 
 TABLE = Table(
     "pool",
     Leasing,
-    (TaskReady, TaskOver, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseLost, NodesChanged, DeskOffered),
+    (TaskReady, TaskOver, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseLost, NodesChanged, HandOffered),
 )
 
 
@@ -112,7 +112,7 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
     shape, prefer = r.key
     if r.first == r.last:
         cancels = tuple([Send(node, LeaseCancelNotice(r.key, here.me)) for node in sorted(r.asked)])
-        idle = replace(r, state=SERVED, asked=Map(), busy=Map(), full=Map())
+        idle = replace(r, state=SERVED, asked=Map(), busy=Map(), full=Map(), hands=Map())
         return idle if r.asked or r.state is LEASING else r, cancels
     r = replace(r, state=LEASING)
     if len(r.asked) > len(r.busy):
@@ -125,7 +125,7 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
             attempt = here.mint()
             query = LeaseQuery(r.key, attempt, here.me, shape, r.last - r.first)
             return replace(r, asked=r.asked.set(node, attempt)), (Send(node, query),)
-    return r, ((DeskWanted(r.key),) if len(r.full) == len(r.asked) else ())
+    return lend_hands(r) if r.hands and len(r.full) == len(r.asked) else (r, ())
 
 
 def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
@@ -148,7 +148,7 @@ def enqueue(r: Pool, e: TaskReady, here: Here) -> tuple[Pool, Out]:
     return dispatch(r, here)
 
 
-@TABLE.on(SERVED, LEASING, event=TaskOver, to=(SERVED, LEASING))
+@TABLE.on(SERVED, LEASING, event=TaskOver, to={LEASING: (SERVED,)})
 def task_over(r: Pool, e: TaskOver, here: Here) -> tuple[Pool, Out]:
     """A free worker takes the next task, or goes home if it was recalled."""
     lease = r.leases.get(e.worker)
@@ -158,8 +158,7 @@ def task_over(r: Pool, e: TaskOver, here: Here) -> tuple[Pool, Out]:
     lease = replace(lease, tasks=lease.tasks - 1, quick=quick)
     if lease.recalled and not lease.tasks:
         r, out = dispatch(replace(r, leases=r.leases.delete(e.worker)), here)
-        own = lease.own  # a task that ran on our own stack: no lease was needed for that
-        return r, out if own else (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
+        return r, (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out) if lease.lent else out
     return dispatch(replace(r, leases=r.leases.set(e.worker, lease)), here)
 
 
@@ -170,7 +169,7 @@ def leased(r: Pool, e: LeaseReply, here: Here) -> tuple[Pool, Out]:
         return unneeded(r, e, here)
     leases = r.leases
     for worker in e.workers:
-        leases = leases.set(worker, Lease())
+        leases = leases.set(worker, replace(leases.get(worker, Lease()), recalled=False, lent=True))
     busy = r.busy.delete(e.node) if e.node in r.busy else r.busy
     full = r.full.delete(e.node) if e.node in r.full else r.full
     return dispatch(replace(r, leases=leases, asked=r.asked.delete(e.node), busy=busy, full=full), here)
@@ -194,7 +193,7 @@ def try_elsewhere(r: Pool, e: LeaseBusyNotice, here: Here) -> tuple[Pool, Out]:
 TABLE.ignore(SERVED, event=LeaseBusyNotice, why="no task waits any more")
 
 
-@TABLE.on(SERVED, LEASING, event=LeaseRecallNotice, to=(SERVED, LEASING))
+@TABLE.on(SERVED, LEASING, event=LeaseRecallNotice)
 def recalled(r: Pool, e: LeaseRecallNotice, here: Here) -> tuple[Pool, Out]:
     """Others wait for the worker: it goes home when it has nothing of ours to do."""
     lease = r.leases.get(e.worker)
@@ -206,7 +205,7 @@ def recalled(r: Pool, e: LeaseRecallNotice, here: Here) -> tuple[Pool, Out]:
     return r, (Send(node_of(e.worker), LeaseReturnNotice(e.worker)), *out)
 
 
-@TABLE.on(SERVED, LEASING, event=LeaseLost, to=(SERVED, LEASING))
+@TABLE.on(SERVED, LEASING, event=LeaseLost, to={LEASING: (SERVED,)})
 def lost(r: Pool, e: LeaseLost, here: Here) -> tuple[Pool, Out]:
     """The dead neither work nor lend."""
     leases, asked, busy = r.leases, r.asked, r.busy
@@ -217,25 +216,37 @@ def lost(r: Pool, e: LeaseLost, here: Here) -> tuple[Pool, Out]:
         asked = asked.delete(e.party)
         busy = busy.delete(e.party) if e.party in busy else busy
     full = r.full.delete(e.party) if e.party in r.full else r.full
-    return dispatch(replace(r, leases=leases, asked=asked, busy=busy, full=full), here)
+    hands = r.hands
+    for task, (worker, _) in hands.items():
+        hands = hands.delete(task) if e.party in (worker, node_of(worker)) else hands
+    return dispatch(replace(r, leases=leases, asked=asked, busy=busy, full=full, hands=hands), here)
 
 
-@TABLE.on(SERVED, LEASING, event=NodesChanged, to=(SERVED, LEASING))
+@TABLE.on(SERVED, LEASING, event=NodesChanged, to={LEASING: (SERVED,)})
 def nodes_changed(r: Pool, e: NodesChanged, here: Here) -> tuple[Pool, Out]:
     """A new node may have workers for tasks that wait; the last able one may have gone."""
     return seek(r, here)
 
 
-@TABLE.on(LEASING, event=DeskOffered, to=(SERVED, LEASING))
-def run_here(r: Pool, e: DeskOffered, here: Here) -> tuple[Pool, Out]:
-    """No node has a worker left, and our own thread only waits: it runs the next task on its stack."""
-    if len(r.full) < len(r.asked):
+@TABLE.on(LEASING, event=HandOffered)
+def note_hand(r: Pool, e: HandOffered, here: Here) -> tuple[Pool, Out]:
+    """A thread that waits for the task may run it, if nobody else will, and if its node could."""
+    if not any(node == node_of(e.worker) and fits(r.key[0], dict(resources)) for node, resources in here.nodes):
         return r, ()
-    mine = r.leases.get(here.me, Lease(recalled=True, own=True))  # recalled, so that it serves for this one task
-    task, leases = r.queue[r.first], r.leases.set(here.me, replace(mine, tasks=mine.tasks + 1))
-    r = replace(r, queue=r.queue.delete(r.first), first=r.first + 1, leases=leases)
-    r, out = seek(r, here)
-    return r, (TaskAssigned(task, here.me, r.key), *out)
+    return seek(replace(r, hands=r.hands.set(e.task, (e.worker, e.object))), here)
 
 
-TABLE.ignore(SERVED, event=DeskOffered, why="no task waits any more")
+TABLE.ignore(SERVED, event=HandOffered, why="it has a worker already")
+
+
+def lend_hands(r: Pool) -> tuple[Pool, Out]:
+    """No node has a worker left: those that wait for tasks of ours run them, each on the stack of what waits.
+
+    A task so given stays in the queue; when its place comes it is found to be running already.
+    """
+    leases = r.leases
+    for worker, _ in r.hands.values():
+        mine = leases.get(worker, Lease(recalled=True, lent=False))  # recalled, so that it serves for this one task
+        leases = leases.set(worker, replace(mine, tasks=mine.tasks + 1))
+    given = tuple([TaskAssigned(task, worker, r.key, object) for task, (worker, object) in sorted(r.hands.items())])
+    return replace(r, leases=leases, hands=Map()), given

@@ -78,4 +78,4 @@ TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")
 @TABLE.on(DEAD, event=PeerLost)
 def still_dead(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
     """Something was sent to a party after its death: whatever waits for an answer must hear of it."""
-    return r, (PartyDied(r.party),)
+    return r, (PartyDied(r.party, again=True),)

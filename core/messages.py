@@ -43,6 +43,7 @@ class TaskQuery(Message, frozen=True, gc=False, tag=1):
     caller: int
     description: Description
     lent: tuple[int, ...]
+    stacked: int = 0  # the object for which a thread of the receiver waits: it runs on top of that, or goes back
 
 
 class TaskReply(Reply, frozen=True, gc=False, tag=2):
@@ -92,12 +93,13 @@ class TaskTakenNotice(Message, frozen=True, gc=False, tag=6):
 
 
 class LocateQuery(Message, frozen=True, gc=False, tag=10):
-    """Where is the object?  Answered when it is somewhere else than on the nodes ``known`` to have failed."""
+    """Where is it, but for the nodes ``known`` to have failed?  Repeated if a thread waits now: one answer is stale."""
 
     object: int
     attempt: int
     asker: int
     known: tuple[int, ...] = ()
+    wait: int = 0  # not 0: a thread of the asker waits for it, and could run its task; a number of the asker's
 
 
 class LocateReply(Reply, frozen=True, gc=False, tag=11):
@@ -254,6 +256,12 @@ class FreeNotice(Message, frozen=True, gc=False, tag=33):
     object: int
 
 
+class KeepNotice(Message, frozen=True, gc=False, tag=34):
+    """The primary copy is lost: keep yours in its place until the owner releases the object."""
+
+    object: int
+
+
 # ------------------------------------------------------------------ leases
 
 
@@ -369,6 +377,7 @@ AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
     ChunkReply,
     CopyNotice,
     FreeNotice,
+    KeepNotice,
     LeaseQuery,
     LeaseReply,
     LeaseBusyNotice,

@@ -53,8 +53,8 @@ class Node(Party):
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""
         match event:
-            case PartyDied(party):
-                return self.bereaved(party)
+            case PartyDied(party, again):
+                return [*self.bereaved(party), *(() if again else (WorkerGone(party),))]
             case Announced(party, alive):
                 return self.announce(party, alive)
             case Newcomer(party):
@@ -81,4 +81,3 @@ class Node(Party):
             yield from [HolderDied(object, other) for other in sorted(named) if dead(other)]
             if dead(owner_of(object)):
                 yield OwnerDied(object)
-        yield WorkerGone(party)

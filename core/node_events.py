@@ -91,10 +91,11 @@ class ReserveFailed(Answer, frozen=True, gc=False):
 
 
 class RoomOverdue(Event, frozen=True, gc=False):
-    """The first in the queue for room has waited long enough."""
+    """A copy has waited long enough for room."""
 
     key: ClassVar[str] = ""
     object: int
+    timer: int
 
 
 # ------------------------------------------------------------------ who lives
@@ -112,6 +113,7 @@ class PartyDied(Event, frozen=True, gc=False):
 
     key: ClassVar[str] = "party"
     party: int
+    again: bool = False  # as has been told before; something was sent to it since
 
 
 class Announced(Event, frozen=True, gc=False):

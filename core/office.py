@@ -153,7 +153,7 @@ def recall(r: Office, waiting: list[LeaseAsk]) -> tuple[Office, Out]:
     return r, tuple(out)
 
 
-@TABLE.on(OPEN, STARTING, event=OfficeOpened, to=(STARTING, OPEN))
+@TABLE.on(OPEN, STARTING, event=OfficeOpened, to={OPEN: (STARTING,)})
 def open_office(r: Office, e: OfficeOpened, here: Here) -> tuple[Office, Out]:
     """Workers are started before they are needed."""
     starting = r.starting + e.workers
@@ -174,14 +174,14 @@ def close_office(r: Office, e: OfficeClosed, here: Here) -> tuple[Office, Out]:
 TABLE.ignore(CLOSED, event=OfficeOpened, why="it has been closed since")
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseQuery, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseQuery, to={OPEN: (STARTING,)})
 def asked(r: Office, e: LeaseQuery, here: Here) -> tuple[Office, Out]:
     """Lend at once, or queue the query and say so."""
     ask = LeaseAsk(e.owner, e.pool, e.attempt, e.shape, e.count)
     return lend(replace(r, queue=(*r.queue, ask)), here)
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseReturnNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseReturnNotice, to={OPEN: (STARTING,)})
 def returned(r: Office, e: LeaseReturnNotice, here: Here) -> tuple[Office, Out]:
     """A worker is free for others."""
     loan = r.loans.get(e.worker)
@@ -197,14 +197,14 @@ def cpus_left(loan: Loan) -> Shape:
     return tuple([item for item in shape if item[0] != "CPU"]) if loan.waits else shape
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseCancelNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=LeaseCancelNotice)
 def cancelled(r: Office, e: LeaseCancelNotice, here: Here) -> tuple[Office, Out]:
     """Its owner needs no worker any more."""
     queue = tuple([ask for ask in r.queue if (ask.owner, ask.pool) != (e.owner, e.pool)])
     return replace(r, queue=queue), ()
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=BlockedNotice, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=BlockedNotice, to={OPEN: (STARTING,)})
 def blocked(r: Office, e: BlockedNotice, here: Here) -> tuple[Office, Out]:
     """The CPU of a task that waits serves another."""
     loan = r.loans.get(e.worker)
@@ -240,7 +240,7 @@ def relieve(r: Office) -> tuple[Office, Out]:
     return r, tuple(out)
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerStarted, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerStarted, to={STARTING: (OPEN,)})
 def worker_started(r: Office, e: WorkerStarted, here: Here) -> tuple[Office, Out]:
     """A worker is told which nodes live, and is free to be lent; a user's program is only told."""
     r = replace(r, workers=r.workers.set(e.worker, e.serves))
@@ -252,7 +252,7 @@ def worker_started(r: Office, e: WorkerStarted, here: Here) -> tuple[Office, Out
     return r, (Newcomer(e.worker), *out)
 
 
-@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerGone, to=(OPEN, STARTING))
+@TABLE.on(OPEN, STARTING, CLOSED, event=WorkerGone, to={OPEN: (STARTING,), STARTING: (OPEN,)})
 def worker_gone(r: Office, e: WorkerGone, here: Here) -> tuple[Office, Out]:
     """A dead worker's CPUs come back; workers that a dead owner had leased are ended, for nobody wants their work."""
 

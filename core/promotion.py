@@ -23,6 +23,7 @@ from freehold.core.events import (
     ObjectReleased,
     RequestReady,
     ReturnArrived,
+    ReturnAwaited,
     ValuePending,
     ValuePut,
     ValueWanted,
@@ -45,7 +46,7 @@ from freehold.core.messages import (
     LocateReply,
     SealNotice,
 )
-from freehold.core.task_events import CancelWanted, ReturnPlaced
+from freehold.core.task_events import CancelWanted, ReturnPlaced, TaskAwaited
 from freehold.core.values import Failure, Outcome, Payload, Placed, Want
 
 
@@ -92,6 +93,7 @@ TABLE = Table(
         CreateReply,
         Moved,
         ValueWanted,
+        ReturnAwaited,
         WantWithdrawn,
         LocateQuery,
         LocateCancelNotice,
@@ -206,16 +208,24 @@ TABLE.never(*KNOWN, DISCARDING, event=ValuePending, why="a name is minted once")
 def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
     """The reply carries a small value, says where a large one lies, or why there is none."""
     outcome = e.outcome
+    useless: Out = ()  # copies of a run that came to nothing
+    if not isinstance(outcome, Placed) and r.nodes:
+        useless = tuple([Send(node, FreeNotice(r.object)) for node in r.nodes])
+        r = replace(r, nodes=())
     if isinstance(outcome, Payload):
         if not is_small(outcome, here):  # a task that this very process ran: it is placed like a put
-            return place(replace(r, by=0, payload=outcome), here)
+            r, asked = place(replace(r, by=0, payload=outcome), here)
+            return r, useless + asked
         r = replace(r, state=INLINE, by=0, payload=outcome, nbytes=outcome.nbytes, refs=outcome.refs)
     elif isinstance(outcome, Placed):
         nodes = outcome.nodes + tuple([node for node in r.nodes if node not in outcome.nodes])
         r = replace(r, state=PLACED, by=0, nbytes=outcome.nbytes, nodes=nodes, refs=outcome.refs)
     else:
         r = replace(r, state=FAILED, by=0, failure=outcome)
-    return settled(r, here) if r.wanted or r.askers else (r, ())
+    if not (r.wanted or r.askers):
+        return r, useless
+    r, out = settled(r, here)
+    return r, useless + out
 
 
 @TABLE.on(ABSENT, event=ReturnArrived)
@@ -316,14 +326,22 @@ def wait_or_read(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, O
     return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
 
 
-@TABLE.on(ABSENT, event=ValueWanted)
+@TABLE.on(ABSENT, DISCARDING, event=ValueWanted)
 def no_such_value(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
     """The object was freed although someone here had a reference."""
     gone = replace(r, failure=Failure("released", r.object, here.me))
     return r, serve(gone, e.by, e.want)
 
 
-TABLE.never(DISCARDING, event=ValueWanted, why="nobody holds it")
+@TABLE.on(PENDING, event=ReturnAwaited)
+def point_to_task(r: Promotion, e: ReturnAwaited, here: Here) -> tuple[Promotion, Out]:
+    """Who waits for a value can do worse than run its task."""
+    return r, (TaskAwaited(r.by, e.worker, e.account, e.wait),)
+
+
+TABLE.ignore(
+    ABSENT, INLINE, RESERVING, WRITING, DISCARDING, PLACED, FAILED, event=ReturnAwaited, why="no task is awaited"
+)
 
 
 @TABLE.on(PENDING, RESERVING, WRITING, event=WantWithdrawn)
@@ -355,14 +373,20 @@ def forget(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]:
 @TABLE.on(PENDING, PLACED, event=ObjectReleased, to=(ABSENT,))
 def free(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]:
     """Exactly the nodes that hold copies are told; what a task still produces is freed when it arrives."""
-    return None, tuple([Send(node, FreeNotice(r.object)) for node in r.nodes])
+    return None, (*answer_all(r, here), *[Send(node, FreeNotice(r.object)) for node in r.nodes])
 
 
 @TABLE.on(RESERVING, WRITING, event=ObjectReleased, to=(DISCARDING,))
 def discard(r: Promotion, e: ObjectReleased, here: Here) -> tuple[Promotion, Out]:
     """The node retires the copy at once; its bytes are reused when the writer has returned its hold."""
     after = Promotion(r.object, DISCARDING, r.attempt)
-    return after, (Send(here.node, FreeNotice(r.object)),)
+    return after, (*answer_all(r, here), Send(here.node, FreeNotice(r.object)))
+
+
+def answer_all(r: Promotion, here: Here) -> Out:
+    """Tell whoever still asks that the object is gone: every question is answered."""
+    gone = Failure("released", r.object, here.me)
+    return tuple([Send(worker, LocateReply(r.object, r.askers[worker][0], gone)) for worker in sorted(r.askers)])
 
 
 TABLE.ignore(ABSENT, DISCARDING, event=ObjectReleased, why="it is gone already")

@@ -70,7 +70,7 @@ def holders(r: Ownership) -> dict[str, int]:
 def exists(worker: Worker, object: int) -> bool:
     """Tell whether the object is known to exist somewhere, as a wait that fetches nothing wants to know."""
     value, fetch = worker.promotion.get(object), worker.resolution.get(object)
-    return bool(value is not None and value.nodes) or bool(fetch is not None and fetch.sources)
+    return bool(value is not None and value.state is PLACED) or bool(fetch is not None and fetch.sources)
 
 
 def landing(node: Node, chunk: ChunkReply) -> int | None:

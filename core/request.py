@@ -9,14 +9,18 @@ import msgspec
 
 from freehold.core.effects import CancelTimer, SetTimer, Settle
 from freehold.core.events import (
+    CopyAwaited,
     DeadlinePassed,
     GetWanted,
     PutWanted,
     RequestAbandoned,
     RequestReady,
+    ReturnAwaited,
+    WaitRenewed,
     WantWithdrawn,
     wanted,
 )
+from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.task_events import ThreadBlocked, ThreadResumed
 from freehold.core.values import Failure, Want
@@ -47,7 +51,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 TABLE = Table(
     "request",
     Requesting,
-    (GetWanted, PutWanted, RequestReady, DeadlinePassed, RequestAbandoned),
+    (GetWanted, PutWanted, RequestReady, DeadlinePassed, RequestAbandoned, WaitRenewed),
 )
 
 
@@ -56,11 +60,17 @@ def settle(r: Request, failure: Failure | None = None, *, woken: bool = True) ->
     out: list[object] = [Settle(r.request, failure)] if woken else []
     if r.timed:
         out.append(CancelTimer(r.request))
-    if r.left or r.want == Want.WAIT:
+    if r.left or r.want in (Want.WAIT, Want.LOOK):
         out += [WantWithdrawn(object, r.request) for object in r.objects]
     if r.task:
         out.append(ThreadResumed(r.task))
     return None, tuple(out)
+
+
+def awaited(objects: tuple[int, ...], here: Here) -> list[ReturnAwaited]:
+    """Say that a thread waits for those of the objects that are owned here: it could run their tasks."""
+    wait = here.mint()
+    return [ReturnAwaited(object, here.me, object, wait) for object in objects if owner_of(object) == here.me]
 
 
 @TABLE.on(ABSENT, event=GetWanted, to=(WAITING,))
@@ -69,17 +79,19 @@ def begin(r: Request, e: GetWanted, here: Here) -> tuple[Request, Out]:
     objects = tuple(dict.fromkeys(e.objects))
     timed = e.timeout >= 0
     r = Request(e.request, WAITING, objects, min(e.needed, len(objects)), e.want, timed, e.task)
-    out: list[object] = [ThreadBlocked(e.task)] if e.task else []
+    out: list[object] = [ThreadBlocked(e.task, objects)] if e.task else []
     if timed:
         out.append(SetTimer(e.request, e.timeout, DeadlinePassed(e.request)))
     out += [wanted(here.me, object, e.request, e.want) for object in objects]
+    if e.task:
+        out += awaited(objects, here)
     return r, tuple(out)
 
 
 @TABLE.on(ABSENT, event=PutWanted, to=(WAITING,))
 def begin_put(r: Request, e: PutWanted, here: Here) -> tuple[Request, Out]:
     """A put of a large value waits until it is written: its caller may change the value afterwards."""
-    out = (ThreadBlocked(e.task),) if e.task else ()
+    out = (ThreadBlocked(e.task, ()),) if e.task else ()
     return Request(e.request, WAITING, (e.object,), 1, Want.GET, False, e.task), out
 
 
@@ -104,8 +116,15 @@ def abandon(r: Request, e: RequestAbandoned, here: Here) -> tuple[None, Out]:
     return settle(r, woken=False)
 
 
+@TABLE.on(WAITING, event=WaitRenewed)
+def remind(r: Request, e: WaitRenewed, here: Here) -> tuple[Request, Out]:
+    """Offers to run what is waited for were declined while another task ran on this stack: make them again."""
+    return r, (*awaited(r.objects, here), *[CopyAwaited(object) for object in r.objects if owner_of(object) != here.me])
+
+
 TABLE.never(WAITING, event=GetWanted, why="requests are numbered once")
 TABLE.never(WAITING, event=PutWanted, why="requests are numbered once")
 TABLE.ignore(ABSENT, event=RequestReady, why="enough objects had come")
 TABLE.ignore(ABSENT, event=DeadlinePassed, why="the call has returned")
 TABLE.ignore(ABSENT, event=RequestAbandoned, why="the call has returned")
+TABLE.ignore(ABSENT, event=WaitRenewed, why="the call has returned")

@@ -9,6 +9,8 @@ tasks on this process cost no message.
 When a location fails the next one is tried; when none is left the owner is asked again, at once for one that we
 have not tried, and after a growing back-off for any.  A new location cuts the back-off short.
 
+What becomes of the hold on a copy that has come is in ``holding.py``.
+
 This file refuses to know how bytes travel between nodes, and who keeps the object alive.
 """
 
@@ -19,6 +21,7 @@ from immutables import Map
 
 from freehold.core.effects import CancelTimer, Send, SetTimer
 from freehold.core.events import (
+    CopyAwaited,
     CopyWanted,
     ObjectUnused,
     OwnerDied,
@@ -34,7 +37,6 @@ from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import (
     HoldNotice,
     HoldRecallNotice,
-    HoldReturnNotice,
     LocateCancelNotice,
     LocateQuery,
     LocateReply,
@@ -77,7 +79,7 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
     grants: int = 0  # holds granted by the node and not given back
     views: int = 0  # zero-copy views that user code has
     unused: bool = False  # no reference of any kind is left here; only views keep the hold
-    unread: bool = False  # a get or task that was told of the copy may not have come to read it yet
+    unread: tuple[int, ...] = ()  # gets (0: tasks) that were told of the copy and may not have read it yet
     recalled: bool = False  # the node wants the hold back
     payload: Payload | None = None
     failure: Failure | None = None
@@ -89,6 +91,7 @@ TABLE = Table(
     Resolving,
     (
         CopyWanted,
+        CopyAwaited,
         LocateReply,
         PullReply,
         RetryDue,
@@ -103,6 +106,7 @@ TABLE = Table(
 )
 WAITING = (ASKING, PULLING, RETRYING)
 READS = (Want.GET, Want.RUN)
+CALLS = (Want.GET, Want.WAIT, Want.LOOK)
 EMPTY: Map[int, int] = Map()
 
 
@@ -126,11 +130,21 @@ def urgency(r: Resolution) -> int:
     return min(r.wanted.values(), default=Want.SEND)
 
 
+def reader(by: int, want: int) -> int:
+    """Return under what name one is noted who is about to read; tasks go by one, for some have read already."""
+    return by if want == Want.GET else 0
+
+
+def waits(r: Resolution) -> bool:
+    """Tell whether a call waits for the value, and so a thread."""
+    return any(want in CALLS for want in r.wanted.values())
+
+
 def asking(r: Resolution, here: Here, known: tuple[int, ...] = ()) -> tuple[Resolution, Out]:
     """Step 1: ask the owner for locations."""
     attempt = here.mint()
     r = replace(r, state=ASKING, attempt=attempt, sources=())
-    return r, (Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, known)),)
+    return r, (Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, known, attempt * waits(r))),)
 
 
 def pulling(r: Resolution, sources: tuple[int, ...], here: Here) -> tuple[Resolution, Out]:
@@ -147,7 +161,7 @@ def retrying(r: Resolution, here: Here) -> tuple[Resolution, Out]:
     pause = backoff_seconds(here.policy, r.round)
     r = replace(r, state=RETRYING, attempt=attempt, sources=(), round=r.round + 1)
     return r, (
-        Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, r.tried)),
+        Send(owner_of(r.object), LocateQuery(r.object, attempt, here.me, r.tried, attempt * waits(r))),
         SetTimer(attempt, pause, RetryDue(r.object, attempt)),
     )
 
@@ -164,23 +178,6 @@ def failed(r: Resolution, failure: Failure, out: Out = ()) -> tuple[Resolution, 
     """Fail all who wait, and whoever comes later."""
     r, woken = wake(replace(r, state=FAILED, failure=failure, sources=(), tried=()))
     return r, out + woken
-
-
-def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
-    """Return every hold that was granted until now."""
-    return None, (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)),)
-
-
-def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
-    """Decide what becomes of a hold when a use of it has ended: one that was asked back goes, others are kept in case.
-
-    A reference alone keeps no hold against the node's wish: the value can be fetched again.
-    """
-    if r.views or (r.unread and not r.unused):
-        return r, ()
-    if r.recalled:
-        return give_back(r, here)
-    return (replace(r, state=IDLE), ()) if r.unused else (r, ())
 
 
 # ------------------------------------------------------------------ the value is wanted
@@ -206,8 +203,18 @@ def want_seen(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out
 
 @TABLE.on(ASKING, RETRYING, event=CopyWanted)
 def join(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
-    """Several gets of one object wait for one answer."""
-    return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
+    """Several gets of one object wait for one answer; the first call after tasks that want it reminds the owner."""
+    after = replace(r, wanted=r.wanted.set(e.by, e.want))
+    return remind(after, CopyAwaited(r.object), here) if waits(after) and not waits(r) else (after, ())
+
+
+@TABLE.on(ASKING, RETRYING, event=CopyAwaited)
+def remind(r: Resolution, e: CopyAwaited, here: Here) -> tuple[Resolution, Out]:
+    """The question is repeated, under its number, to say that a thread waits for the answer."""
+    return r, (Send(owner_of(r.object), LocateQuery(r.object, r.attempt, here.me, r.tried, here.mint())),)
+
+
+TABLE.ignore(ABSENT, SEEN, PULLING, LOCAL, IDLE, CACHED, FAILED, event=CopyAwaited, why="no task is awaited any more")
 
 
 @TABLE.on(PULLING, event=CopyWanted)
@@ -226,7 +233,9 @@ def join_pull(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out
 def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """A held copy is read without a message."""
     told = known(r.object, e.by, e.want, placed(r, here.node)) if e.want >= Want.SEND else ready(r.object, e.by, e.want)
-    return replace(r, state=LOCAL, unused=False, unread=r.unread or e.want in READS), (told,)
+    fresh = e.want in READS and reader(e.by, e.want) not in r.unread
+    unread = (*r.unread, reader(e.by, e.want)) if fresh else r.unread
+    return replace(r, state=LOCAL, unused=False, unread=unread), (told,)
 
 
 @TABLE.on(CACHED, FAILED, event=CopyWanted)
@@ -291,7 +300,7 @@ def try_next(r: Resolution, e: PullReply, here: Here) -> tuple[Resolution, Out]:
 def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The copy is here, however it came: every waiting get and task goes on."""
     out = stop(r, here) if r.state is not PULLING else ()
-    unread = urgency(r) in READS
+    unread = tuple(sorted({reader(by, want) for by, want in r.wanted.items() if want in READS}))
     r = replace(r, state=LOCAL, place=e.place, nbytes=e.nbytes, grants=r.grants + 1, unread=unread)
     r = replace(r, sources=(), tried=(), round=0)
     r, sent = wake_senders(r, placed(r, here.node))
@@ -299,26 +308,7 @@ def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     return r, out + sent + woken
 
 
-@TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (IDLE,), SEEN: (LOCAL,)})
-def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
-    """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
-    state, unused = (LOCAL, False) if r.state is SEEN else (IDLE, True)
-    return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=unused), ()
-
-
-@TABLE.on(LOCAL, IDLE, event=HoldNotice)
-def granted_again(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
-    """Holds are counted, so that giving them back can never undo a later grant."""
-    return replace(r, grants=r.grants + 1), ()
-
-
-@TABLE.on(CACHED, FAILED, event=HoldNotice)
-def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
-    """The matter is settled without this copy: the hold goes back."""
-    return r, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
-
-
-# ------------------------------------------------------------------ uses end
+# ------------------------------------------------------------------ nobody wants it any more
 
 
 @TABLE.on(*WAITING, event=WantWithdrawn, to=(ABSENT,))
@@ -330,14 +320,7 @@ def withdraw(r: Resolution, e: WantWithdrawn, here: Here) -> tuple[Resolution | 
     return (r, ()) if r.wanted else (None, stop(r, here))
 
 
-TABLE.ignore(ABSENT, SEEN, LOCAL, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
-
-
-@TABLE.on(LOCAL, event=ObjectUnused, to=(IDLE, ABSENT))
-def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
-    """No reference is left here: only a live view still needs the bytes.  The owner's own hold ends with the object."""
-    r = replace(r, unused=True, recalled=r.recalled or owner_of(r.object) == here.me)
-    return rest(r, here)
+TABLE.ignore(ABSENT, SEEN, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
 
 
 @TABLE.on(SEEN, CACHED, FAILED, event=ObjectUnused, to=(ABSENT,))
@@ -352,40 +335,7 @@ def call_off(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
     return None, stop(r, here)
 
 
-@TABLE.on(IDLE, event=ObjectUnused, to=(ABSENT,))
-def unused_again(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
-    """The owner's hold ends with the object; another's is kept until the node asks for it."""
-    return give_back(r, here) if owner_of(r.object) == here.me else (r, ())
-
-
 TABLE.ignore(ABSENT, event=ObjectUnused, why="nothing is kept for it")
-
-
-@TABLE.on(LOCAL, IDLE, event=ViewTaken, to=(LOCAL,))
-def take_view(r: Resolution, e: ViewTaken, here: Here) -> tuple[Resolution, Out]:
-    """A live zero-copy view keeps the hold, even when every reference is gone."""
-    return replace(r, views=r.views + 1, state=LOCAL, unread=False), ()
-
-
-TABLE.never(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
-
-
-@TABLE.on(LOCAL, event=ViewDropped, to=(IDLE, ABSENT))
-def drop_view(r: Resolution, e: ViewDropped, here: Here) -> tuple[Resolution | None, Out]:
-    """The last view of a value may have been its last use."""
-    return rest(replace(r, views=r.views - 1), here)
-
-
-TABLE.never(ABSENT, SEEN, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why="a view keeps the record")
-
-
-@TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
-def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution | None, Out]:
-    """The node needs the room, or the object is released: give the hold back as soon as nobody reads the copy."""
-    return give_back(r, here) if r.state is IDLE else rest(replace(r, recalled=True), here)
-
-
-TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")
 
 
 @TABLE.on(SEEN, *WAITING, event=OwnerDied, to=(FAILED,))

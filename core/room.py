@@ -121,7 +121,7 @@ def full(r: Room, ask: Ask) -> Failure:
 # ------------------------------------------------------------------ asking
 
 
-@TABLE.on(OPEN, RESERVING, AWAITING, event=RoomWanted, to=(RESERVING, OPEN, AWAITING))
+@TABLE.on(OPEN, RESERVING, AWAITING, event=RoomWanted, to={OPEN: (RESERVING,), AWAITING: (RESERVING, OPEN)})
 def want(r: Room, e: RoomWanted, here: Here) -> tuple[Room, Out]:
     """Queue by urgency.  What can never fit is refused at once; what is asked again becomes more urgent."""
     ask = Ask(e.object, e.nbytes, e.want)
@@ -132,7 +132,7 @@ def want(r: Room, e: RoomWanted, here: Here) -> tuple[Room, Out]:
     r = leave_queue(r, e.object)
     queue = tuple(sorted((*r.queue, ask), key=urgency))
     r = replace(r, queue=queue)
-    return advance(r, here) if r.state is OPEN else (r, ())
+    return advance(r, here) if r.state is OPEN or (r.state is AWAITING and queue[0] is ask) else (r, ())
 
 
 @TABLE.on(RESERVING, event=Reserved, to=(OPEN, RESERVING))
@@ -166,12 +166,17 @@ def make_room(r: Room, e: ReserveFailed, here: Here) -> tuple[Room, Out]:
     if r.overdue:
         return r, recalls
     timer = here.mint()
-    return replace(r, overdue=timer), (SetTimer(timer, here.policy.store_wait, RoomOverdue(ask.object)), *recalls)
+    return replace(r, overdue=timer), (
+        SetTimer(timer, here.policy.store_wait, RoomOverdue(ask.object, timer)),
+        *recalls,
+    )
 
 
-@TABLE.on(RESERVING, AWAITING, OPEN, event=RoomOverdue, to=(OPEN, RESERVING))
+@TABLE.on(RESERVING, AWAITING, OPEN, event=RoomOverdue, to={AWAITING: (OPEN, RESERVING)})
 def give_up(r: Room, e: RoomOverdue, here: Here) -> tuple[Room, Out]:
-    """The first in the queue has waited long enough: a full store is an error, never a hang."""
+    """It was first in the queue for long enough: a full store is an error, never a hang."""
+    if e.timer != r.overdue:
+        return r, ()
     late = [ask for ask in r.queue if ask.object == e.object]
     if not late:
         r = replace(r, overdue=0)
@@ -187,7 +192,7 @@ def give_up(r: Room, e: RoomOverdue, here: Here) -> tuple[Room, Out]:
 # ------------------------------------------------------------------ room comes back
 
 
-@TABLE.on(OPEN, RESERVING, AWAITING, event=RoomFreed, to=(OPEN, RESERVING))
+@TABLE.on(OPEN, RESERVING, AWAITING, event=RoomFreed, to={OPEN: (RESERVING,), AWAITING: (OPEN, RESERVING)})
 def freed(r: Room, e: RoomFreed, here: Here) -> tuple[Room, Out]:
     """A copy is gone, or wants no room any more: try the first in the queue again."""
     r = leave_queue(r, e.object)
@@ -200,7 +205,7 @@ def freed(r: Room, e: RoomFreed, here: Here) -> tuple[Room, Out]:
     return (replace(r, eased=True), ()) if r.state is RESERVING else advance(r, here)
 
 
-@TABLE.on(OPEN, RESERVING, AWAITING, event=PullOver, to=(RESERVING, OPEN))
+@TABLE.on(OPEN, RESERVING, AWAITING, event=PullOver, to={OPEN: (RESERVING,)})
 def pull_over(r: Room, e: PullOver, here: Here) -> tuple[Room, Out]:
     """The next pull may begin."""
     if e.object not in r.pulls:
@@ -215,7 +220,7 @@ def may_go(r: Room, e: CopyIdle, here: Here) -> tuple[Room, Out]:
     return replace(r, idle=r.idle.set(e.object, r.clock), clock=r.clock + 1, eased=True), ()
 
 
-@TABLE.on(AWAITING, event=CopyIdle, to=(RESERVING,))
+@TABLE.on(AWAITING, event=CopyIdle, to=(RESERVING, OPEN))
 def may_go_now(r: Room, e: CopyIdle, here: Here) -> tuple[Room, Out]:
     """Room is waited for: try again, and evict it if that fails."""
     return advance(replace(r, idle=r.idle.set(e.object, r.clock), clock=r.clock + 1), here)

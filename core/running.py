@@ -131,8 +131,8 @@ def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_, Out]:
     if e.failure is not None:
         return not_run(r, e.failure)
     r = replace(r, missing=r.missing - 1)
-    own = r.query is not None and r.query.caller == here.me
-    return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task, own),))
+    assert r.query is not None
+    return (r, ()) if r.missing else (replace(r, state=READY), (TurnWanted(r.task, r.query.stacked),))
 
 
 TABLE.ignore(ABSENT, REPORTING, HANDING, event=ArgumentReady, why="another argument failed, or the task was cancelled")
@@ -281,7 +281,7 @@ TABLE.ignore(ABSENT, PLACING, REPORTING, HANDING, event=StopNotice, why="what is
 @TABLE.on(RUNNING, event=ThreadBlocked)
 def begin_wait(r: Run_, e: ThreadBlocked, here: Here) -> tuple[Run_, Out]:
     """A task that waits keeps nobody waiting behind it, however many of its threads wait."""
-    return replace(r, blocked=r.blocked + 1), () if r.blocked else (DeskBlocked(r.task),)
+    return replace(r, blocked=r.blocked + 1), (DeskBlocked(r.task, e.objects),)
 
 
 @TABLE.on(RUNNING, event=ThreadResumed)

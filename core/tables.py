@@ -6,6 +6,7 @@ from freehold.core import (
     directory,
     execution,
     handover,
+    holding,
     leasing,
     membership,
     office,
@@ -15,10 +16,11 @@ from freehold.core import (
     resolution,
     room,
     running,
+    transfer,
 )
 from freehold.core.machine import Table
 
-assert directory  # its rows are part of the promotion table
+assert directory and holding and transfer  # their rows are part of the promotion, resolution and copy tables
 TABLES: tuple[Table, ...] = (
     ownership.TABLE,
     promotion.TABLE,

@@ -26,6 +26,17 @@ class TaskAssigned(Event, frozen=True, gc=False):
     task: int
     worker: int
     pool: PoolKey
+    stacked: int = 0  # the object for which a thread there waits: the task is to run on top of that
+
+
+class TaskAwaited(Event, frozen=True, gc=False):
+    """A thread of the worker waits for an object that the task brings about: it may run the task itself."""
+
+    key: ClassVar[str] = "task"
+    task: int
+    worker: int
+    object: int
+    wait: int  # as in ReturnAwaited
 
 
 class ExecutorDied(Event, frozen=True, gc=False):
@@ -99,10 +110,11 @@ class HoldReported(Event, frozen=True, gc=False):
 
 
 class ThreadBlocked(Event, frozen=True, gc=False):
-    """The running task waits in a get or wait: it lends its CPU."""
+    """The running task waits for these objects in a get, wait or put: it lends its CPU."""
 
     key: ClassVar[str] = "task"
     task: int
+    objects: tuple[int, ...]
 
 
 class ThreadResumed(Event, frozen=True, gc=False):
@@ -120,11 +132,14 @@ class TurnOver(Event, frozen=True, gc=False):
 
 
 class TurnWanted(Event, frozen=True, gc=False):
-    """A task has all its arguments and waits for the worker's thread; ``own``: it was submitted here."""
+    """A task has all its arguments and waits for the worker's thread.
+
+    ``stacked`` is 0, or the object for which the thread is believed to wait: then it runs on top of that, or not here.
+    """
 
     key: ClassVar[str] = ""
     task: int
-    own: bool
+    stacked: int = 0
 
 
 class TurnGiven(Event, frozen=True, gc=False):
@@ -142,10 +157,11 @@ class TurnSlow(Answer, frozen=True, gc=False):
 
 
 class DeskBlocked(Event, frozen=True, gc=False):
-    """The running task waits: nothing may queue behind it."""
+    """The running task waits for these objects: nothing may queue behind it."""
 
     key: ClassVar[str] = ""
     task: int
+    objects: tuple[int, ...]
 
 
 class DeskResumed(Event, frozen=True, gc=False):
@@ -162,18 +178,11 @@ class TurnDropped(Event, frozen=True, gc=False):
     task: int
 
 
-class DeskWanted(Event, frozen=True, gc=False):
-    """A pool's tasks find no worker anywhere: the thread of this process, if it waits, might run one."""
+class DeskWaits(Event, frozen=True, gc=False):
+    """The task on top of the stack waits once more, after another has run on top of it."""
 
     key: ClassVar[str] = ""
-    pool: PoolKey
-
-
-class DeskOffered(Event, frozen=True, gc=False):
-    """The thread of this process waits: it can run one of the pool's tasks on its own stack."""
-
-    key: ClassVar[str] = "pool"
-    pool: PoolKey
+    task: int
 
 
 class TurnLost(Event, frozen=True, gc=False):
@@ -193,6 +202,16 @@ class TaskReady(Event, frozen=True, gc=False):
     pool: PoolKey
     task: int
     front: bool = False  # it had been sent and comes back: it goes first
+
+
+class HandOffered(Event, frozen=True, gc=False):
+    """If no node has a worker left, this worker's thread can run the task, since it only waits for the object."""
+
+    key: ClassVar[str] = "pool"
+    pool: PoolKey
+    task: int
+    worker: int
+    object: int
 
 
 class TaskOver(Event, frozen=True, gc=False):

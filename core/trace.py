@@ -19,6 +19,7 @@ from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_nam
 from freehold.core.values import Description, Failure, Payload, bare
 
 RING_STEPS = 4096
+HEAVY = 1 << 40
 KEPT_NBYTES = 1024  # of a user's value that an entry of a ring may keep alive; taking it out costs more
 
 
@@ -103,9 +104,9 @@ def lightened(event: Event, field: str) -> Event:
 
 def weight(value: Any) -> int:
     """Return how many bytes of users' values an event's field keeps alive."""
-    kind = type(value)
+    kind: type = type(value)
     if kind is Payload:
-        return int(value.nbytes)
+        return value.nbytes if type(value.token) is bytes else HEAVY  # not yet bytes: it is what the user gave
     if kind is Failure:
         return len(value.data)
     if kind is Description:

@@ -18,7 +18,17 @@ from freehold.core import (
 )
 from freehold.core.desk import Desk
 from freehold.core.effects import Effect, Send
-from freehold.core.events import Event, HolderDied, Lent, OwnerDied, RefFound, RefHeld, RefsFound, RefsHeld
+from freehold.core.events import (
+    Event,
+    HolderDied,
+    Lent,
+    OwnerDied,
+    RefFound,
+    RefHeld,
+    RefsFound,
+    RefsHeld,
+    WaitRenewed,
+)
 from freehold.core.execution import Execution
 from freehold.core.ids import is_node, node_of, owner_of
 from freehold.core.leasing import Pool
@@ -32,7 +42,7 @@ from freehold.core.promotion import Promotion
 from freehold.core.request import Request
 from freehold.core.resolution import Resolution
 from freehold.core.running import Run_
-from freehold.core.task_events import CallerDied, CancelAsked, ExecutorDied, LeaseLost, NodesChanged
+from freehold.core.task_events import CallerDied, CancelAsked, DeskWaits, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import PoolKey
 
 
@@ -88,6 +98,8 @@ class Worker(Party):
                 return [Lent(object, (borrower,)) for object in objects]
             case CancelAsked(object, force):
                 return [Send(owner_of(object), CancelNotice(object, force))]
+            case DeskWaits(task):
+                return [WaitRenewed(number) for number, call in self.requests.items() if call.task == task]
             case Announced():
                 return [NodesChanged(key) for key in self.pools]
             case PartyDied(party):
@@ -114,5 +126,4 @@ class Worker(Party):
         yield from [LeaseLost(key, party) for key in self.pools]
         yield from [CallerDied(task) for task, run in self.running.items() if run.query and dead(run.query.caller)]
         for task, run in self.execution.items():
-            if run.worker and dead(run.worker):
-                yield ExecutorDied(task, run.worker)
+            yield from [ExecutorDied(task, other) for other in sorted({run.worker, *run.waiters} - {0}) if dead(other)]

@@ -195,13 +195,14 @@ class Simulated(World):
         assert isinstance(driver, Simulator) and self.strands.running is not None
         strand = self.strands.running
         while request not in driver.settled:
+            if driver.runs and driver.body is strand:
+                self.perform(driver)
+                continue
             driver.waiting[request] = strand
             try:
                 self.strands.park()
             finally:
                 driver.waiting.pop(request, None)
-            while driver.runs and driver.body is strand and request not in driver.settled:
-                self.perform(driver)
         return driver.settled.pop(request)
 
     def watched(self, driver: Hosted, request: int) -> None:

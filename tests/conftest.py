@@ -149,6 +149,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def in_world(world: World, *values: World | Scenario) -> Any:
     """Return the values as a parameter, marked by what the world is."""
     marks = [pytest.mark.local] if world.backend == "local" else []
+    marks += [] if world.nodes == 1 and world.backend != "local" else [pytest.mark.slow]
     return pytest.param(*values, id="-".join(map(str, values)), marks=marks)
 
 

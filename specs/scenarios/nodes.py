@@ -28,9 +28,9 @@ class Changing:
     def __init__(self) -> None:
         self.cluster = freehold.Cluster(ignore_reinit_error=True)
 
-    def add_node(self, **resources: float) -> int:
-        """Add a node of 128 MiB."""
-        return self.cluster.add_node(object_store_memory=128 * MIB, **resources)
+    def add_node(self, nbytes: int = 128 * MIB, **resources: float) -> int:
+        """Add a node with so large a store."""
+        return self.cluster.add_node(object_store_memory=nbytes, **resources)
 
     def remove_node(self, node: int, *, graceful: bool = True) -> None:
         """Take a node out."""
@@ -130,6 +130,23 @@ def node_dies_while_it_is_read_from() -> Any:
     found = [first, outcome(ref), freehold.get(reading)]
     cluster.remove_node(nodes[1], graceful=False)
     return found
+
+
+@scenario(returns=[300_000, [200_000] * 8, 300_000])
+def secondary_copy_takes_the_place_of_the_primary() -> Any:
+    """A value is on two nodes; the first dies, and the second is filled with other values: it keeps this one."""
+
+    @freehold.remote
+    def size(value: bytes) -> int:
+        return len(value)
+
+    cluster = Changing()
+    first, second = cluster.add_node(), cluster.add_node(MIB)
+    ref = make(300_000, node=first)
+    sizes = [freehold.get(size.options(node=second).remote(ref))]
+    cluster.remove_node(first, graceful=False)
+    others = [freehold.get(size.options(node=second).remote(freehold.put(bytes(200_000)))) for _ in range(8)]
+    return [*sizes, others, freehold.get(size.options(node=0).remote(ref))]
 
 
 @scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True])

@@ -1,0 +1,120 @@
+"""Transfer: the rows of the copy table about copies that come from another node, or go there.
+
+The pulling node asks for chunks, a few at a time; the source answers each from its sealed copy, under a hold.
+Refuses to know which source is best, and who asks why.
+"""
+
+from __future__ import annotations
+
+from freehold.core.copy import (
+    ABSENT,
+    EMPTY,
+    PULLING,
+    RESERVING,
+    RETIRING,
+    SEALED,
+    SECONDARY,
+    TABLE,
+    WRITING,
+    Copy,
+    gone,
+    grant,
+    next_chunk,
+    refuse,
+    sealed,
+)
+from freehold.core.effects import Move, Send
+from freehold.core.machine import Here, Out, replace
+from freehold.core.messages import (
+    ChunkQuery,
+    ChunkReply,
+    HoldReturnNotice,
+    PullCancelNotice,
+    PullQuery,
+    PullReply,
+)
+from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomWanted
+from freehold.core.values import Failure
+
+# ------------------------------------------------------------------ a copy is pulled
+
+
+@TABLE.on(ABSENT, event=PullQuery, to=(RESERVING,))
+def pull(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """Make room, then ask the source for chunks.  We are not a source ourselves any more."""
+    if e.source == here.me:
+        return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("lost", r.object, here.me))),)
+    r = Copy(r.object, RESERVING, nbytes=e.nbytes, source=e.source, want=e.want, askers=EMPTY.set(e.asker, e.attempt))
+    return r, (RoomWanted(r.object, e.nbytes, e.want),)
+
+
+@TABLE.on(RESERVING, WRITING, PULLING, event=PullQuery)
+def join(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """One transfer serves all who ask on this node; a more urgent asker moves it forward in the queue."""
+    r = replace(r, askers=r.askers.set(e.asker, e.attempt))
+    if r.state is RESERVING and not r.creator and e.want < r.want:
+        return replace(r, want=e.want), (RoomWanted(r.object, r.nbytes, e.want),)
+    return r, ()
+
+
+@TABLE.on(*SEALED, event=PullQuery)
+def read(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """The copy is here."""
+    return grant(r, e.asker)
+
+
+@TABLE.on(RETIRING, event=PullQuery)
+def too_late(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
+    """A released copy grants no more holds."""
+    return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("released", r.object, here.me))),)
+
+
+@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, ABSENT))
+def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
+    """Each chunk that comes lets the next be asked for; the last one seals the copy."""
+    if e.failed:
+        return gone(r, *refuse(r, Failure("lost", r.object, r.source)))
+    r = replace(r, arrived=r.arrived + e.nbytes)
+    if r.arrived < r.nbytes:
+        return next_chunk(r, here)
+    done = (Send(r.source, HoldReturnNotice(r.object, here.me, 1)), PullOver(r.object))
+    r, out = sealed(r, SECONDARY, here)
+    return r, (*done, *out, *(() if r.holds else (CopyIdle(r.object),)))
+
+
+@TABLE.on(RESERVING, PULLING, event=PullCancelNotice, to=(ABSENT,))
+def cancel(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy | None, Out]:
+    """When nobody waits any more the transfer ends; chunks on their way are dropped when they come."""
+    r = replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r
+    if r.askers or r.creator:
+        return r, ()
+    return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
+
+
+@TABLE.on(WRITING, event=PullCancelNotice)
+def wait_no_more(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy, Out]:
+    """An asker that waited for the writer is gone."""
+    return replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r, ()
+
+
+TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, or the refusal, is on its way")
+
+
+@TABLE.on(*SEALED, RETIRING, event=ChunkQuery)
+def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
+    """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
+    out: Out = ()
+    if e.offset == 0:
+        if r.state is RETIRING:
+            return refuse_chunk(r, e, here)
+        out = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+        r = replace(r, holds=r.holds.set(e.target, r.holds.get(e.target, 0) + 1))
+    elif e.target not in r.holds:
+        return refuse_chunk(r, e, here)
+    return r, (*out, Move(r.object, e.attempt, None, r.place, e.target, e.offset, e.nbytes))
+
+
+@TABLE.on(ABSENT, RESERVING, WRITING, PULLING, event=ChunkQuery)
+def refuse_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
+    """There is no sealed copy here: the puller tries another location."""
+    return r, (Send(e.target, ChunkReply(r.object, e.attempt, e.offset, 0, True)),)
