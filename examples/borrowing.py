@@ -49,7 +49,7 @@ while not freehold.story(ref, "ReleaseReply").steps:  # the worker's word that i
 owner = freehold.locate(ref).owner
 borrower = freehold.story(ref, "Pinned").steps[0].who
 print("\nthe owner, step by step:")
-show(ref, owner, "RefCreated", "Lent", "RefDropped", "RefFound", "ReleaseReply")
+show(ref, owner, "RefCreated", "Lent", "RefDropped", "ReleaseReply")
 print("the borrower:")
 show(ref, borrower, "Pinned", "RefHeld", "ReportWanted", "ReleaseQuery", "RefDropped")
 freehold.shutdown()

@@ -146,7 +146,9 @@ def secondary_copy_takes_the_place_of_the_primary() -> Any:
     sizes = [freehold.get(size.options(node=second).remote(ref))]
     cluster.remove_node(first, graceful=False)
     others = [freehold.get(size.options(node=second).remote(freehold.put(bytes(200_000)))) for _ in range(8)]
-    return [*sizes, others, freehold.get(size.options(node=0).remote(ref))]
+    found = [*sizes, others, freehold.get(size.options(node=0).remote(ref))]
+    cluster.remove_node(second, graceful=False)
+    return found
 
 
 @scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True])

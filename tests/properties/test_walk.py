@@ -20,7 +20,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 50))
+@pytest.mark.parametrize("first", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(50, SEEDS, 50)]])
 @pytest.mark.parametrize("kind", WORLDS)
 def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int) -> None:
     for seed in range(first, first + 50):

@@ -47,12 +47,14 @@ def test_nothing_is_wrong_in_any_state(what: str) -> None:
     assert found.exhausted and found.states == states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SOME)
 def test_nothing_is_wrong_among_three(what: str) -> None:
     model = Lending(**SOME[what])
     assert explore(model, states_max=60_000).violations == []
 
 
+@pytest.mark.slow
 def test_every_state_of_a_reference_is_seen() -> None:
     model = Lending(workers=3, returns=True, deaths=1)
     explore(model, states_max=60_000, violations_max=1000)
@@ -80,6 +82,7 @@ BROKEN: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", BROKEN)
 def test_a_broken_rule_is_found(handler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real, broken = getattr(ownership, handler), BROKEN[handler]

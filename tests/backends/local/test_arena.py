@@ -29,6 +29,7 @@ from freehold.backends.local.arena import SLAB_NBYTES, SPARE_NBYTES, Arena, defa
 
 pytestmark = [
     pytest.mark.local,
+    pytest.mark.slow,
     # A child runs one short function and ends, whatever threads the test runner has.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

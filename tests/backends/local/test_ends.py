@@ -17,7 +17,7 @@ import pytest
 import freehold
 from freehold.exceptions import FreeholdError, SessionError
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(60)]
 
 START = """
     import freehold, os, signal, sys, time

@@ -19,6 +19,7 @@ from freehold.exceptions import FreeholdError, NotSupported, SessionError, Worke
 
 pytestmark = [
     pytest.mark.local,
+    pytest.mark.slow,
     pytest.mark.timeout(100),
     pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning"),  # Python 3.12 and later
 ]

@@ -16,7 +16,7 @@ import pytest
 import freehold
 from freehold.core import cluster
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 LATE_SECONDS = 5.0  # much more than "at once", and much less than what was waited for
 
 

@@ -28,7 +28,7 @@ from freehold.exceptions import (
     WorkerCrashedError,
 )
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 
 SIZES = (10, 20_000, 200_000)  # elements: small, a little above the inline limit, several chunks with chunk_bytes
 KINDS = ("worker", "borrower", "owner", "node", "source")

@@ -19,7 +19,7 @@ import freehold
 from freehold.core import cluster
 from freehold.exceptions import GetTimeoutError
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 PATIENCE = 20.0
 
 

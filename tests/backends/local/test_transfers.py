@@ -16,7 +16,7 @@ import freehold
 from freehold.core import cluster, serde
 from freehold.exceptions import GetTimeoutError, ObjectStoreFullError
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 CHUNK = 2**16
 MIB = 2**20
 
