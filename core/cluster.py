@@ -18,7 +18,8 @@ from freehold.core.policies import Policy
 from freehold.core.session import Session
 
 active: Session | None = None
-ours = 0  # the process that started the active session; a forked child must not use it
+ours = 0  # the process that started the active session
+inherited = False  # this process was forked from the one that did: it must not use the session
 
 
 def engine() -> Session:
@@ -28,7 +29,7 @@ def engine() -> Session:
         begin(Options(backend=default_backend()))
         session = active
         assert session is not None
-    elif ours and ours != os.getpid():
+    elif inherited:
         raise NotSupported("this process was forked from one that uses freehold; start a process of its own instead")
     return session
 
@@ -40,9 +41,9 @@ def default_backend() -> str:
 
 def begin(options: Options) -> Session:
     """Start a cluster and make its session the active one."""
-    global active, ours
+    global active, ours, inherited
     session = start(options)
-    active, ours = session, os.getpid()
+    active, ours, inherited = session, os.getpid(), False
     atexit.register(end)
     return session
 
@@ -57,6 +58,15 @@ def end() -> None:
     if session is not None and ours == os.getpid():
         session.close()
     ours = 0
+
+
+def forked() -> None:
+    """Note that this process was forked from one whose session it has inherited."""
+    global inherited
+    inherited = active is not None and ours != 0
+
+
+os.register_at_fork(after_in_child=forked)
 
 
 def activate(session: Session | None) -> Session | None:

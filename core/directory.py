@@ -117,7 +117,10 @@ def free_useless(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, Ou
     return r, (Send(e.node, FreeNotice(r.object)),) if e.present else ()
 
 
-TABLE.ignore(RESERVING, WRITING, event=CopyNotice, why="word of copies that a crash has made obsolete")
+@TABLE.on(RESERVING, WRITING, event=CopyNotice)
+def free_other(r: Promotion, e: CopyNotice, here: Here) -> tuple[Promotion, Out]:
+    """Only the copy that is being written here counts."""
+    return r, (Send(e.node, FreeNotice(r.object)),) if e.present and e.node != here.node else ()
 
 
 @TABLE.on(PENDING, PLACED, event=HolderDied, to={PLACED: (INLINE, RESERVING, FAILED)})

@@ -336,6 +336,8 @@ def ready(object: int, by: int, want: int, failure: Failure | None = None) -> Re
 def handed_on(outcomes: tuple[Outcome, ...], lent: tuple[int, ...], *known: int) -> tuple[int, ...]:
     """Return the references inside a task's returns that its caller did not lend, and that others than these own."""
     refs = {ref for outcome in outcomes if not isinstance(outcome, Failure) for ref in outcome.refs}
+    if not refs:
+        return ()
     return tuple([ref for ref in sorted(refs.difference(lent)) if ref >> COUNTER_BITS not in known])
 
 

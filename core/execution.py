@@ -122,8 +122,11 @@ def fail(r: Execution, failure: Failure) -> tuple[None, Out]:
 def queued(r: Execution, *, front: bool = False) -> tuple[Execution, Out]:
     """Wait for a worker; a task that comes back goes first."""
     r = replace(r, state=QUEUED, worker=0)
+    ready = (TaskReady(r.pool, r.task, front),)
+    if not r.waiters:
+        return r, ready
     hands = [HandOffered(r.pool, r.task, worker, object) for worker, (object, _) in sorted(r.waiters.items())]
-    return r, (TaskReady(r.pool, r.task, front), *hands)
+    return r, (*ready, *hands)
 
 
 def resolved(r: Execution) -> tuple[Execution, Out]:

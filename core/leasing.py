@@ -80,10 +80,10 @@ TABLE = Table(
 def choose(r: Pool, here: Here) -> int:
     """Return the worker for the next task: a free one, else the least loaded quick one, else 0."""
     best, fewest = 0, here.policy.queue_max
-    for worker, lease in sorted(r.leases.items()):
-        if lease.tasks == 0 and not lease.recalled:
-            return worker
-        if lease.quick and not lease.recalled and lease.tasks < fewest:
+    for worker, lease in r.leases.items():
+        if lease.recalled or (lease.tasks and not lease.quick):
+            continue
+        if lease.tasks < fewest or (lease.tasks == fewest and worker < best):
             best, fewest = worker, lease.tasks
     return best
 
@@ -91,29 +91,29 @@ def choose(r: Pool, here: Here) -> int:
 def dispatch(r: Pool, here: Here) -> tuple[Pool, Out]:
     """Give tasks to workers as long as there are both, then see about more workers."""
     out: list[object] = []
-    while r.first < r.last:
-        worker = choose(r, here)
-        if not worker:
-            break
-        lease = r.leases[worker]
-        out.append(TaskAssigned(r.queue[r.first], worker, r.key))
-        r = replace(
-            r,
-            queue=r.queue.delete(r.first),
-            first=r.first + 1,
-            leases=r.leases.set(worker, replace(lease, tasks=lease.tasks + 1)),
-        )
+    while r.first < r.last and (worker := choose(r, here)):
+        task = r.queue[r.first]
+        r, assigned = assign(replace(r, queue=r.queue.delete(r.first), first=r.first + 1), task, worker)
+        out += assigned
     r, asked = seek(r, here)
     return r, (*out, *asked)
+
+
+def assign(r: Pool, task: int, worker: int) -> tuple[Pool, Out]:
+    """Give a task to a worker."""
+    lease = r.leases[worker]
+    leases = r.leases.set(worker, replace(lease, tasks=lease.tasks + 1))
+    return replace(r, leases=leases), (TaskAssigned(task, worker, r.key),)
 
 
 def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
     """Ask one more node for workers if tasks wait and all nodes asked so far are busy."""
     shape, prefer = r.key
     if r.first == r.last:
+        if r.state is SERVED:
+            return r, ()
         cancels = tuple([Send(node, LeaseCancelNotice(r.key, here.me)) for node in sorted(r.asked)])
-        idle = replace(r, state=SERVED, asked=Map(), busy=Map(), full=Map(), hands=Map())
-        return idle if r.asked or r.state is LEASING else r, cancels
+        return replace(r, state=SERVED, asked=Map(), busy=Map(), full=Map(), hands=Map()), cancels
     r = replace(r, state=LEASING)
     if len(r.asked) > len(r.busy):
         return r, ()
@@ -141,6 +141,8 @@ def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
 @TABLE.on(SERVED, LEASING, event=TaskReady, to=(SERVED, LEASING))
 def enqueue(r: Pool, e: TaskReady, here: Here) -> tuple[Pool, Out]:
     """First come, first served; a task that comes back goes first."""
+    if r.state is SERVED and (worker := choose(r, here)):
+        return assign(r, e.task, worker)
     if e.front:
         r = replace(r, first=r.first - 1, queue=r.queue.set(r.first - 1, e.task))
     else:

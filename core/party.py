@@ -6,12 +6,11 @@ to the end before any effect leaves; nothing here recurses.  Subclasses route; t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Protocol
 
-from freehold.core.effects import Effect, Send
+from freehold.core.effects import EFFECTS, Effect, Send
 from freehold.core.errors import Livelock, UndeclaredTransition
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
@@ -23,6 +22,7 @@ from freehold.core.values import Shape
 Records = dict[Any, Any]
 Key = Callable[[Any], Any]
 Route = tuple[Records, Key, Callable[[Any], Any], bool]  # records, their keys, a new one, whether that ignores it
+EFFECT_KINDS = frozenset(EFFECTS)
 STEPS_MAX = 10_000_000  # of one event; more is a livelock
 
 
@@ -109,14 +109,14 @@ class Party:
         """
         self.now = now
         effects: list[tuple[int, Effect]] = []
-        queue: deque[tuple[int, Any]] = deque(((cause, event),))
-        limit = self.steps + STEPS_MAX
-        while queue:
-            cause, event = queue.popleft()
+        queue: list[tuple[int, Any]] = [(cause, event)]  # grows as it is gone through
+        routes_of, sort, watch = self.routes, self.sort, self.watch
+        me, steps = self.me << COUNTER_BITS, self.steps
+        for cause, event in queue:
             kind = type(event)
-            routes = self.routes.get(kind)
+            routes = routes_of.get(kind)
             if routes is None:
-                self.sort(cause, self.spread(event), queue, effects)
+                sort(cause, self.spread(event), queue, effects)
                 continue
             for records, key, fresh, ignored in routes:  # one step of one record, written out: it is the hot loop
                 name = key(event)
@@ -133,30 +133,30 @@ class Party:
                     records.pop(name, None)
                 elif after is not record:
                     records[name] = after
-                self.steps += 1
-                step = self.me << COUNTER_BITS | self.steps
-                if self.watch is not None:
-                    self.watch.took(step, cause, now, name, record, event, after)
+                steps += 1
+                step = me | steps
+                if watch is not None:
+                    watch.took(step, cause, now, name, record, event, after)
                 if out:
-                    self.sort(step, out, queue, effects)
-            if self.steps > limit:
-                raise Livelock(f"{party_name(self.me)}: {event!r} does not come to an end")
+                    sort(step, out, queue, effects)
+        self.steps = steps
         return effects
 
-    def sort(
-        self, step: int, out: Iterable[Any], queue: deque[tuple[int, Any]], effects: list[tuple[int, Effect]]
-    ) -> None:
+    def sort(self, step: int, out: Iterable[Any], queue: list[tuple[int, Any]], effects: list[Any]) -> None:
         """Put what a step asked for where it belongs: events into the queue, effects on the list for the driver."""
         for following in out:
-            if not isinstance(following, Effect):
+            kind = type(following)
+            if kind not in EFFECT_KINDS:
                 queue.append((step, following))
                 continue
             if self.watch is not None:
                 self.watch.asked(step, following)
-            if type(following) is Send and following.target == self.me:
+            if kind is Send and following.target == self.me:
                 queue.append((step, following.message))
             else:
                 effects.append((step, following))
+        if len(queue) > STEPS_MAX:
+            raise Livelock(f"{party_name(self.me)}: {queue[0][1]!r} does not come to an end")
 
     def undeclared(self, record: Any, event: Event) -> str:
         """Say which cell of which table was reached that nobody has declared."""

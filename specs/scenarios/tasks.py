@@ -120,68 +120,6 @@ def recursive_function() -> Any:
     return freehold.get(fibonacci.remote(6))
 
 
-@scenario(init={"workers_max": 4}, returns=13)
-def more_waiting_tasks_than_workers() -> Any:
-    """A remote function calls itself until every worker waits: gets run tasks that they wait for on their own stack."""
-
-    @freehold.remote
-    def fibonacci(n: int) -> int:
-        if n < 2:
-            return n
-        return sum(freehold.get([fibonacci.remote(n - 1), fibonacci.remote(n - 2)]))
-
-    return freehold.get(fibonacci.remote(7))
-
-
-@scenario(init={"num_cpus": 2, "workers_max": 2}, returns=[[5] * 12, [5] * 12])
-def waiting_tasks_before_what_they_wait_for() -> Any:
-    """Twelve tasks wait, on two workers, for tasks that are queued behind them, and these for a slow argument."""
-
-    @freehold.remote
-    def slow() -> int:
-        time.sleep(0.05)
-        return 5
-
-    @freehold.remote
-    def same(value: int) -> int:
-        return value
-
-    @freehold.remote
-    def read(refs: list[Any]) -> Any:
-        return freehold.get(refs[0])
-
-    first = slow.remote()
-    values = [same.remote(first) for _ in range(12)]
-    readers = [read.remote([value]) for value in values]
-    return [freehold.get([read.remote([reader]) for reader in readers]), freehold.get(readers)]
-
-
-@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[7, 7, 7])
-def waiting_for_tasks_of_others() -> Any:
-    """The only worker waits for a task of its own, and that for one of the program: all run on one stack."""
-
-    @freehold.remote
-    def leaf(value: int) -> int:
-        return value
-
-    @freehold.remote
-    def slow() -> int:
-        time.sleep(0.05)
-        return 7
-
-    @freehold.remote
-    def inner(refs: list[Any]) -> Any:
-        return freehold.get(refs[0])
-
-    @freehold.remote
-    def outer(refs: list[Any]) -> Any:
-        return freehold.get(inner.remote(refs))
-
-    first = slow.remote()
-    leaves = [leaf.remote(first) for _ in range(3)]
-    return freehold.get([outer.remote([ref]) for ref in leaves])
-
-
 @scenario(returns=(None, "one", ["a", "b", "c"]))
 def numbers_of_returns() -> Any:
     """Calls with no return, one and three."""

@@ -11,20 +11,21 @@ from immutables import Map
 from typer.testing import CliRunner
 
 from freehold.core import ownership
+from freehold.core.machine import replace
 from freehold.core.ownership import Owning
 from freehold.specs import commands
 from freehold.specs.explore import explore, replay
 from freehold.specs.lending import Lending
 
 # Everything that can happen among two processes: how many states there are.  A change of the protocol changes them.
-EVERYTHING = {
+EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
     "lend and drop": ({"workers": 2}, 124),
     "two tasks at a time": ({"workers": 2, "tasks": 2}, 2_034),
     "returned references": ({"workers": 2, "returns": True}, 3_335),
     "a death": ({"workers": 2, "returns": True, "deaths": 1}, 4_910),
 }
 # Three processes can do too much to look at it all here; `freehold prove explore --states ...` goes on.
-SOME = {
+SOME: dict[str, dict[str, Any]] = {
     "lend and pass on": {"workers": 3},
     "returned references": {"workers": 3, "returns": True},
     "two tasks at a time": {"workers": 3, "tasks": 2},
@@ -74,10 +75,10 @@ def test_the_known_hole_is_found() -> None:
 
 BROKEN: dict[str, Any] = {
     # a handler, and what is put in its place: faults that others have made
-    "released": lambda r, e, here: ownership.let_go(ownership.replace(r, borrowers=Map()), here),
+    "released": lambda r, e, here: ownership.let_go(replace(r, borrowers=Map()), here),
     "add_borrowers": lambda r, e, here: (r, ()),
     "remember_lent": lambda r, e, here: (r, ()),
-    "put_down": lambda r, e, here: ownership.let_go(ownership.replace(r, arguments=0), here),
+    "put_down": lambda r, e, here: ownership.let_go(replace(r, arguments=0), here),
     "unpin": lambda r, e, here: (r, ()),
 }
 

@@ -28,8 +28,7 @@ from freehold.backends.local import arena as arena_module
 from freehold.backends.local.arena import SLAB_NBYTES, SPARE_NBYTES, Arena, default_capacity, memory_left
 
 pytestmark = [
-    pytest.mark.local,
-    pytest.mark.slow,
+    *(pytest.mark.local, pytest.mark.slow),
     # A child runs one short function and ends, whatever threads the test runner has.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

@@ -1,0 +1,126 @@
+"""Membership, row by row: in this record, this event gives this record and asks for this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from freehold.core.effects import Kill, Send
+from freehold.core.ids import HEAD, node_id, worker_id
+from freehold.core.membership import ALIVE, DEAD, UNKNOWN, Living, Member
+from freehold.core.messages import DeathNotice, NodeNotice
+from freehold.core.node import Node
+from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.party import Party
+from freehold.core.task_events import WorkerGone
+from freehold.core.values import Shape
+from freehold.core.worker import Worker
+
+NEAR, FAR = node_id(1), node_id(2)
+MINE, OTHERS = worker_id(NEAR, 1), worker_id(FAR, 1)
+CPUS: Shape = (("CPU", 2.0),)
+
+Case = tuple[str, Party, Member, Any, Member, Any]
+
+
+def head() -> Node:
+    return Node(HEAD, 1000, ())
+
+
+def node() -> Node:
+    return Node(NEAR, 1000, ())
+
+
+def worker() -> Worker:
+    return Worker(MINE)
+
+
+def alive(party: int) -> Member:
+    return Member(party, ALIVE, CPUS)
+
+
+def dead(party: int, resources: Shape = ()) -> Member:
+    return Member(party, DEAD, resources)
+
+
+def gone(party: int) -> tuple[Any, Any]:
+    return PartyDied(party), Announced(party, False)
+
+
+CAME = NodeNotice(FAR, CPUS)
+ARRIVALS: list[Case] = [
+    (
+        "to the head, which tells it of the others",
+        head(),
+        Member(FAR),
+        CAME,
+        alive(FAR),
+        (Announced(FAR, True), Newcomer(FAR)),
+    ),
+    ("to a node", node(), Member(FAR), CAME, alive(FAR), (Announced(FAR, True),)),
+    ("to a worker", worker(), Member(FAR), CAME, alive(FAR), (Announced(FAR, True),)),
+    ("to the head, of itself", head(), Member(HEAD), NodeNotice(HEAD, CPUS), alive(HEAD), (Announced(HEAD, True),)),
+]
+
+TOLD: list[Case] = [
+    ("to a node: it passes it on", node(), alive(FAR), DeathNotice(FAR), dead(FAR, CPUS), gone(FAR)),
+    ("to a node, of a worker it did not know", node(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), gone(OTHERS)),
+    ("to a worker: it keeps it to itself", worker(), alive(FAR), DeathNotice(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    ("to a worker, of another", worker(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
+]
+
+(DIED, NEWS), REPORT = gone(MINE), Send(HEAD, DeathNotice(MINE))
+AGAIN = PartyDied(OTHERS, again=True)
+BROKEN: list[Case] = [
+    ("of a worker to another", worker(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
+    ("of a worker to a node", worker(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    (
+        "of a node to its worker: so it is for all",
+        node(),
+        Member(MINE),
+        PeerLost(MINE),
+        dead(MINE),
+        (Kill(MINE), DIED, REPORT, NEWS),
+    ),
+    ("of a node to another's worker", node(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
+    ("of a node to another", node(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    ("of the head to a node: so it is for all", head(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), gone(FAR)),
+    (
+        "of the head to its worker",
+        head(),
+        Member(worker_id(HEAD, 1)),
+        PeerLost(worker_id(HEAD, 1)),
+        dead(worker_id(HEAD, 1)),
+        (Kill(worker_id(HEAD, 1)), *gone(worker_id(HEAD, 1))),
+    ),
+    ("of the head to another's worker", head(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
+    ("once more: something was sent there", node(), dead(OTHERS), PeerLost(OTHERS), dead(OTHERS), (AGAIN,)),
+]
+
+ROWS = {"a node came": ARRIVALS, "a death was told": TOLD, "a link broke": BROKEN}
+
+
+@pytest.mark.parametrize(
+    ("here", "before", "event", "after", "out"),
+    [pytest.param(*case, id=f"{section}: {name}") for section, cases in ROWS.items() for name, *case in cases],
+)
+def test_a_row(step: Any, here: Party, before: Member, event: Any, after: Member, out: Any) -> None:
+    assert step(before, event, here) == (after, out)
+
+
+@pytest.mark.parametrize("state", [UNKNOWN, ALIVE], ids=lambda state: state.name)
+def test_a_death_is_a_death_whether_the_party_was_known_or_not(step: Any, state: Living) -> None:
+    for event in (DeathNotice(FAR), PeerLost(FAR)):
+        assert step(Member(FAR, state), event) == (dead(FAR), (PartyDied(FAR),))
+
+
+def test_the_office_of_a_node_hears_of_a_death_once() -> None:
+    assert list(node().spread(PartyDied(MINE))) == [WorkerGone(MINE)]
+    assert list(node().spread(AGAIN)) == []
+
+
+@pytest.mark.parametrize(("state", "event"), [(ALIVE, CAME), (DEAD, CAME), (DEAD, DeathNotice(FAR))])
+def test_nothing_changes(step: Any, state: Living, event: Any) -> None:
+    before = Member(FAR, state, CPUS)
+    assert step(before, event) == (before, ())
