@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar, overload
 
 from freehold.core import cluster
@@ -17,6 +18,7 @@ from freehold.core.remote import RemoteFunction, TaskOptions, check_resources, i
 from freehold.core.session import Session
 
 T = TypeVar("T")
+SESSION = attrgetter("_session")
 
 
 class Context:
@@ -148,6 +150,9 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
 
 def engine_for(refs: Sequence[Any], what: str) -> Session:
     """Return the session of the references, or say which of them cannot be used."""
+    session = cluster.active
+    if session is not None and not session.closed and all_of(session, refs):
+        return cluster.engine()
     for ref in refs:  # before a cluster is started for nothing
         if isinstance(ref, ObjectRef):
             ref._session.check_open(ref)
@@ -157,6 +162,11 @@ def engine_for(refs: Sequence[Any], what: str) -> Session:
     for ref in refs:
         session.check(ref, what)
     return session
+
+
+def all_of(session: Session, refs: Sequence[Any]) -> bool:
+    """Tell, quickly, whether these are references of a session; of thousands, one by one takes long."""
+    return set(map(type, refs)) == {ObjectRef} and set(map(SESSION, refs)) == {session}
 
 
 def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:
@@ -188,7 +198,7 @@ def wait(
     if not isinstance(refs, list | tuple):
         raise TypeError(f"wait wants a list of ObjectRefs, not {type(refs).__name__}: {refs!r:.80}")
     session, given = engine_for(refs, "wait"), list(refs)
-    if len({ref._id for ref in given}) != len(given):
+    if len(set(given)) != len(given):
         raise ValueError("wait wants distinct references; the list contains duplicates")
     seconds = checked_timeout(timeout)
     if not given:

@@ -235,22 +235,25 @@ class Session:
         self, refs: Sequence[ObjectRef[Any]], needed: int, timeout: float | None, fetch: bool
     ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
         """Return (ready, unready), both in the order given, ``needed`` ready ones at most."""
-        objects = [ref._id for ref in refs]
-        ready = self.ready(objects, fetch)
+        ready = self.first_ready(refs, needed, fetch)
         if len(ready) < needed:
-            missing = [object for object in objects if object not in ready]
-            want = Want.WAIT if fetch else Want.LOOK
-            self.await_objects(missing, want, needed - len(ready), timeout)
-            ready = self.ready(objects, fetch)
-        chosen = set([object for object in objects if object in ready][:needed])
-        return [ref for ref in refs if ref._id in chosen], [ref for ref in refs if ref._id not in chosen]
+            missing = [ref._id for ref in refs if ref not in ready]
+            self.await_objects(missing, Want.WAIT if fetch else Want.LOOK, needed - len(ready), timeout)
+            ready = self.first_ready(refs, needed, fetch)
+        return list(ready), [ref for ref in refs if ref not in ready]
 
-    def ready(self, objects: list[int], fetch: bool) -> set[int]:
-        """Return the objects that are readable here or failed; without ``fetch`` it is enough that they exist."""
-        found = {object for object in objects if readable(self.worker, object) is not None}
-        if fetch:
-            return found
-        return found | {object for object in objects if exists(self.worker, object)}
+    def first_ready(self, refs: Sequence[ObjectRef[Any]], count: int, fetch: bool) -> dict[ObjectRef[Any], None]:
+        """Return the first references whose values are readable here, or without ``fetch`` exist; no more than needed.
+
+        The search ends with the last of them, so that it is no work to take a thousand tasks as they come, in order.
+        """
+        found: dict[ObjectRef[Any], None] = {}
+        for ref in refs:
+            if readable(self.worker, ref._id) is not None or (not fetch and exists(self.worker, ref._id)):
+                found[ref] = None
+                if len(found) == count:
+                    break
+        return found
 
     def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
         """Return a future of the value; it keeps the reference alive."""
