@@ -117,14 +117,15 @@ def seek(r: Pool, here: Here) -> tuple[Pool, Out]:
     r = replace(r, state=LEASING)
     if len(r.asked) > len(r.busy):
         return r, ()
-    able = tuple([node for node, resources in here.nodes if fits(shape, dict(resources))])
-    if not able:
+    others = [(node, resources) for node, resources in here.nodes if node not in r.asked]
+    able = tuple([node for node, resources in others if fits(shape, dict(resources))])
+    if able:
+        node = nodes_by_preference(prefer, here.node, able)[0]
+        attempt = here.mint()
+        query = LeaseQuery(r.key, attempt, here.me, shape, r.last - r.first)
+        return replace(r, asked=r.asked.set(node, attempt)), (Send(node, query),)
+    if not r.asked:
         return reject(r, here)
-    for node in nodes_by_preference(prefer, here.node, able):
-        if node not in r.asked:
-            attempt = here.mint()
-            query = LeaseQuery(r.key, attempt, here.me, shape, r.last - r.first)
-            return replace(r, asked=r.asked.set(node, attempt)), (Send(node, query),)
     return lend_hands(r) if r.hands and len(r.full) == len(r.asked) else (r, ())
 
 

@@ -140,7 +140,7 @@ def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
     if r.state is OWNED:
         if r.borrowers:
             return r, unused
-        return None, (ObjectReleased(r.object), *unused, *(ContainerGone(ref) for ref in r.refs))
+        return None, (ObjectReleased(r.object), *unused, *[ContainerGone(ref) for ref in r.refs])
     if r.state is REGISTERED:
         return None, (*unused, Send(owner_of(r.object), ReleaseReply(r.object, r.asked, here.me, r.lent)))
     if r.state is INTRODUCING:

@@ -84,10 +84,13 @@ class Session:
 
     def mint(self, count: int = 1) -> int:
         """Return the first of ``count`` object names that follow each other."""
-        with self._lock:
+        self._lock.acquire()
+        try:
             first = next(self._numbers)
             for _ in range(count - 1):
                 next(self._numbers)
+        finally:
+            self._lock.release()
         return object_id(self.worker.me, first)
 
     def new_ref(self, object: int) -> ObjectRef[Any]:

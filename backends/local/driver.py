@@ -33,6 +33,7 @@ from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.node_events import PeerLost
 from freehold.core.party import Party
 from freehold.core.trace import Ring, Step
+from freehold.core.values import Failure
 
 PIECE_STEPS = 128  # of a ring, in one frame
 WISHES_MAX = 40  # of one step
@@ -64,6 +65,7 @@ class LocalDriver(Driver):
         self.due: list[tuple[float, int]] = []  # (when, timer), a heap; cancelled timers stay in it
         self.inbox: deque[tuple[Event, int]] = deque()
         self.driving = False
+        self.broken: Failure | None = None  # why the party is told nothing any more
         self.ring = Ring()
         party.watch = self.ring
         self.journal = Journal.open(setup.record, party) if setup.record else None
@@ -76,17 +78,16 @@ class LocalDriver(Driver):
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party; what an effect answers at once follows when the effects are done."""
-        self.inbox.append((event, cause))
+        if self.broken is not None:
+            return
         if self.driving:
+            self.inbox.append((event, cause))
             return
         self.driving = True
         try:
+            self.take(event, cause)
             while self.inbox:
-                event, cause = self.inbox.popleft()
-                if self.journal is not None:
-                    self.record(event, cause)
-                else:
-                    super().drive(event, cause)
+                self.take(*self.inbox.popleft())
         except Exception as error:
             self.inbox.clear()
             self.crashed(error)
@@ -99,14 +100,21 @@ class LocalDriver(Driver):
         traceback.print_exception(error)
         os._exit(1)
 
-    def record(self, event: Event, cause: int) -> None:
+    def take(self, event: Event, cause: int) -> None:
+        """Hand one event to the party, and perform what it asks for."""
+        if self.journal is not None:
+            self.record(self.journal, event, cause)
+            return
+        for step, effect in self.party.handle(event, time.monotonic(), cause):
+            self.methods[type(effect)](step, effect)
+
+    def record(self, journal: Journal, event: Event, cause: int) -> None:
         """Do the same, and write down what the party was told and what it asked for."""
-        assert self.journal is not None
         at, effects = time.monotonic(), None
         try:
             effects = self.party.handle(event, at, cause)
         finally:
-            self.journal.write(at, cause, event, effects)
+            journal.write(at, cause, event, effects)
         for step, effect in effects:
             self.methods[type(effect)](step, effect)
 

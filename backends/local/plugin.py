@@ -20,7 +20,6 @@ from freehold.backends.local.channel import Channel
 from freehold.backends.local.pump import plain_interrupts
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
-from freehold.core.events import Event
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
 from freehold.core.session import Session
@@ -138,10 +137,6 @@ class ProgramDriver(WorkerDriver):
             stream.flush()
 
     # ------------------------------------------------------------------ the end
-
-    def drive(self, event: Event, cause: int = 0) -> None:
-        if self.broken is None:
-            super().drive(event, cause)
 
     def node_lost(self) -> None:
         self.lost_for(Failure("session", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it"))

@@ -117,6 +117,8 @@ class Pump:
 
         What a task of the queue adds to it is done by the loop that is under way, not by one inside it.
         """
+        if not tasks:
+            return False
         me = threading.get_ident()
         if (me, id(tasks)) in self._running:
             return False

@@ -54,7 +54,6 @@ class WorkerDriver(LocalDriver, Host):
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
         self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
-        self.broken: Failure | None = None  # why no request can be settled any more
         self.add_channel(node)
 
     # ------------------------------------------------------------------ links
