@@ -29,13 +29,15 @@ class ObjectRef(Generic[T]):
     ``await``.  It cannot be pickled outside freehold, where nobody could count it.
     """
 
-    __slots__ = ("__weakref__", "_id", "_session")
+    __slots__ = ("__weakref__", "_dying", "_id", "_session")
 
     def __init__(self, id: int, session: Session) -> None:
         self._id = id
         self._session = session
+        self._dying = False
 
     def __del__(self) -> None:
+        self._dying = True  # until this method has returned a weak reference still finds us
         self._session.dropped.append(self._id)
 
     def __reduce__(self) -> tuple[Any, ...]:

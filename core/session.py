@@ -116,7 +116,7 @@ class Session:
             with self._lock:  # against drops, which forgets names
                 known = self.refs.get(object)
                 ref = known() if known is not None else None
-                if ref is None:
+                if ref is None or ref._dying:
                     ref = self.new_ref(object)
                     fresh.append(ref)
             return ref
@@ -126,13 +126,18 @@ class Session:
     def drops(self) -> list[Event]:
         """Return what became of references since the last look.  Called with the driver's exclusion."""
         events: list[Event] = []
+        early: list[int] = []  # another thread is in their ``__del__``: they are dead when we look again
         while self.dropped:
             object = self.dropped.popleft()
             with self._lock:
                 known = self.refs.get(object)
-                if known is not None and known() is None:
+                ref = known() if known is not None else None
+                if ref is not None:
+                    early += [object] * ref._dying
+                elif known is not None:
                     del self.refs[object]
                     events.append(RefDropped(object))
+        self.dropped.extend(early)
         return events
 
     # ------------------------------------------------------------------ put and get
