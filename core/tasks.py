@@ -37,7 +37,8 @@ def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Paylo
             args, kwargs, holes, kept = put_large(session, args, kwargs, holes)
             serialized = serialize_call(args, kwargs, holes)
     except TypeError as error:
-        raise TypeError(f"an argument of {name}: {error}") from error
+        where = str(error).replace("root[0]", "args").replace("root[1]", "kwargs")  # the call was pickled as a whole
+        raise TypeError(f"an argument of {name}: {where}") from error
     given = [session.check(args[hole] if isinstance(hole, int) else kwargs[hole], name) for hole in holes]
     slots = tuple([Slot(ref._id) for ref in given])
     kept.append(serialized.holders)

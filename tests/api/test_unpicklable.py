@@ -78,6 +78,13 @@ class TestAValue:
             freehold.get(ref)
 
 
+def test_an_argument_is_named_as_in_the_call() -> None:
+    with pytest.raises(TypeError, match=r"args\[1\]\[0\] is a _thread.lock"):
+        same.remote(1, [threading.Lock()])
+    with pytest.raises(TypeError, match=r"kwargs\['x'\]\['k'\] is a _thread.lock"):
+        same.remote(x={"k": threading.Lock()})
+
+
 class TestAFunction:
     def test_that_closes_over_a_lock(self) -> None:
         guard = {"guard": threading.Lock()}
