@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from freehold.core.ids import node_of
-
 INLINED_BYTES_MAX = 10 * 2**20  # of all values inlined in one message (Ray: task_rpc_inlined_bytes_limit)
 
 
@@ -88,8 +86,3 @@ def argument_home(slots: tuple[tuple[int, tuple[int, ...]], ...]) -> int:
 def fits(shape: tuple[tuple[str, float], ...], free: dict[str, float]) -> bool:
     """Tell whether resources of this shape are free; a billionth is forgiven to floating-point sums."""
     return all(free.get(name, 0.0) + 1e-9 >= amount for name, amount in shape)
-
-
-def same_node(a: int, b: int) -> bool:
-    """Tell whether two parties live on one machine."""
-    return node_of(a) == node_of(b)

@@ -368,9 +368,3 @@ def short(step: Step) -> Step:
         return step
     asks = (*step.asks[:WISHES_MAX], f"{len(step.asks) - WISHES_MAX} more")[: len(step.asks)]
     return msgspec.structs.replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])
-
-
-def inherit(fd: int, peer: int, *, carries_fds: bool = True) -> Channel:
-    """Return a channel over a descriptor that came from a parent."""
-    os.set_inheritable(fd, False)
-    return Channel(socket.socket(fileno=fd), peer, carries_fds=carries_fds)

@@ -63,7 +63,7 @@ def test_other_threads_live_in_real_time(sim: Any) -> None:
     begin.put(None)
     seconds = end.get()
     thread.join()
-    assert 0.01 <= seconds < 5 and time.monotonic() == 0
+    assert seconds >= 0.01 and time.monotonic() == 0
 
 
 def test_only_the_thread_of_the_program_is_served(sim: Any) -> None:
