@@ -188,6 +188,10 @@ class InvariantBroken(AssertionError):
     """A record broke a rule that holds after every step.  A bug in freehold."""
 
 
+class StrideDiffers(AssertionError):
+    """A short cut did something else than the tables.  A bug in freehold."""
+
+
 class Livelock(AssertionError):
     """One event kept a party busy beyond any reasonable number of steps.  A bug in freehold."""
 

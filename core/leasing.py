@@ -77,10 +77,10 @@ TABLE = Table(
 )
 
 
-def choose(r: Pool, here: Here) -> int:
+def choose(leases: Map[int, Lease], tasks_max: int) -> int:
     """Return the worker for the next task: a free one, else the least loaded quick one, else 0."""
-    best, fewest = 0, here.policy.queue_max
-    for worker, lease in r.leases.items():
+    best, fewest = 0, tasks_max
+    for worker, lease in leases.items():
         if lease.recalled or (lease.tasks and not lease.quick):
             continue
         if lease.tasks < fewest or (lease.tasks == fewest and worker < best):
@@ -91,7 +91,7 @@ def choose(r: Pool, here: Here) -> int:
 def dispatch(r: Pool, here: Here) -> tuple[Pool, Out]:
     """Give tasks to workers as long as there are both, then see about more workers."""
     out: list[object] = []
-    while r.first < r.last and (worker := choose(r, here)):
+    while r.first < r.last and (worker := choose(r.leases, here.policy.queue_max)):
         task = r.queue[r.first]
         r, assigned = assign(replace(r, queue=r.queue.delete(r.first), first=r.first + 1), task, worker)
         out += assigned
@@ -142,7 +142,7 @@ def reject(r: Pool, here: Here) -> tuple[Pool, Out]:
 @TABLE.on(SERVED, LEASING, event=TaskReady, to=(SERVED, LEASING))
 def enqueue(r: Pool, e: TaskReady, here: Here) -> tuple[Pool, Out]:
     """First come, first served; a task that comes back goes first."""
-    if r.state is SERVED and (worker := choose(r, here)):
+    if r.state is SERVED and (worker := choose(r.leases, here.policy.queue_max)):
         return assign(r, e.task, worker)
     if e.front:
         r = replace(r, first=r.first - 1, queue=r.queue.set(r.first - 1, e.task))

@@ -17,6 +17,7 @@ from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
 from freehold.core.machine import Here, Table
 from freehold.core.membership import ALIVE, Member
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.strides import NONE, Asked, Facts, Stride, Strides
 from freehold.core.values import Shape
 
 Records = dict[Any, Any]
@@ -45,6 +46,9 @@ class Watch(Protocol):
     def asked(self, step: int, effect: Effect) -> None:
         """The step asked the driver for something."""
 
+    def strode(self, base: int, cause: int, at: float, stride: Stride, event: Event, asked: Asked, facts: Facts) -> None:
+        """A stride was taken."""
+
 
 class Party:
     """A worker or a node: records, and the loop that steps them.
@@ -62,6 +66,7 @@ class Party:
     steps: int
     members: dict[int, Member]
     routes: dict[type[Event], tuple[Route, ...]]
+    strides: Strides
     watch: Watch | None
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
@@ -73,6 +78,7 @@ class Party:
         self.steps = 0
         self.members = {}
         self.routes = {}
+        self.strides = NONE
         self.watch = None
 
     def route(self, table: Table, records: Records, fresh: Callable[[Any], Any]) -> None:
@@ -108,6 +114,20 @@ class Party:
             Effects in the order in which they are to be performed, each with the step that asked for it.
         """
         self.now = now
+        stride = self.strides.get(type(event))
+        if stride is not None:
+            base = self.me << COUNTER_BITS | self.steps
+            strode = stride.take(self, event, base)
+            if strode is not None:
+                asked, steps, facts = strode
+                self.steps += steps
+                if self.watch is not None:
+                    self.watch.strode(base, cause, now, stride, event, asked, facts)
+                return asked
+        return self.walk(event, now, cause)
+
+    def walk(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
+        """Do what ``handle`` promises, step by step."""
         effects: list[tuple[int, Effect]] = []
         queue: list[tuple[int, Any]] = [(cause, event)]  # grows as it is gone through
         routes_of, sort, watch = self.routes, self.sort, self.watch

@@ -16,6 +16,7 @@ from freehold.core import (
     resolution,
     room,
     running,
+    strides,
     transfer,
 )
 from freehold.core.machine import Table
@@ -39,7 +40,11 @@ TABLES: tuple[Table, ...] = (
 
 
 def compile_tables(*, checked: bool) -> None:
-    """Compile every table; ``checked`` tests after each step that it ended where its row may end."""
+    """Compile every table; ``checked`` tests after each step that it ended where its row may end.
+
+    Parties that are made from now on compare their strides with the tables, or do not.
+    """
+    strides.checking = checked
     for table in TABLES:
         table.compile(checked=checked)
 

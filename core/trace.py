@@ -16,10 +16,12 @@ from freehold.core import events, messages, node_events, task_events
 from freehold.core.effects import Effect, Move, Send
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
+from freehold.core.strides import Asked, Facts, Raw, Stride
 from freehold.core.values import Description, Failure, Payload, bare
 
 RING_STEPS = 4096
 HEAVY = 1 << 40
+STRIDE_FIELDS = 6  # of the entry of a stride; that of a step has more
 KEPT_NBYTES = 1024  # of a user's value that an entry of a ring may keep alive; taking it out costs more
 
 
@@ -57,7 +59,7 @@ class Ring:
     """The last steps of one party.  Events and states are kept as they are; words are made when somebody asks."""
 
     def __init__(self, size: int = RING_STEPS) -> None:
-        self.raw: deque[tuple[Any, ...]] = deque(maxlen=size)
+        self.raw: deque[Raw] = deque(maxlen=size)  # steps, and strides
         self.wishes: deque[tuple[Any, ...]] = deque(maxlen=2 * size)  # (step, kind of effect or message, ...)
 
     def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
@@ -77,12 +79,31 @@ class Ring:
         else:
             self.wishes.append((step, type(effect)))
 
+    def strode(self, base: int, cause: int, at: float, stride: Stride, event: Event, asked: Asked, facts: Facts) -> None:
+        """Take note of a stride; its steps are told when somebody asks."""
+        field = CARRIES.get(type(event))
+        if field is not None and weight(getattr(event, field)) > KEPT_NBYTES:
+            event = lightened(event, field)
+        self.raw.append((stride.unfold, base, cause, at, event, facts))
+        for step, effect in asked:
+            self.asked(step, effect)
+
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""
         wishes: dict[int, list[str]] = {}
         for step, *wish in self.wishes:
             wishes.setdefault(step, []).append(asked(*wish))
-        return [in_words(raw, tuple(wishes.get(raw[0], ()))) for raw in self.raw]
+        told = [raw for entry in self.raw for raw in unfolded(entry)]
+        return [in_words(raw, tuple(wishes.get(raw[0], ()))) for raw in told]
+
+
+def unfolded(entry: Raw) -> list[Raw]:
+    """Return the steps for which an entry of a ring stands."""
+    if len(entry) != STRIDE_FIELDS:
+        return [entry]
+    unfold, base, cause, at, event, facts = entry
+    told: list[Raw] = unfold(base, cause, at, event, *facts)
+    return told
 
 
 TABLE_NAMES = {"Run_": "running", "Member": "membership"}

@@ -9,12 +9,14 @@ from freehold.core import (
     execution,
     leasing,
     membership,
+    owner_strides,
     ownership,
     promotion,
     request,
     resolution,
     running,
     tables,  # noqa: F401  (compiles the tables)
+    worker_strides,
 )
 from freehold.core.desk import Desk
 from freehold.core.effects import Effect, Send
@@ -42,6 +44,7 @@ from freehold.core.promotion import Promotion
 from freehold.core.request import Request
 from freehold.core.resolution import Resolution
 from freehold.core.running import Run_
+from freehold.core.strides import chosen
 from freehold.core.task_events import CallerDied, CancelAsked, DeskWaits, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import PoolKey
 
@@ -72,6 +75,7 @@ class Worker(Party):
         self.route(desk.TABLE, self.desk, lambda _: Desk())
         self.route(leasing.TABLE, self.pools, Pool)
         self.route(membership.TABLE, self.members, Member)
+        self.strides = chosen({**owner_strides.STRIDES, **worker_strides.STRIDES})
 
     def tables(self) -> dict[str, Records]:
         """Return all mappings of records, by name."""
