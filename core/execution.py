@@ -133,7 +133,7 @@ def resolved(r: Execution) -> tuple[Execution, Out]:
     """All arguments are settled: the tasks that may share workers are those of one shape and preferred node."""
     assert r.description is not None
     home = argument_home(tuple([(slot.nbytes, slot.nodes) for slot in r.description.slots if slot.nodes]))
-    return queued(replace(r, pool=(r.description.shape, home)))
+    return queued(replace(r, pool=(r.pool[0], home)))
 
 
 @TABLE.on(ABSENT, event=TaskSubmitted, to=(RESOLVING, QUEUED))
@@ -146,7 +146,7 @@ def submit(r: Execution, e: TaskSubmitted, here: Here) -> tuple[Execution, Out]:
     for object in returns_of(description):
         out += (RefCreated(object), ValuePending(object, e.task))
     out += [ArgumentAdded(ref) for ref in lent]
-    r = Execution(e.task, RESOLVING, 0, description, e.retries, len(needed), lent)
+    r = Execution(e.task, RESOLVING, 0, description, e.retries, len(needed), lent, (e.shape, 0))
     if not needed:
         r, ready = resolved(r)
         return r, (*out, *ready)

@@ -21,8 +21,8 @@ from freehold.core.events import Event
 from freehold.core.node import Node
 from freehold.core.party import Party
 from freehold.core.policies import Policy
-from freehold.core.trace import CARRIES, lightened
 from freehold.core.values import Failure, Payload, Shape
+from freehold.core.weights import without_values
 from freehold.core.worker import Worker
 
 TABLES_EVERY = 16  # events between two check sums over the tables; more if they are large
@@ -97,8 +97,7 @@ class Journal:
             self._wait = max(TABLES_EVERY, records)
             tables = sum_of_tables(self._party)
         number, total = (-1, 0) if effects is None else (len(effects), sum_of(effects))
-        field = CARRIES.get(type(event))
-        told = event if field is None else lightened(event, field)
+        told = without_values(event)
         self._line([at, cause, type(event).__name__, told, number, total, records, tables])
 
     def _line(self, value: Any) -> None:

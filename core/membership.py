@@ -37,6 +37,27 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     resources: Shape = ()  # of a node
 
 
+class Members(dict[int, Member]):
+    """The records of a party, by name, and of them the nodes that live: asked for often, changed seldom."""
+
+    _alive: tuple[tuple[int, Shape], ...] | None = None
+
+    def __setitem__(self, party: int, member: Member) -> None:
+        super().__setitem__(party, member)
+        self._alive = None
+
+    def clear(self) -> None:
+        """Forget all."""
+        super().clear()
+        self._alive = None
+
+    def alive(self) -> tuple[tuple[int, Shape], ...]:
+        """Return the nodes that live, each with its resources."""
+        if self._alive is None:
+            self._alive = tuple([(r.party, r.resources) for r in list(self.values()) if r.state is ALIVE])
+        return self._alive
+
+
 TABLE = Table("membership", Living, (NodeNotice, DeathNotice, PeerLost))
 
 

@@ -7,11 +7,12 @@ step asks for is done after all that was asked for before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from immutables import Map
 
 from freehold.core import execution, ownership, promotion, request
+from freehold.core.books import Books
 from freehold.core.effects import CancelTimer, Send, SetTimer, Settle
 from freehold.core.events import (
     ArgumentAdded,
@@ -38,10 +39,7 @@ from freehold.core.promotion import INLINE, PENDING, Promotion
 from freehold.core.request import WAITING, Request
 from freehold.core.strides import Asked, Raw, Stride, Strode
 from freehold.core.task_events import TaskAssigned, TaskOver, TaskReady, TaskSubmitted
-from freehold.core.values import Payload, Want
-
-if TYPE_CHECKING:
-    from freehold.core.worker import Worker
+from freehold.core.values import Description, Payload, PoolKey, Want
 
 QUEUED, RUNNING = execution.QUEUED, execution.RUNNING
 NOTHING: Asked = []  # never changed
@@ -49,7 +47,7 @@ NOTHING: Asked = []  # never changed
 # ------------------------------------------------------------------ put, and the last reference
 
 
-def put(worker: Worker, e: RefCreated, base: int) -> Strode | None:
+def put(worker: Books, e: RefCreated, base: int) -> Strode | None:
     """A small value without references is kept in the in-process store."""
     value = e.payload
     if value is None or value.refs or value.nbytes > worker.policy.inline_bytes_max:
@@ -57,23 +55,19 @@ def put(worker: Worker, e: RefCreated, base: int) -> Strode | None:
     object = e.object
     worker.ownership[object] = Ownership(object, OWNED, True)
     worker.promotion[object] = Promotion(object, INLINE, 0, value, value.nbytes)
-    return PUT
+    return NOTHING, 2, (object, value.nbytes, e.by)
 
 
-PUT: Strode = (NOTHING, 2, ())
-
-
-def unfold_put(base: int, cause: int, at: float, e: RefCreated) -> list[Raw]:
+def unfold_put(base: int, cause: int, at: float, object: int, nbytes: int, by: int) -> list[Raw]:
     """Tell a put in steps."""
-    assert e.payload is not None
-    kept = ValuePut(e.object, e.payload, e.by)
+    created, kept = RefCreated(object, Payload(nbytes), by), ValuePut(object, Payload(nbytes), by)
     return [
-        (base + 1, cause, at, e.object, Ownership, UNHELD, OWNED, e),
-        (base + 2, base + 1, at, e.object, Promotion, promotion.ABSENT, INLINE, kept),
+        (base + 1, cause, at, object, Ownership, UNHELD, OWNED, created),
+        (base + 2, base + 1, at, object, Promotion, promotion.ABSENT, INLINE, kept),
     ]
 
 
-def drop(worker: Worker, e: RefDropped, base: int) -> Strode | None:
+def drop(worker: Books, e: RefDropped, base: int) -> Strode | None:
     """The last reference of any kind to a value in the in-process store goes."""
     object = e.object
     r, value = worker.ownership.get(object), worker.promotion.get(object)
@@ -82,39 +76,38 @@ def drop(worker: Worker, e: RefDropped, base: int) -> Strode | None:
     if r.arguments or r.containers or r.pins or r.exported or r.borrowers or r.refs or object in worker.resolution:
         return None
     del worker.ownership[object], worker.promotion[object]
-    return PUT
+    return NOTHING, 2, (object,)
 
 
-def unfold_drop(base: int, cause: int, at: float, e: RefDropped) -> list[Raw]:
+def unfold_drop(base: int, cause: int, at: float, object: int) -> list[Raw]:
     """Tell the end of an object in steps."""
     return [
-        (base + 1, cause, at, e.object, Ownership, OWNED, None, e),
-        (base + 2, base + 1, at, e.object, Promotion, INLINE, None, ObjectReleased(e.object)),
+        (base + 1, cause, at, object, Ownership, OWNED, None, RefDropped(object)),
+        (base + 2, base + 1, at, object, Promotion, INLINE, None, ObjectReleased(object)),
     ]
 
 
 # ------------------------------------------------------------------ a task is submitted
 
 
-def submit(worker: Worker, e: TaskSubmitted, base: int) -> Strode | None:
+def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
     """A task with one return and no reference among its arguments goes to a worker at once, or into the queue."""
     d = e.description
     if d.slots or d.payload.refs or d.returns != 1:
         return None
-    key = (d.shape, 0)
+    key = (e.shape, 0)
     function, pool = worker.ownership.get(d.function), worker.pools.get(key)
     if function is None or pool is None or function.state not in ownership.HELD:
         return None
-    executor = choose(pool.leases, worker.policy.queue_max)
+    executor = 0
     if pool.state is SERVED:
+        executor = choose(pool.leases, worker.policy.queue_max)
         if not executor:
             return None
         after = replace(pool, leases=one_more(pool.leases, executor))
-    else:
-        if executor:
-            return None
+    else:  # none of its workers is free, or the queue would be empty
         after = replace(pool, last=pool.last + 1, queue=pool.queue.set(pool.last, e.task))
-        if len(pool.asked) <= len(pool.busy) and not is_calm(after, worker):
+        if not is_calm(after, worker):
             return None
     task, lent = e.task, (d.function,)
     worker.ownership[task] = Ownership(task, OWNED, True)
@@ -123,11 +116,12 @@ def submit(worker: Worker, e: TaskSubmitted, base: int) -> Strode | None:
     worker.pools[key] = after
     if not executor:
         worker.execution[task] = Execution(task, QUEUED, 0, d, e.retries, 0, lent, key)
-        return NOTHING, 5, (function.state, pool.state, 0)
+        return NOTHING, 5, (task, d.function, d.name, d.payload.nbytes, key, e.retries, function.state, 0)
     worker.counter = attempt = worker.counter + 1
     worker.execution[task] = Execution(task, RUNNING, attempt, d, e.retries, 0, lent, key, executor)
     query = Send(executor, TaskQuery(task, attempt, worker.me, d, lent))
-    return [(base + 6, query)], 6, (function.state, pool.state, executor)
+    facts = (task, d.function, d.name, d.payload.nbytes, key, e.retries, function.state, executor)
+    return [(base + 6, query)], 6, facts
 
 
 def one_more(leases: Map[int, Lease], executor: int) -> Map[int, Lease]:
@@ -136,23 +130,38 @@ def one_more(leases: Map[int, Lease], executor: int) -> Map[int, Lease]:
     return leases.set(executor, replace(lease, tasks=lease.tasks + 1))
 
 
-def is_calm(pool: Pool, worker: Worker) -> bool:
-    """Tell whether a pool whose nodes are all busy leaves it at that."""
+def is_calm(pool: Pool, worker: Books) -> bool:
+    """Tell whether a pool with tasks in its queue has asked for all the workers that it will ask for now."""
+    asked = len(pool.asked)
+    if asked > len(pool.busy) or (not pool.hands and asked == len(worker.nodes)):
+        return True
     counter = worker.counter
     after, out = seek(pool, worker)
     worker.counter = counter
     return not out and after.state is LEASING
 
 
-def unfold_submit(base: int, cause: int, at: float, e: TaskSubmitted, held: Any, pool: Any, executor: int) -> list[Raw]:
+def unfold_submit(
+    base: int,
+    cause: int,
+    at: float,
+    task: int,
+    function: int,
+    name: str,
+    nbytes: int,
+    key: PoolKey,
+    retries: int,
+    held: Any,
+    executor: int,
+) -> list[Raw]:
     """Tell the submission of a task in steps."""
-    task, d = e.task, e.description
-    key = (d.shape, 0)
+    pool = SERVED if executor else LEASING
+    submitted = TaskSubmitted(task, Description(task, function, name, Payload(nbytes), (), 1), key[0], retries)
     told = [
-        (base + 1, cause, at, task, Execution, execution.ABSENT, QUEUED, e),
+        (base + 1, cause, at, task, Execution, execution.ABSENT, QUEUED, submitted),
         (base + 2, base + 1, at, task, Ownership, UNHELD, OWNED, RefCreated(task)),
         (base + 3, base + 1, at, task, Promotion, promotion.ABSENT, PENDING, ValuePending(task, task)),
-        (base + 4, base + 1, at, d.function, Ownership, held, held, ArgumentAdded(d.function)),
+        (base + 4, base + 1, at, function, Ownership, held, held, ArgumentAdded(function)),
         (base + 5, base + 1, at, key, Pool, pool, pool, TaskReady(key, task)),
     ]
     if executor:
@@ -164,7 +173,7 @@ def unfold_submit(base: int, cause: int, at: float, e: TaskSubmitted, held: Any,
 # ------------------------------------------------------------------ somebody waits
 
 
-def wait(worker: Worker, e: GetWanted, base: int) -> Strode | None:
+def wait(worker: Books, e: GetWanted, base: int) -> Strode | None:
     """The program waits for returns of its own tasks, none of which is there."""
     objects = e.objects if len(e.objects) == 1 else tuple(dict.fromkeys(e.objects))
     values, me = worker.promotion, worker.me
@@ -179,23 +188,25 @@ def wait(worker: Worker, e: GetWanted, base: int) -> Strode | None:
     for object in objects:
         value = values[object]
         values[object] = replace(value, wanted=value.wanted.set(by, want))
-    asked = [(base + 1, SetTimer(by, e.timeout, DeadlinePassed(by)))] if timed else NOTHING
-    return asked, 1 + len(objects), ()
+    asked: Asked = [(base + 1, SetTimer(by, e.timeout, DeadlinePassed(by)))] if timed else NOTHING
+    return asked, 1 + len(objects), (by, e.objects, e.needed, want, e.timeout)
 
 
-def unfold_wait(base: int, cause: int, at: float, e: GetWanted) -> list[Raw]:
+def unfold_wait(
+    base: int, cause: int, at: float, by: int, objects: tuple[int, ...], needed: int, want: int, timeout: float
+) -> list[Raw]:
     """Tell the beginning of a wait in steps."""
-    told: list[Raw] = [(base + 1, cause, at, e.request, Request, request.ABSENT, WAITING, e)]
-    for step, object in enumerate(dict.fromkeys(e.objects), base + 2):
-        asked = ValueWanted(object, e.request, e.want)
-        told.append((step, base + 1, at, object, Promotion, PENDING, PENDING, asked))
+    begun = GetWanted(by, objects, needed, want, timeout)
+    told: list[Raw] = [(base + 1, cause, at, by, Request, request.ABSENT, WAITING, begun)]
+    for step, object in enumerate(dict.fromkeys(objects), base + 2):
+        told.append((step, base + 1, at, object, Promotion, PENDING, PENDING, ValueWanted(object, by, want)))
     return told
 
 
 # ------------------------------------------------------------------ the reply
 
 
-def reply(worker: Worker, e: TaskReply, base: int) -> Strode | None:
+def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
     """A task of one small return is over; whoever waited is told, and its worker takes the next task."""
     task = e.task
     r, value = worker.execution.get(task), worker.promotion.get(task)
@@ -235,11 +246,12 @@ def reply(worker: Worker, e: TaskReply, base: int) -> Strode | None:
         query = TaskQuery(other, attempt, worker.me, waiting.description, waiting.lent)  # type: ignore[arg-type]
         asked.append((step, Send(executor, query)))
         step += 1
-    told = tuple([(call.request, call.left == 1) for call in calls])
-    return asked, step - base - 1, (r.lent[0], r.pool, function.state, pool.state, told, given)
+    told = tuple([(call.request, call.left == 1) for call in calls]) if calls else ()
+    facts = (task, r.lent[0], r.pool, function.state, pool.state, told, given)
+    return asked, step - base - 1, (e.attempt, e.executor, outcome.nbytes, e.seconds, *facts)
 
 
-def woken(worker: Worker, value: Promotion) -> list[Request] | None:
+def woken(worker: Books, value: Promotion) -> list[Request] | None:
     """Return the calls that wait for a value, unless others do too, or more follows when such a call returns."""
     calls: list[Request] = []
     for by in sorted(value.wanted) if len(value.wanted) > 1 else value.wanted:
@@ -252,7 +264,7 @@ def woken(worker: Worker, value: Promotion) -> list[Request] | None:
     return calls
 
 
-def hand_over(pool: Pool, e: TaskReply, worker: Worker) -> tuple[Pool, tuple[tuple[int, int], ...]] | None:
+def hand_over(pool: Pool, e: TaskReply, worker: Books) -> tuple[Pool, tuple[tuple[int, int], ...]] | None:
     """Return the pool when a task has left its worker, and which tasks of its queue go to whom."""
     lease = pool.leases.get(e.executor)
     if lease is None or lease.recalled:
@@ -269,7 +281,7 @@ def hand_over(pool: Pool, e: TaskReply, worker: Worker) -> tuple[Pool, tuple[tup
         given.append((task, executor))
         queue, first, leases = queue.delete(first), first + 1, one_more(leases, executor)
     after = replace(pool, queue=queue, first=first, leases=leases)
-    if first == pool.last or (len(pool.asked) <= len(pool.busy) and not is_calm(after, worker)):
+    if first == pool.last or not is_calm(after, worker):
         return None
     return after, tuple(given)
 
@@ -278,27 +290,32 @@ def unfold_reply(
     base: int,
     cause: int,
     at: float,
-    e: TaskReply,
+    attempt: int,
+    executor: int,
+    nbytes: int,
+    seconds: float,
+    task: int,
     function: int,
-    key: Any,
+    key: PoolKey,
     held: Any,
     pool: Any,
     calls: tuple[tuple[int, bool], ...],
     given: tuple[tuple[int, int], ...],
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
-    task = e.task
+    value = Payload(nbytes)
+    replied = TaskReply(task, attempt, executor, (value,), (), seconds)
     told = [
-        (base + 1, cause, at, task, Execution, RUNNING, None, e),
-        (base + 2, base + 1, at, task, Promotion, PENDING, INLINE, ReturnArrived(task, e.outcomes[0])),
+        (base + 1, cause, at, task, Execution, RUNNING, None, replied),
+        (base + 2, base + 1, at, task, Promotion, PENDING, INLINE, ReturnArrived(task, value)),
         (base + 3, base + 1, at, function, Ownership, held, held, ArgumentDone(function)),
-        (base + 4, base + 1, at, key, Pool, pool, pool, TaskOver(key, e.executor, e.seconds)),
+        (base + 4, base + 1, at, key, Pool, pool, pool, TaskOver(key, executor, seconds)),
     ]
-    for request_, last in calls:
-        ready = RequestReady(request_, task)
-        told.append((base + len(told) + 1, base + 2, at, request_, Request, WAITING, None if last else WAITING, ready))
-    for other, executor in given:
-        assigned = TaskAssigned(other, executor, key)
+    for call, last in calls:
+        ready = RequestReady(call, task)
+        told.append((base + len(told) + 1, base + 2, at, call, Request, WAITING, None if last else WAITING, ready))
+    for other, worker in given:
+        assigned = TaskAssigned(other, worker, key)
         told.append((base + len(told) + 1, base + 4, at, other, Execution, QUEUED, RUNNING, assigned))
     return told
 

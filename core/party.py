@@ -15,7 +15,7 @@ from freehold.core.errors import Livelock, UndeclaredTransition
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
 from freehold.core.machine import Here, Table
-from freehold.core.membership import ALIVE, Member
+from freehold.core.membership import Members
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.strides import NONE, Asked, Facts, Stride, Strides
 from freehold.core.values import Shape
@@ -46,7 +46,7 @@ class Watch(Protocol):
     def asked(self, step: int, effect: Effect) -> None:
         """The step asked the driver for something."""
 
-    def strode(self, base: int, cause: int, at: float, stride: Stride, event: Event, asked: Asked, facts: Facts) -> None:
+    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
         """A stride was taken."""
 
 
@@ -64,7 +64,7 @@ class Party:
     now: float
     counter: int
     steps: int
-    members: dict[int, Member]
+    members: Members
     routes: dict[type[Event], tuple[Route, ...]]
     strides: Strides
     watch: Watch | None
@@ -76,7 +76,7 @@ class Party:
         self.now = 0.0
         self.counter = 0
         self.steps = 0
-        self.members = {}
+        self.members = Members()
         self.routes = {}
         self.strides = NONE
         self.watch = None
@@ -96,7 +96,7 @@ class Party:
     @property
     def nodes(self) -> tuple[tuple[int, Shape], ...]:
         """The nodes that live, as far as this party knows, each with its resources."""
-        return tuple([(r.party, r.resources) for r in list(self.members.values()) if r.state is ALIVE])
+        return self.members.alive()
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""
@@ -122,7 +122,7 @@ class Party:
                 asked, steps, facts = strode
                 self.steps += steps
                 if self.watch is not None:
-                    self.watch.strode(base, cause, now, stride, event, asked, facts)
+                    self.watch.strode(base, cause, now, stride, asked, facts)
                 return asked
         return self.walk(event, now, cause)
 

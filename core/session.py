@@ -87,8 +87,9 @@ class Session:
         self._lock.acquire()
         try:
             first = next(self._numbers)
-            for _ in range(count - 1):
+            while count > 1:
                 next(self._numbers)
+                count -= 1
         finally:
             self._lock.release()
         return object_id(self.worker.me, first)
@@ -186,12 +187,11 @@ class Session:
 
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
         """Return the values, in order; raise the first failure, in order, among those that are settled."""
-        objects = [ref._id for ref in refs]
-        missing = [object for object in objects if readable(self.worker, object) is None]
+        objects, worker = [ref._id for ref in refs], self.worker
+        missing = [object for object in objects if readable(worker, object) is None]
         if missing:
             self.await_objects(missing, Want.GET, len(missing), timeout)
-            self.raise_first(objects)
-        return [self.value(object) for object in objects]
+        return [self.value(object, objects) for object in objects]
 
     def await_objects(self, objects: list[int], want: int, needed: int, timeout: float | None) -> Failure | None:
         """Block until ``needed`` of the objects are there; raise if the time of a get passes."""
@@ -206,24 +206,25 @@ class Session:
             raise GetTimeoutError(f"{late} of {len(objects)} objects were not there after {timeout} s", object=name)
         raise exception_of(failure)
 
-    def raise_first(self, objects: list[int]) -> None:
+    def raise_first(self, objects: Sequence[int]) -> None:
         """Raise the first failure, in order, among the objects that are settled."""
         for object in objects:
             found = readable(self.worker, object)
             if isinstance(found, Failure):
                 raise exception_of(found, self.history(object))
 
-    def value(self, object: int) -> Any:
-        """Return a fresh value of an object that is readable here."""
+    def value(self, object: int, all: Sequence[int] = ()) -> Any:
+        """Return a fresh value of an object that is readable here, or raise the failure of one of ``all``."""
         found = readable(self.worker, object)
-        if isinstance(found, Payload):
-            return self.load(found.token, object, bool(found.refs))
+        if type(found) is Payload:
+            return self.load(found.token, object, True) if found.refs else serde.deserialize(found.token)
         if isinstance(found, Held):
             view = self.host.view(object)
             if view is not None:
                 return self.load(view, object, True)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
+        self.raise_first(all)  # a get ends at its first failure, before others have come
         return self.get([self.reference(object)], None)[0]  # the node has taken its room back meanwhile
 
     def load(self, data: bytes | memoryview, outer: int, refs: bool) -> Any:
@@ -296,9 +297,9 @@ class Session:
         """Submit a task; return the references to what it returns."""
         payload, slots, kept = describe(self, name, args, kwargs)
         task = self.mint(max(returns, 1))
-        description = Description(task, function._id, name, payload, slots, returns, shape)
+        description = Description(task, function._id, name, payload, slots, returns)
         refs = [self.new_ref(task + index) for index in range(returns)]
-        self.host.tell(TaskSubmitted(task, description, retries))
+        self.host.tell(TaskSubmitted(task, description, shape, retries))
         del kept  # implicit puts of large arguments: the task carries them from here on
         return refs
 

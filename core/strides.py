@@ -13,14 +13,12 @@ must be the same.  The story of a stride is told by its ``unfold``: the steps th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from freehold.core.effects import Effect
 from freehold.core.errors import StrideDiffers
 from freehold.core.events import Event
-
-if TYPE_CHECKING:
-    from freehold.core.party import Party
+from freehold.core.weights import without_values
 
 Asked = list[tuple[int, Effect]]  # effects, each with the step that asks for it
 Raw = tuple[Any, ...]  # a step, as an observer is told of it: see trace.Ring
@@ -32,7 +30,8 @@ class Stride(NamedTuple):
     """A short cut for one kind of event.
 
     ``take(party, event, base)`` steps the records, or declines with None; step k of those that it stands for is
-    called ``base + k``, counted from 1.  ``unfold(base, cause, at, event, *facts)`` returns these steps.
+    called ``base + k``, counted from 1.  ``unfold(base, cause, at, *facts)`` returns these steps; the facts are few and
+    light, since a ring keeps them, and hold no values: their events come without the bytes.
     """
 
     take: Callable[[Any, Any, int], Strode | None]
@@ -52,7 +51,7 @@ def chosen(strides: dict[type[Event], Stride]) -> Strides:
 def compared(stride: Stride) -> Stride:
     """Return a stride that is taken only to be compared with the tables' own steps."""
 
-    def take(party: Party, event: Event, base: int) -> Strode | None:
+    def take(party: Any, event: Event, base: int) -> Strode | None:
         before, steps = party.snapshot(), party.steps
         strode = stride.take(party, event, base)
         after = party.snapshot()
@@ -70,7 +69,7 @@ def compared(stride: Stride) -> Stride:
         differ(event, "records", after, party.snapshot())
         differ(event, "effects", asked, walked)
         differ(event, "number of steps", count, party.steps - steps)
-        differ(event, "story", stride.unfold(base, 0, party.now, event, *facts), seen.raw)
+        differ(event, "story", stride.unfold(base, 0, party.now, *facts), seen.raw)
         party.steps = steps
         return strode
 
@@ -85,16 +84,17 @@ class Seen:
 
     def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
         """One record was stepped."""
-        self.raw.append((step, cause, at, name, type(before), before.state, after and after.state, event))
+        end = after and after.state
+        self.raw.append((step, cause, at, name, type(before), before.state, end, without_values(event)))
 
     def asked(self, step: int, effect: Effect) -> None:
         """Effects are compared as the party returns them."""
 
-    def strode(self, base: int, cause: int, at: float, stride: Stride, event: Event, asked: Asked, facts: Facts) -> None:
+    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
         """No stride is taken meanwhile."""
 
 
 def differ(event: Event, what: str, strode: object, walked: object) -> None:
     """Refuse a stride that does something else than the tables."""
     if strode != walked:
-        raise StrideDiffers(f"{type(event).__name__}: {what} differ\nthe stride: {strode}\nthe tables: {walked}\n{event}")
+        raise StrideDiffers(f"{what} differ after {event}\nthe stride: {strode}\nthe tables: {walked}")

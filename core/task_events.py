@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from freehold.core.events import Answer, Event
-from freehold.core.values import Description, Failure, Payload, Placed, PoolKey
+from freehold.core.values import Description, Failure, Payload, Placed, PoolKey, Shape
 
 # ------------------------------------------------------------------ at their owner
 
@@ -16,6 +16,7 @@ class TaskSubmitted(Event, frozen=True, gc=False):
     key: ClassVar[str] = "task"
     task: int
     description: Description
+    shape: Shape  # resources that it occupies while it runs
     retries: int
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pickle import dumps
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Paylo
     Returns:
         The payload, the slots for the holes, and references that must live until the task is submitted.
     """
+    if serde.ATOMS.issuperset(map(type, args)) and serde.ATOMS.issuperset(map(type, kwargs.values())):
+        data = dumps((args, kwargs, ()), 5)
+        if len(data) <= session.worker.policy.inline_bytes_max:
+            return Payload(len(data), (), data), (), []
     holes: list[int | str] = [index for index, value in enumerate(args) if isinstance(value, ObjectRef)]
     holes += [key for key, value in kwargs.items() if isinstance(value, ObjectRef)]
     kept: list[Any] = []

@@ -12,17 +12,16 @@ from typing import Any
 
 import msgspec
 
-from freehold.core import events, messages, node_events, task_events
 from freehold.core.effects import Effect, Move, Send
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
 from freehold.core.strides import Asked, Facts, Raw, Stride
-from freehold.core.values import Description, Failure, Payload, bare
+from freehold.core.values import Description, Payload
+from freehold.core.weights import CARRIES, weight, without_values
 
-RING_STEPS = 4096
-HEAVY = 1 << 40
-STRIDE_FIELDS = 6  # of the entry of a stride; that of a step has more
+RING_STEPS = 2048
 KEPT_NBYTES = 1024  # of a user's value that an entry of a ring may keep alive; taking it out costs more
+STRIDE_FIELDS = 5  # of the entry of a stride; that of a step has more
 
 
 class Step(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -64,9 +63,8 @@ class Ring:
 
     def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
         """Take note of one step."""
-        field = CARRIES.get(type(event))
-        if field is not None and weight(getattr(event, field)) > KEPT_NBYTES:
-            event = lightened(event, field)
+        if type(event) in CARRIES and weight(event) > KEPT_NBYTES:
+            event = without_values(event)
         end = before.state if after is before else None if after is None else after.state
         self.raw.append((step, cause, at, name, type(before), before.state, end, event))
 
@@ -79,12 +77,9 @@ class Ring:
         else:
             self.wishes.append((step, type(effect)))
 
-    def strode(self, base: int, cause: int, at: float, stride: Stride, event: Event, asked: Asked, facts: Facts) -> None:
+    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
         """Take note of a stride; its steps are told when somebody asks."""
-        field = CARRIES.get(type(event))
-        if field is not None and weight(getattr(event, field)) > KEPT_NBYTES:
-            event = lightened(event, field)
-        self.raw.append((stride.unfold, base, cause, at, event, facts))
+        self.raw.append((stride.unfold, base, cause, at, facts))
         for step, effect in asked:
             self.asked(step, effect)
 
@@ -101,38 +96,12 @@ def unfolded(entry: Raw) -> list[Raw]:
     """Return the steps for which an entry of a ring stands."""
     if len(entry) != STRIDE_FIELDS:
         return [entry]
-    unfold, base, cause, at, event, facts = entry
-    told: list[Raw] = unfold(base, cause, at, event, *facts)
+    unfold, base, cause, at, facts = entry
+    told: list[Raw] = unfold(base, cause, at, *facts)
     return told
 
 
 TABLE_NAMES = {"Run_": "running", "Member": "membership"}
-VALUED = ("payload", "outcome", "outcomes", "description")  # fields in which values travel; an event has one at most
-CARRIES: dict[type[Event], str] = {
-    kind: field
-    for module in (events, task_events, node_events, messages)
-    for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, Event)
-    for field in VALUED
-    if field in kind.__struct_fields__
-}
-
-
-def lightened(event: Event, field: str) -> Event:
-    """Return the event without the bytes of the values that one of its fields holds."""
-    return msgspec.structs.replace(event, **{field: bare(getattr(event, field))})
-
-
-def weight(value: Any) -> int:
-    """Return how many bytes of users' values an event's field keeps alive."""
-    kind: type = type(value)
-    if kind is Payload:
-        return value.nbytes if type(value.token) is bytes else HEAVY  # not yet bytes: it is what the user gave
-    if kind is Failure:
-        return len(value.data)
-    if kind is Description:
-        return weight(value.payload) + sum([weight(slot.value) for slot in value.slots])
-    return sum([weight(item) for item in value]) if kind is tuple else 0
 
 
 def in_words(raw: tuple[Any, ...], wishes: tuple[str, ...]) -> Step:

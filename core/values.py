@@ -68,7 +68,6 @@ class Description(msgspec.Struct, frozen=True, gc=False, array_like=True):
     payload: Payload  # (args, kwargs), with a hole for each argument in slots
     slots: tuple[Slot, ...]
     returns: int  # how many objects it returns
-    shape: Shape  # resources it occupies while it runs
 
 
 def bare(value: Any) -> Any:

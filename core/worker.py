@@ -44,7 +44,7 @@ from freehold.core.promotion import Promotion
 from freehold.core.request import Request
 from freehold.core.resolution import Resolution
 from freehold.core.running import Run_
-from freehold.core.strides import chosen
+from freehold.core.strides import Strides, chosen
 from freehold.core.task_events import CallerDied, CancelAsked, DeskWaits, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import PoolKey
 
@@ -60,6 +60,7 @@ class Worker(Party):
     running: dict[int, Run_]
     desk: dict[int, Desk]
     pools: dict[PoolKey, Pool]
+    strides: Strides
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
         super().__init__(me, policy)

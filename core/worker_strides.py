@@ -5,9 +5,10 @@ Each is several steps of the tables in one function; ``strides.py`` says what th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freehold.core import ownership, running
+from freehold.core.books import Books
 from freehold.core.desk import BUSY, FREE, Desk
 from freehold.core.effects import Run, Send, SetTimer
 from freehold.core.events import ArgumentReady, CopyWanted, Event, Pinned, ReportWanted
@@ -20,21 +21,18 @@ from freehold.core.resolution import CACHED, IDLE, LOCAL, Resolution
 from freehold.core.running import FETCHING, READY, REPORTING, RUNNING, Run_
 from freehold.core.strides import Asked, Raw, Stride, Strode
 from freehold.core.task_events import HoldReported, RunEnded, TurnGiven, TurnOver, TurnSlow, TurnWanted
-from freehold.core.values import Payload, Want
-
-if TYPE_CHECKING:
-    from freehold.core.worker import Worker
+from freehold.core.values import Description, Payload, Want
 
 # ------------------------------------------------------------------ a task comes
 
 
-def accept(worker: Worker, e: TaskQuery, base: int) -> Strode | None:
-    """A task that was lent nothing but its function, which is here, begins at once, or waits for its turn."""
+def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
+    """A task without references, whose function is here, begins at once, or waits for its turn."""
     if len(e.lent) != 1 or e.stacked or e.task in worker.running or e.lent[0] != e.description.function:
         return None
     function, d = e.lent[0], e.description
     held, copy, seat = worker.ownership.get(function), worker.resolution.get(function), worker.desk.get(0) or DESK
-    if held is None or copy is None or held.state not in ownership.HELD or any([s.value is None for s in d.slots]):
+    if held is None or copy is None or held.state not in ownership.HELD or d.slots or d.payload.refs:
         return None
     if copy.state not in READABLE or seat.state not in (FREE, BUSY) or owner_of(function) == worker.me:
         return None
@@ -43,7 +41,8 @@ def accept(worker: Worker, e: TaskQuery, base: int) -> Strode | None:
         unread = copy.unread if 0 in copy.unread else (*copy.unread, 0)
         worker.resolution[function] = replace(copy, state=LOCAL, unused=False, unread=unread)
     worker.counter = attempt = worker.counter + 1
-    facts = (held.state, copy.state, seat.state)
+    states = held.state, copy.state, seat.state
+    facts = (e.task, e.attempt, e.caller, function, d.name, d.payload.nbytes, d.returns, *states)
     if seat.state is FREE:
         worker.desk[0] = replace(seat, state=BUSY, turns=seat.turns + 1, stack=(*seat.stack, e.task))
         worker.running[e.task] = Run_(e.task, RUNNING, attempt, e)
@@ -62,22 +61,29 @@ DESK = Desk()
 READABLE = (LOCAL, IDLE, CACHED)
 
 
-def unfold_accept(base: int, cause: int, at: float, e: TaskQuery, held: Any, copy: Any, seat: Any) -> list[Raw]:
+def unfold_accept(
+    base: int,
+    cause: int,
+    at: float,
+    task: int,
+    attempt: int,
+    caller: int,
+    function: int,
+    name: str,
+    nbytes: int,
+    returns: int,
+    held: Any,
+    copy: Any,
+    seat: Any,
+) -> list[Raw]:
     """Tell the arrival of a task in steps."""
-    task, function = e.task, e.lent[0]
+    description = Description(task, function, name, Payload(nbytes), (), returns)
+    query = TaskQuery(task, attempt, caller, description, (function,))
+    read = LOCAL if copy is IDLE else copy
     told = [
-        (base + 1, cause, at, task, Run_, running.ABSENT, FETCHING, e),
+        (base + 1, cause, at, task, Run_, running.ABSENT, FETCHING, query),
         (base + 2, base + 1, at, function, Ownership, held, held, Pinned(function)),
-        (
-            base + 3,
-            base + 1,
-            at,
-            function,
-            Resolution,
-            copy,
-            LOCAL if copy is IDLE else copy,
-            CopyWanted(function, task, Want.RUN),
-        ),
+        (base + 3, base + 1, at, function, Resolution, copy, read, CopyWanted(function, task, Want.RUN)),
         (base + 4, base + 3, at, task, Run_, FETCHING, READY, ArgumentReady(task, function)),
         (base + 5, base + 4, at, 0, Desk, seat, BUSY, TurnWanted(task)),
     ]
@@ -89,7 +95,7 @@ def unfold_accept(base: int, cause: int, at: float, e: TaskQuery, held: Any, cop
 # ------------------------------------------------------------------ a task is over
 
 
-def finish(worker: Worker, e: RunEnded, base: int) -> Strode | None:
+def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     """A task whose returns are small is over: the next one has its turn, and the reply goes out."""
     task = e.task
     r, seat = worker.running.get(task), worker.desk.get(0)
@@ -113,17 +119,19 @@ def finish(worker: Worker, e: RunEnded, base: int) -> Strode | None:
     last = base + 5 if following else base + 4
     message = TaskReply(task, query.attempt, worker.me, e.outcomes, (), e.seconds)
     asked.append((last, Send(query.caller, message)))
-    return asked, last - base, (query.lent[0], held.state, following)
+    sizes = tuple([outcome.nbytes for outcome in e.outcomes])  # type: ignore[union-attr]
+    return asked, last - base, (task, e.attempt, sizes, e.seconds, query.lent[0], held.state, following)
 
 
-def all_small(e: RunEnded, worker: Worker) -> bool:
+def all_small(e: RunEnded, worker: Books) -> bool:
     """Tell whether what a task returned can travel in its reply, and brings no references along."""
     inlined = 0
     for outcome in e.outcomes:
-        if type(outcome) is Payload:
-            inlined += outcome.nbytes
-            if outcome.refs or outcome.nbytes > worker.policy.inline_bytes_max or inlined > INLINED_BYTES_MAX:
-                return False
+        if type(outcome) is not Payload or outcome.refs:
+            return False
+        inlined += outcome.nbytes
+        if outcome.nbytes > worker.policy.inline_bytes_max or inlined > INLINED_BYTES_MAX:
+            return False
     return True
 
 
@@ -132,7 +140,7 @@ def known_to_owner(held: Ownership, after: Ownership) -> bool:
     return held.state is not BORROWED and held.state in ownership.HELD and ownership.is_held(after)
 
 
-def seat_next(worker: Worker, seat: Desk, task: int, base: int) -> Asked:
+def seat_next(worker: Books, seat: Desk, task: int, base: int) -> Asked:
     """Give the thread to the first in the queue."""
     asked: Asked = []
     queue = seat.queue[1:]
@@ -151,13 +159,22 @@ def seat_next(worker: Worker, seat: Desk, task: int, base: int) -> Asked:
 
 
 def unfold_finish(
-    base: int, cause: int, at: float, e: RunEnded, function: int, held: Any, following: int
+    base: int,
+    cause: int,
+    at: float,
+    task: int,
+    attempt: int,
+    sizes: tuple[int, ...],
+    seconds: float,
+    function: int,
+    held: Any,
+    following: int,
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
-    task = e.task
+    ended = RunEnded(task, attempt, tuple([Payload(nbytes) for nbytes in sizes]), seconds)
     last = base + 5 if following else base + 4
     told = [
-        (base + 1, cause, at, task, Run_, RUNNING, REPORTING, e),
+        (base + 1, cause, at, task, Run_, RUNNING, REPORTING, ended),
         (base + 2, base + 1, at, 0, Desk, BUSY, BUSY if following else FREE, TurnOver(task)),
         (base + 3, base + 1, at, function, Ownership, held, held, ReportWanted(function, task)),
         (last, base + 3, at, task, Run_, REPORTING, None, HoldReported(task, function, False, ())),

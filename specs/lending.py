@@ -204,9 +204,9 @@ class Lending:
         task = next(name for name in free if name not in taken)
         shape = (("runs on", float(self.names[to])),)
         payload = Payload(1, (self.object,) if lend else ())
-        call = Description(task, self.functions[to], "f", payload, (), int(self.returns), shape)
+        call = Description(task, self.functions[to], "f", payload, (), int(self.returns))
         results = (*s.results[me], task) if self.returns else ()
-        return self.say(s._replace(results=changed(s.results, me, results)), me, TaskSubmitted(task, call, 0))
+        return self.say(s._replace(results=changed(s.results, me, results)), me, TaskSubmitted(task, call, shape, 0))
 
     def die(self, s: State, me: int, arrive: list[int]) -> State:
         """End a worker; so many of its messages to each of the others still arrive."""

@@ -133,11 +133,11 @@ class Users(World):
         task = self.mint(me, max(returns, 1))
         payload = self.payload(0, SMALL, inside)
         arguments = tuple([Slot(object) for object in slots])
-        description = Description(task, function, "f", payload, arguments, returns, (("CPU", 1.0),))
+        description = Description(task, function, "f", payload, arguments, returns)
         objects = list(range(task, task + returns))
         self.adopt(me, objects)
         frame.handles += objects
-        self.tell(me, TaskSubmitted(task, description, retries))
+        self.tell(me, TaskSubmitted(task, description, (("CPU", 1.0),), retries))
         return objects
 
     def wait(self, frame: Frame, objects: Sequence[int], needed: int, want: int, timeout: float) -> None:

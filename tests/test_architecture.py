@@ -37,8 +37,9 @@ TABLES = (*MACHINES, "execution", "running", "desk", "copy", "request", "leasing
 HAVE_RECORDS = (*TABLES, "handover", "link")
 LAYERS = (  # the pure modules of core; each imports only from layers before its own
     ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events"), ("messages",), ("effects",),
-    ("policies",), ("machine",), HAVE_RECORDS, ("directory", "holding", "transfer"), ("tables",), ("party",),
-    ("worker", "node"), ("queries", "trace"), ("invariants",),
+    ("weights",), ("strides",), ("policies",), ("machine",), HAVE_RECORDS, ("directory", "holding", "transfer"),
+    ("tables",), ("books",), ("owner_strides", "worker_strides"), ("party",), ("worker", "node"), ("queries", "trace"),
+    ("invariants",),
 )  # fmt: skip
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state
@@ -52,6 +53,7 @@ IDS = {"int", "str", "PartyID", "ObjectID"}
 KEYS = {*IDS, "PoolKey"}
 PLUMBING = {  # what a party has beside ids, policies and records; the protocol remembers nothing in it
     "now: float",  # the time of the event at hand
+    "strides: Strides",  # short cuts through several records; they never change
     "routes: dict[type[Event], tuple[Route, ...]]",  # which records an event reaches; never changes
     "watch: Watch | None",  # the observer of steps
 }
@@ -59,7 +61,7 @@ PLUMBING = {  # what a party has beside ids, policies and records; the protocol 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 MACHINES_LINES_MAX = 1_300
-PURE_LINES_MAX = 6_500
+PURE_LINES_MAX = 7_500
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def parties_only_route(sources: Iterable[Source]) -> Iterator[str]:
 def id_or_mapping(annotation: ast.expr, records: set[str]) -> bool:
     match annotation:
         case ast.Name(id=name):
-            return name in IDS
+            return name in IDS or name == "Members"  # a mapping that knows which of its records count
         case ast.Subscript(ast.Name("dict" | "Map"), ast.Tuple([ast.Name(key), value])):
             inner = isinstance(value, ast.Subscript) and id_or_mapping(value, records)
             return key in KEYS and (inner or ast.unparse(value) in records)

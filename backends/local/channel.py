@@ -45,6 +45,7 @@ class Channel:
         "_out",
         "_sock",
         "awaiting",
+        "fd",
         "fds",
         "peer",
         "writing",
@@ -54,6 +55,7 @@ class Channel:
     def __init__(self, sock: socket.socket, peer: int, *, carries_fds: bool = False) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self.fd = sock.fileno()
         self.peer = peer
         self._carries_fds = carries_fds
         self._batch: list[bytes] = []
@@ -68,7 +70,7 @@ class Channel:
         self.writing = False  # the socket's buffer is full
 
     def fileno(self) -> int:
-        """Return the socket's descriptor."""
+        """Return the socket's descriptor; that of a closed one is -1."""
         return self._sock.fileno()
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ PIECE_STEPS = 128  # of a ring, in one frame
 WISHES_MAX = 40  # of one step
 DETAIL_MAX = 2000  # characters
 HOLD_MAX = 32  # messages that wait for a peer's answer before they are sent all the same
+LISTEN_TELLS = 32  # a thread that only submits reads what has come after so many
 CANCELLED_MAX = 1000  # timers that have been cancelled and are not due yet
 NEVER = 3600.0
 log = logging.getLogger("freehold")
@@ -65,6 +66,7 @@ class LocalDriver(Driver):
         self.due: list[tuple[float, int]] = []  # (when, timer), a heap; cancelled timers stay in it
         self.inbox: deque[tuple[Event, int]] = deque()
         self.driving = False
+        self.told = 0  # how often a thread of this process has told the party something
         self.broken: Failure | None = None  # why the party is told nothing any more
         self.ring = Ring()
         party.watch = self.ring
@@ -86,14 +88,19 @@ class LocalDriver(Driver):
         self.driving = True
         try:
             self.take(event, cause)
-            while self.inbox:
-                self.take(*self.inbox.popleft())
+            if self.inbox:
+                self.take_answers()
         except Exception as error:
             self.inbox.clear()
             self.crashed(error)
             raise
         finally:
             self.driving = False
+
+    def take_answers(self) -> None:
+        """Hand the party what came of its wishes at once."""
+        while self.inbox:
+            self.take(*self.inbox.popleft())
 
     def crashed(self, error: Exception) -> None:
         """The party can no longer be trusted: a bug in freehold."""
@@ -120,15 +127,19 @@ class LocalDriver(Driver):
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
-        self.pump.enter()
+        pump = self.pump
+        pump.enter()
         try:
             self.drain()
             for event in events:
                 self.drive(event)
-            self.drain()
-            self.flush_urgent()
+            if self.dirty:
+                self.flush_urgent()
+            self.told += 1
+            if not self.told % LISTEN_TELLS:
+                pump.listen()
         finally:
-            self.pump.leave()
+            pump.leave()
 
     def drain(self) -> None:
         """Tell the party what has died in this process meanwhile."""
@@ -211,7 +222,7 @@ class LocalDriver(Driver):
                 del self.dirty[fd]
                 self.flush_channel(channel)
         if self.dirty:
-            self.pump.remind()
+            self.pump.remind_soon()
 
     def flush_channel(self, channel: Channel) -> None:
         """Send what one link takes, and have the kernel say when it takes more."""
@@ -298,7 +309,7 @@ class LocalDriver(Driver):
             self.to(effect.target, lambda channel: channel.post(step, effect.message))
             return
         channel.post(step, effect.message)
-        self.dirty[channel.fileno()] = channel
+        self.dirty[channel.fd] = channel
 
     def set_timer(self, step: int, effect: SetTimer) -> None:
         self.timers[effect.timer] = effect.event

@@ -17,7 +17,7 @@ from freehold import core
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
-from freehold.backends.local.pump import plain_interrupts
+from freehold.backends.local.interrupts import plain_interrupts
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
@@ -77,7 +77,7 @@ class ProgramDriver(WorkerDriver):
         finally:
             self.pump.leave()
         self.background = self.pump.start_background()
-        self.pump.takes_interrupts = True
+        self.pump.interrupts.ours = True
 
     def start_node(self, capacity: int, resources: dict[str, float], workers: int) -> int:
         """Start one more node; return its name."""
@@ -157,7 +157,7 @@ class ProgramDriver(WorkerDriver):
         """End the cluster: every process, also those in the middle of a task, and every descriptor."""
         if not self.ending.acquire(blocking=threading.current_thread() is not self.background):
             return  # a user's callback ends what somebody is ending
-        self.pump.defer_interrupts()
+        self.pump.interrupts.defer()
         try:
             if not self.ended:
                 self.ended = True
@@ -165,7 +165,7 @@ class ProgramDriver(WorkerDriver):
                 self.end()
         finally:
             self.ending.release()
-            self.pump.raise_interrupts()
+            self.pump.interrupts.resume()
 
     def end(self) -> None:
         """End everything, whatever may go wrong with a part of it."""
@@ -207,7 +207,7 @@ class ProgramDriver(WorkerDriver):
         self.launcher.returncode = 0  # it is the parent's to wait for
         if self.lifeline is not None:
             self.lifeline.close()
-        self.pump.restore_interrupts()
+        self.pump.interrupts.restore()
 
 
 def end_process(launcher: subprocess.Popen[bytes]) -> None:

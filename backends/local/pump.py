@@ -6,7 +6,7 @@ Who leads is decided by ``core/handover.py``.  A background thread takes over on
 for a few milliseconds at a time while the others are busy, and sleeps in the kernel when they are not.
 
 One lock guards the party.  Nothing under it blocks and no user code runs under it; what must run outside is put
-into ``work``.  Ctrl-C never lands inside: it is noted, and raised when the lock is free.
+into ``work``.  Ctrl-C never lands inside: see ``interrupts.py``.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import threading
 import time
-from _signal import getsignal  # type: ignore[import-not-found]  # 40 ns; that of signal makes an Enum, in 1 us
 from collections import deque
 from collections.abc import Callable
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
+from freehold.backends.local.interrupts import Interrupts
 from freehold.core.events import Event
 from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
 
 SPIN_SECONDS = 150e-6  # blocking costs a wake-up of 20 to 50 us on an idle machine
 SPINS_SKIPPED_MAX = 255  # waits that begin without a spin, when others have use for the processor
 PARK_SECONDS = 0.005  # of the background thread, while others do the I/O
+HOLD_SECONDS = 0.001  # that it leaves to others to send what waits for company
 LOOK_SECONDS = 0.1  # references that died while a program does something else are noticed after this long
 FOREVER = 1e6  # seconds
 Ready = Callable[[], bool]
@@ -54,18 +54,15 @@ class Pump:
         self.calls: deque[Callable[[], None]] = deque()  # users' callbacks: neither under the lock nor in a wait
         self._running: set[tuple[int, int]] = set()  # (thread, queue) of the loops that are under way
         self.closed = False
-        self.takes_interrupts = False  # Ctrl-C is ours whenever Python's own handler would have it
         self._inside = 0  # threads that may be using the descriptors; the last to leave a closed pump gives them back
         self._turns = 0  # counts turns of leaders: the background thread stays away while it moves
-        self._main = threading.main_thread().ident
-        self._depth = 0  # how deep the main thread is in the pump: an interrupt is noted there, and raised later
-        self._interrupted = False
-        self._handler = self.interrupt  # one object, to be recognized
+        self.interrupts = Interrupts(self._wake_main)
         self._handover = Handover()
         self._leader = 0
         self._followers: dict[int, tuple[Ready, Any]] = {}  # thread -> what it waits for, the lock it sleeps on
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asleep = False  # the background thread is in the kernel
+        self._holding = False  # it was woken to send, in a while, what waits for company
         self._preempted = 0  # how often others took the processor from this process, when it waited last
         self._penalty = self._skips = 0  # waits to begin without a spin: when they do so again, and from now on
         self.epoll.register(self._bell, select.EPOLLIN)
@@ -77,10 +74,11 @@ class Pump:
         me = threading.get_ident()
         if self._owner == me:
             raise RuntimeError("freehold was called by a finalizer, or a signal handler, amid its own work")
-        if me == self._main:
-            self._depth += 1
-            if self.takes_interrupts and getsignal(signal.SIGINT) is not self._handler and plain_interrupts():
-                signal.signal(signal.SIGINT, self._handler)  # notebooks put Python's own back before every cell
+        interrupts = self.interrupts
+        if me == interrupts.main:
+            interrupts.depth += 1
+            if interrupts.ours:
+                interrupts.take()
         self.lock.acquire()
         self._owner = me
 
@@ -98,19 +96,18 @@ class Pump:
 
     def leave(self) -> None:
         """Release the lock, do what was left for outside, and raise an interrupt that came meanwhile."""
-        self._free()
-        if threading.get_ident() != self._main:
+        me, self._owner = self._owner, 0
+        self.lock.release()
+        interrupts = self.interrupts
+        if me != interrupts.main:
             self._run(self.work)
         else:
-            if self._depth == 1:
+            if self.work and interrupts.depth == 1:
                 self._run(self.work)  # an interrupt is still noted only: half a copy is worse than none
-            self._depth -= 1
-            if self._depth:
+            if not interrupts.leave():
                 return
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
-        self._run(self.calls)
+        if self.calls:
+            self._run(self.calls)
 
     def _run(self, tasks: deque[Callable[[], None]]) -> bool:
         """Do everything in a queue that several threads may empty; tell whether there was anything.
@@ -140,33 +137,11 @@ class Pump:
             task()
         return some
 
-    def interrupt(self, *_: object) -> None:
-        """Handle SIGINT, in the main thread: at once, or as soon as it leaves the pump."""
-        if not self._depth:
-            raise KeyboardInterrupt
-        self._interrupted = True
+    def _wake_main(self) -> None:
+        """An interrupt was noted: the main thread, in whose name this is called, is to leave."""
         self.ring()
-        if self._main in self._followers:
-            self._wake(self._main)
-
-    def defer_interrupts(self) -> None:
-        """Have Ctrl-C noted only, while the main thread does what must come to its end."""
-        if threading.get_ident() == self._main:
-            self._depth += 1
-
-    def raise_interrupts(self) -> None:
-        """Leave Ctrl-C to Python again, and raise one that has been noted."""
-        if threading.get_ident() == self._main:
-            self._depth -= 1
-            self.restore_interrupts()
-            if self._interrupted and not self._depth:
-                self._interrupted = False
-                raise KeyboardInterrupt
-
-    def restore_interrupts(self) -> None:
-        """Leave Ctrl-C to Python again; called in the main thread."""
-        if getsignal(signal.SIGINT) is self._handler:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.interrupts.main in self._followers:
+            self._wake(self.interrupts.main)
 
     def ring(self) -> None:
         """Wake whoever is in the kernel for this process's I/O."""
@@ -181,6 +156,12 @@ class Pump:
     def remind(self) -> None:
         """Something waits to be sent, or an earlier timer is set, and nobody may be awake to see to it."""
         if self.led() if self._leader else self._asleep:
+            self.ring()
+
+    def remind_soon(self) -> None:
+        """Messages wait for company: if nobody has sent them in a while, the background thread does."""
+        if self._asleep and not self._holding:
+            self._holding = True
             self.ring()
 
     def led(self) -> bool:
@@ -204,7 +185,7 @@ class Pump:
             self._inside += 1
             self._step(ThreadCame(me))
             try:
-                while not (ready() or self.closed or (self._interrupted and me == self._main)):
+                while not (ready() or self.closed or (self.interrupts.noted and me == self.interrupts.main)):
                     left = until - time.monotonic() if seconds < FOREVER else FOREVER
                     if left <= 0:
                         break
@@ -241,6 +222,17 @@ class Pump:
             else:
                 self.serve(fd, mask)
         self._serve_followers()
+
+    def listen(self) -> None:
+        """Read what has come, without waiting, unless another thread does; called with the lock held."""
+        if self._leader or self.closed:
+            return
+        self._inside += 1
+        try:
+            self.turn(seconds=0.0)
+        finally:
+            self._inside -= 1
+            self._release()
 
     def _poll(self, seconds: float) -> list[tuple[int, int]]:
         poll, clock = self.epoll.poll, time.perf_counter
@@ -334,7 +326,10 @@ class Pump:
                 self.leave()
             ready = poller.poll(min(seconds, LOOK_SECONDS) * 1000)
             self._asleep = False
-            if ready and self._leader:
+            if self._holding:
+                time.sleep(HOLD_SECONDS)
+                self._holding = False
+            elif ready and self._leader:
                 time.sleep(PARK_SECONDS)
 
     def _turn_if_free(self) -> float:
@@ -358,7 +353,7 @@ class Pump:
 
     def close(self) -> None:
         """Let everybody go; called with the lock held."""
-        self.closed = True
+        self.closed = self.interrupts.closed = True
         self.ring()
         for thread in list(self._followers):
             self._wake(thread)
@@ -374,16 +369,9 @@ class Pump:
     def abandon(self) -> None:
         """Forget everything, in a forked child: none of the other threads is here, and one may have had the lock."""
         self.lock = threading.Lock()
-        self._owner = self._depth = self._inside = 0
+        self._owner = self._inside = self.interrupts.depth = 0
         self._followers.clear()
         self.work.clear()
         self.calls.clear()
-        self.closed = True
+        self.closed = self.interrupts.closed = True
         self._release()
-
-
-def plain_interrupts() -> bool:
-    """Tell whether Ctrl-C does what Python does by default, or what a cluster that is gone has left."""
-    handler = getsignal(signal.SIGINT)
-    pump = getattr(handler, "__self__", None)
-    return handler is signal.default_int_handler or (isinstance(pump, Pump) and pump.closed)

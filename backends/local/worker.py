@@ -254,11 +254,12 @@ def work(driver: WorkerDriver) -> None:
 
     def interrupt(*_: object) -> None:
         if session.task:
-            pump.interrupt()
+            pump.interrupts.interrupt()
 
     signal.signal(signal.SIGINT, interrupt)
     while True:
-        pump.wait(lambda: bool(runs))
+        if not runs:
+            pump.wait(lambda: bool(runs))
         run = runs.popleft()
         try:
             run_task(session, run, before_reply=end_lines)

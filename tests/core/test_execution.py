@@ -59,14 +59,14 @@ Case = tuple[str, Execution, Any, Execution | None, Any]
 
 
 def description(*slots: Slot, refs: tuple[int, ...] = (), nbytes: int = 10) -> Description:
-    return Description(TASK, FUNCTION, "f", Payload(nbytes, refs, b"arguments"), slots, 2, SHAPE)
+    return Description(TASK, FUNCTION, "f", Payload(nbytes, refs, b"arguments"), slots, 2)
 
 
 CARRIED = description(Slot(X))
 
 
 def resolving(missing: int, *slots: Slot, lent: tuple[int, ...], **fields: Any) -> Execution:
-    return Execution(TASK, RESOLVING, 0, description(*slots, **fields), 3, missing, (FUNCTION, *lent))
+    return Execution(TASK, RESOLVING, 0, description(*slots, **fields), 3, missing, (FUNCTION, *lent), (SHAPE, 0))
 
 
 def queued(*slots: Slot, lent: tuple[int, ...] = (), home: int = 0, **fields: Any) -> Execution:
@@ -103,14 +103,14 @@ SUBMITTED: list[Case] = [
     (
         "no argument is a reference, one is inside",
         GONE,
-        TaskSubmitted(TASK, description(refs=(NESTED,)), 3),
+        TaskSubmitted(TASK, description(refs=(NESTED,)), SHAPE, 3),
         queued(lent=(NESTED,), refs=(NESTED,)),
         (*RETURNS, ArgumentAdded(FUNCTION), ArgumentAdded(NESTED), READY),
     ),
     (
         "ours twice, and another's: each is wanted once",
         GONE,
-        TaskSubmitted(TASK, description(Slot(X), Slot(THEIRS), Slot(X)), 3),
+        TaskSubmitted(TASK, description(Slot(X), Slot(THEIRS), Slot(X)), SHAPE, 3),
         resolving(2, Slot(X), Slot(THEIRS), Slot(X), lent=(X, THEIRS)),
         (
             *RETURNS,

@@ -55,7 +55,7 @@ Case = tuple[str, Run_, Any, Run_ | None, Any]
 
 def query(*slots: Slot, lent: tuple[int, ...] = (FUNCTION, X), caller: int = CALLER, stacked: int = 0) -> TaskQuery:
     slots = slots or (Slot(X, None, (FAR,), 100),)
-    description = Description(TASK, FUNCTION, "f", Payload(10), slots, 2, ())
+    description = Description(TASK, FUNCTION, "f", Payload(10), slots, 2)
     return TaskQuery(TASK, 5, caller, description, lent, stacked)
 
 
