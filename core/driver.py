@@ -23,7 +23,7 @@ from freehold.core.effects import (
     Settle,
     Spawn,
 )
-from freehold.core.events import Event
+from freehold.core.events import Event, RequestAbandoned
 from freehold.core.party import Party
 from freehold.core.values import Failure
 
@@ -116,6 +116,10 @@ class Host(ABC):
     @abstractmethod
     def block(self, request: int) -> Failure | None:
         """Wait until a request is settled; an interrupt leaves the request open."""
+
+    def abandon(self, request: int) -> None:
+        """Withdraw a request; nothing is left of it."""
+        self.tell(RequestAbandoned(request))
 
     @abstractmethod
     def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:

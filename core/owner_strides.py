@@ -253,6 +253,8 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
 
 def woken(worker: Books, value: Promotion) -> list[Request] | None:
     """Return the calls that wait for a value, unless others do too, or more follows when such a call returns."""
+    if not value.wanted:
+        return []
     calls: list[Request] = []
     for by in sorted(value.wanted) if len(value.wanted) > 1 else value.wanted:
         call = worker.requests.get(by)

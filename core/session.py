@@ -25,7 +25,6 @@ from freehold.core.events import (
     RefDropped,
     RefsFound,
     RefsHeld,
-    RequestAbandoned,
 )
 from freehold.core.failures import exception_of
 from freehold.core.ids import object_id, object_name
@@ -128,17 +127,20 @@ class Session:
         """Return what became of references since the last look.  Called with the driver's exclusion."""
         events: list[Event] = []
         early: list[int] = []  # another thread is in their ``__del__``: they are dead when we look again
-        while self.dropped:
-            object = self.dropped.popleft()
-            with self._lock:
-                known = self.refs.get(object)
-                ref = known() if known is not None else None
-                if ref is not None:
-                    early += [object] * ref._dying
-                elif known is not None:
-                    del self.refs[object]
+        dropped, refs = self.dropped, self.refs
+        with self._lock:
+            while dropped:
+                object = dropped.popleft()
+                known = refs.get(object)
+                if known is None:
+                    continue
+                ref = known()
+                if ref is None:
+                    del refs[object]
                     events.append(RefDropped(object))
-        self.dropped.extend(early)
+                elif ref._dying:
+                    early.append(object)
+        dropped.extend(early)
         return events
 
     # ------------------------------------------------------------------ put and get
@@ -182,7 +184,7 @@ class Session:
             self.host.tell(*events)
             return self.host.block(request)
         except BaseException:
-            self.host.tell(RequestAbandoned(request))
+            self.host.abandon(request)
             raise
 
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:

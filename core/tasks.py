@@ -13,6 +13,7 @@ from freehold.core.effects import Run
 from freehold.core.failures import failure_of
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.refs import ObjectRef
+from freehold.core.serde import ATOMS
 from freehold.core.task_events import RunEnded
 from freehold.core.values import Description, Failure, Payload, Slot
 
@@ -29,7 +30,7 @@ def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Paylo
     Returns:
         The payload, the slots for the holes, and references that must live until the task is submitted.
     """
-    if serde.ATOMS.issuperset(map(type, args)) and serde.ATOMS.issuperset(map(type, kwargs.values())):
+    if ATOMS.issuperset(map(type, args)) and (not kwargs or ATOMS.issuperset(map(type, kwargs.values()))):
         data = dumps((args, kwargs, ()), 5)
         if len(data) <= session.worker.policy.inline_bytes_max:
             return Payload(len(data), (), data), (), []

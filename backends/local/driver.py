@@ -11,11 +11,11 @@ import logging
 import os
 import select
 import socket
-import time
 import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -76,31 +76,26 @@ class LocalDriver(Driver):
     # ------------------------------------------------------------------ events
 
     def now(self) -> float:
-        return time.monotonic()
+        return monotonic()
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party; what an effect answers at once follows when the effects are done."""
-        if self.broken is not None:
-            return
         if self.driving:
             self.inbox.append((event, cause))
+            return
+        if self.broken is not None:
             return
         self.driving = True
         try:
             self.take(event, cause)
-            if self.inbox:
-                self.take_answers()
+            while self.inbox:
+                self.take(*self.inbox.popleft())
         except Exception as error:
             self.inbox.clear()
             self.crashed(error)
             raise
         finally:
             self.driving = False
-
-    def take_answers(self) -> None:
-        """Hand the party what came of its wishes at once."""
-        while self.inbox:
-            self.take(*self.inbox.popleft())
 
     def crashed(self, error: Exception) -> None:
         """The party can no longer be trusted: a bug in freehold."""
@@ -112,12 +107,13 @@ class LocalDriver(Driver):
         if self.journal is not None:
             self.record(self.journal, event, cause)
             return
-        for step, effect in self.party.handle(event, time.monotonic(), cause):
-            self.methods[type(effect)](step, effect)
+        methods = self.methods
+        for step, effect in self.party.handle(event, monotonic(), cause):
+            methods[type(effect)](step, effect)
 
     def record(self, journal: Journal, event: Event, cause: int) -> None:
         """Do the same, and write down what the party was told and what it asked for."""
-        at, effects = time.monotonic(), None
+        at, effects = monotonic(), None
         try:
             effects = self.party.handle(event, at, cause)
         finally:
@@ -127,6 +123,8 @@ class LocalDriver(Driver):
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
+        if self.broken is not None:
+            return
         pump = self.pump
         pump.enter()
         try:
@@ -294,7 +292,7 @@ class LocalDriver(Driver):
             if timer not in self.timers:
                 heapq.heappop(self.due)
                 continue
-            left = when - time.monotonic()
+            left = when - monotonic()
             if left > 0:
                 return left
             heapq.heappop(self.due)
@@ -313,7 +311,7 @@ class LocalDriver(Driver):
 
     def set_timer(self, step: int, effect: SetTimer) -> None:
         self.timers[effect.timer] = effect.event
-        entry = (time.monotonic() + effect.seconds, effect.timer)
+        entry = (monotonic() + effect.seconds, effect.timer)
         heapq.heappush(self.due, entry)
         if self.due[0] is entry:
             self.pump.remind()

@@ -23,7 +23,7 @@ from freehold.backends.local.output import end_lines
 from freehold.core import serde
 from freehold.core.driver import Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
-from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped, ViewTaken
+from freehold.core.events import Moved, ViewDropped, ViewTaken
 from freehold.core.queries import Held, readable
 from freehold.core.session import Session
 from freehold.core.tasks import run_task
@@ -170,11 +170,9 @@ class WorkerDriver(LocalDriver, Host):
             for event in self.session.drops():
                 self.drive(event)
 
-    def tell(self, *events: Event) -> None:
-        if self.broken is None:
-            super().tell(*events)
-            if events and type(events[0]) is RequestAbandoned:
-                self.settled.pop(events[0].request, None)  # it came between the interrupt and the word of it
+    def abandon(self, request: int) -> None:
+        super().abandon(request)
+        self.settled.pop(request, None)  # it came between the interrupt and the word of it
 
     def block(self, request: int) -> Failure | None:
         settled, runs = self.settled, self.runs

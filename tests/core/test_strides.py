@@ -1,0 +1,193 @@
+"""Strides: two workers, and a list as the link between them, live a life by strides, and by the tables alone."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+import pytest
+
+from freehold.core import strides
+from freehold.core.effects import Effect, Run, Send, Settle
+from freehold.core.errors import StrideDiffers
+from freehold.core.events import Event, GetWanted, RefCreated, RefDropped, RefHeld
+from freehold.core.ids import HEAD, object_id, worker_id
+from freehold.core.messages import LeaseQuery, LeaseReply, NodeNotice, TaskQuery, TaskReply
+from freehold.core.owner_strides import STRIDES as OWNERS
+from freehold.core.party import Party
+from freehold.core.policies import Policy
+from freehold.core.strides import NONE, Asked, Raw, Stride, Strode, compared
+from freehold.core.task_events import RunEnded, TaskSubmitted
+from freehold.core.trace import Ring, Step
+from freehold.core.values import Description, Payload
+from freehold.core.worker import Worker
+
+OWNER, EXECUTOR = worker_id(HEAD, 1), worker_id(HEAD, 2)
+FUNCTION, VALUE = object_id(OWNER, 1), object_id(OWNER, 2)
+SHAPE = (("CPU", 1.0),)
+REQUEST = 1 << 35
+ALL = {RefCreated, RefDropped, TaskSubmitted, GetWanted, TaskReply, TaskQuery, RunEnded}
+
+
+class Life:
+    """An owner and an executor; what they send each other is delivered in order, one message at a time."""
+
+    def __init__(self, *, walks: bool = False) -> None:
+        policy = Policy(borrow="copy")  # so that the function needs no object store
+        self.parties = {name: Worker(name, policy) for name in (OWNER, EXECUTOR)}
+        self.taken: Counter[type[Event]] = Counter()
+        self.link: deque[tuple[int, Any, int]] = deque()
+        self.settled: list[int] = []
+        self.rings = [Ring(10_000), Ring(10_000)]
+        for party, ring in zip(self.parties.values(), self.rings, strict=True):
+            party.watch = ring
+            mine = NONE if walks else party.strides
+            party.strides = {kind: self.counting(kind, stride) for kind, stride in mine.items()}
+        self.numbers = iter(range(2, 1000))
+        self.tell(OWNER, NodeNotice(HEAD, SHAPE))
+        self.tell(OWNER, RefCreated(FUNCTION, Payload(10, (), b"function")))
+        self.tell(EXECUTOR, RefHeld(FUNCTION))  # as a process does that has unpickled it
+
+    def counting(self, kind: type[Event], stride: Stride) -> Stride:
+        def take(party: Any, event: Any, base: int) -> Strode | None:
+            strode = stride.take(party, event, base)
+            self.taken[kind] += strode is not None
+            return strode
+
+        return Stride(take, stride.unfold)
+
+    def tell(self, party: int, event: Event, cause: int = 0) -> None:
+        for step, effect in self.parties[party].handle(event, 1.0, cause):
+            self.perform(party, step, effect)
+
+    def perform(self, party: int, step: int, effect: Effect) -> None:
+        match effect:
+            case Send(target, message) if target in self.parties:
+                self.link.append((target, message, step))
+            case Send(_, LeaseQuery(pool, attempt)):
+                self.link.append((party, LeaseReply(pool, attempt, HEAD, (EXECUTOR,)), step))
+            case Run(task, attempt):
+                value = Payload(5, (), b"value")
+                self.link.append((party, RunEnded(task, attempt, (value,), 0.0001), step))
+            case Settle(request):
+                self.settled.append(request)
+
+    def deliver(self) -> None:
+        while self.link:
+            self.tell(*self.link.popleft())
+
+    def submit(self, count: int) -> list[int]:
+        tasks = [object_id(OWNER, next(self.numbers)) for _ in range(count)]
+        for task in tasks:
+            call = Description(task, FUNCTION, "f", Payload(10, (), b"arguments"), (), 1)
+            self.tell(OWNER, TaskSubmitted(task, call, SHAPE, 3))
+        return tasks
+
+    def live(self) -> None:
+        """Put values; submit tasks one by one and many at once, wait for them with and without a time; drop all."""
+        for _ in range(3):
+            object = object_id(OWNER, next(self.numbers))
+            self.tell(OWNER, RefCreated(object, Payload(3, (), b"abc")))
+            self.tell(OWNER, RefDropped(object))
+        for request, count in enumerate((1, 1, 1, 5, 200), REQUEST):
+            tasks = self.submit(count)
+            self.tell(OWNER, GetWanted(request, tuple(tasks), count, timeout=5.0 if count == 5 else -1.0))
+            self.deliver()
+            assert request in self.settled
+            for task in tasks:
+                self.tell(OWNER, RefDropped(task))
+
+    def story(self) -> list[list[Step]]:
+        return [ring.steps() for ring in self.rings]
+
+
+def test_a_life_by_strides_is_the_life_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not compared step by step, as everywhere else, but as a whole: the story, the records, the numbers minted."""
+    monkeypatch.setattr(strides, "checking", False)
+    short, long = Life(), Life(walks=True)
+    short.live()
+    long.live()
+    assert short.story() == long.story()
+    assert [p.snapshot() for p in short.parties.values()] == [p.snapshot() for p in long.parties.values()]
+    assert set(short.taken) == ALL and all(short.taken.values()) and not long.taken
+    assert short.taken[TaskReply] > 150 and short.taken[TaskSubmitted] > 150, short.taken
+
+
+def test_strides_are_compared_with_the_tables_in_every_other_test() -> None:
+    assert strides.checking
+    life = Life()
+    life.live()
+    assert set(life.taken) == ALL
+
+
+def lying(lie: Any) -> Party:
+    """Return an owner whose put is followed by a lie."""
+    true = OWNERS[RefCreated]
+    party = Worker(OWNER)
+
+    def take(books: Any, event: Any, base: int) -> Strode | None:
+        strode = true.take(books, event, base)
+        assert strode is not None
+        told: Strode | None = lie(books, *strode)
+        return told
+
+    def unfold(*facts: Any) -> list[Raw]:
+        return true.unfold(*facts)
+
+    party.strides = {RefCreated: compared(Stride(take, unfold))}
+    return party
+
+
+def forget_a_record(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    del books.promotion[VALUE]
+    return asked, steps, facts
+
+
+def ask_for_something(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    return [(1, Settle(REQUEST, None))], steps, facts
+
+
+def miscount(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    return asked, steps + 1, facts
+
+
+def mint(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    books.counter += 1
+    return asked, steps, facts
+
+
+def change_the_order(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    books.ownership[FUNCTION] = books.ownership.pop(FUNCTION)
+    return asked, steps, facts
+
+
+def tell_another_story(books: Any, asked: Asked, steps: int, facts: Any) -> Strode:
+    object, nbytes, by = facts
+    return asked, steps, (object, nbytes + 1, by)
+
+
+def decline_afterwards(books: Any, asked: Asked, steps: int, facts: Any) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("lie", "what"),
+    [
+        (forget_a_record, "records"),
+        (ask_for_something, "effects"),
+        (miscount, "number of steps"),
+        (mint, "records"),
+        (change_the_order, "records"),
+        (tell_another_story, "story"),
+        (decline_afterwards, "records after declining"),
+    ],
+)
+def test_a_stride_that_does_something_else_is_found(lie: Any, what: str) -> None:
+    party = lying(lambda *strode: strode[1:])
+    party.handle(RefCreated(FUNCTION, Payload(10, (), b"function")))
+    party.handle(RefCreated(VALUE, Payload(3, (), b"abc")))  # the truth passes
+    party = lying(lambda *strode: strode[1:])
+    party.handle(RefCreated(FUNCTION, Payload(10, (), b"function")))
+    party.strides = lying(lie).strides
+    with pytest.raises(StrideDiffers, match=f"^{what} differ"):
+        party.handle(RefCreated(VALUE, Payload(3, (), b"abc")))
