@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, TypeVar, overload
 
 from freehold.core import cluster
-from freehold.core.errors import NotSupported
+from freehold.core.callsites import mark
 from freehold.core.hooks import Options
 from freehold.core.ids import node_id, node_index, party_name
-from freehold.core.policies import DEFAULT
 from freehold.core.refs import ObjectRef
-from freehold.core.remote import RemoteFunction, TaskOptions, check_resources, is_number, updated
+from freehold.core.remote import check_resources, is_number
 from freehold.core.session import Session
 
 T = TypeVar("T")
@@ -67,7 +66,8 @@ def init(
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
         cluster_file: sim: the description of the simulated cluster.
-        **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``.
+        **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
+            ``call_sites=False`` keeps references from noting where they were made, as FREEHOLD_CALL_SITES=0 does.
 
     Returns:
         A context that ends the cluster when it is left.
@@ -95,7 +95,7 @@ def init(
         resources=dict(resources or {}),
         object_store_memory=object_store_memory,
         log_to_driver=log_to_driver,
-        policy=cluster.policy_of(rules) if rules else DEFAULT,
+        policy=cluster.policy_of(rules),
         cluster=cluster_file,
     )
     return Context(cluster.begin(options))
@@ -120,7 +120,10 @@ def put(value: T) -> ObjectRef[T]:
         TypeError: the value is a reference, or cannot be pickled.
         ObjectStoreFullError: there is no room for it.
     """
-    return cluster.engine().put(value)
+    ref = cluster.engine().put(value)
+    if ref._session.call_sites:
+        mark(ref)
+    return ref
 
 
 @overload
@@ -215,29 +218,6 @@ def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) 
     killed; a finished one is left alone.  A get then raises TaskCancelledError, or WorkerCrashedError.
     """
     engine_for([ref], "cancel").cancel(ref, force)
-
-
-@overload
-def remote(function: Callable[..., Any], /) -> RemoteFunction: ...
-@overload
-def remote(**options: Any) -> Callable[[Callable[..., Any]], RemoteFunction]: ...
-def remote(*args: Any, **options: Any) -> Any:
-    """Make a function remote: ``@remote`` or ``@remote(num_returns=2, num_cpus=1, resources={...}, max_retries=3)``."""
-    if len(args) == 1 and not options and callable(args[0]):
-        return made_remote(args[0], TaskOptions())
-    if args:
-        raise TypeError("use @remote, or @remote(...) with named options such as num_returns=2")
-    chosen = updated(TaskOptions(), options)
-    return lambda function: made_remote(function, chosen)
-
-
-def made_remote(function: Callable[..., Any], options: TaskOptions) -> RemoteFunction:
-    """Return the remote function, or say why there is none."""
-    if isinstance(function, type):
-        raise NotSupported(f"@remote on the class {function.__name__}: freehold has no actors yet; use functions")
-    if isinstance(function, RemoteFunction) or not callable(function):
-        raise TypeError(f"@remote wants a plain function, not {function!r:.80}")
-    return RemoteFunction(function, options)
 
 
 class Cluster:

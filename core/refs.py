@@ -7,6 +7,7 @@ only its first and last moment are told to the core.  ``__del__`` takes no lock 
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from freehold.core import serde
@@ -29,7 +30,10 @@ class ObjectRef(Generic[T]):
     ``await``.  It cannot be pickled outside freehold, where nobody could count it.
     """
 
-    __slots__ = ("__weakref__", "_dying", "_id", "_session")
+    __slots__ = ("__weakref__", "_code", "_dying", "_id", "_instruction", "_session", "_task")
+    _code: CodeType  # where it was made, and by the call of which task: set by callsites.mark, or never
+    _instruction: int
+    _task: str
 
     def __init__(self, id: int, session: Session) -> None:
         self._id = id

@@ -54,6 +54,7 @@ class Session:
         self.worker = worker
         self.host = host
         self.nonce = nonce
+        self.call_sites = worker.policy.call_sites
         self.closed = False
         self.task = 0  # the task that runs in this process now
         self.task_name = ""
