@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 from freehold.core import serde
@@ -38,7 +38,10 @@ from freehold.core.values import Description, Failure, Payload, Want
 from freehold.core.worker import Worker
 
 HISTORY_STEPS = 20  # that an error carries
-REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers
+REQUESTS, REQUESTS_END = (
+    1 << 35,
+    1 << 36,
+)  # requests' numbers: apart from what the party mints, since both name timers
 
 
 class Session:
@@ -59,7 +62,7 @@ class Session:
         self.task = 0  # the task that runs in this process now
         self.task_name = ""
         self.kept: Any = None  # what it returned, until the core has heard: references inside must not die before
-        self.dropped: deque[int] = deque()  # objects whose last reference died since the last look
+        self.dropped: deque[int] = deque()  # objects whose last reference died since the last look, and requests
         self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}
         self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
         self._numbers = itertools.count(1)
@@ -138,6 +141,9 @@ class Session:
                 elif known is not None:
                     del self.refs[object]
                     events.append(RefDropped(object))
+                elif object < REQUESTS_END:
+                    self.host.forget(object)
+                    events.append(RequestAbandoned(object))
         self.dropped.extend(early)
         return events
 
@@ -185,14 +191,14 @@ class Session:
             self.host.tell(RequestAbandoned(request))
             raise
 
-    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
+    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None, writable: bool = False) -> list[Any]:
         """Return the values, in order; raise the first failure, in order, among those that are settled."""
         objects = [ref._id for ref in refs]
         missing = [object for object in objects if readable(self.worker, object) is None]
         if missing:
             self.await_objects(missing, Want.GET, len(missing), timeout)
             self.raise_first(objects)
-        return [self.value(object) for object in objects]
+        return [self.value(object, writable) for object in objects]
 
     def await_objects(self, objects: list[int], want: int, needed: int, timeout: float | None) -> Failure | None:
         """Block until ``needed`` of the objects are there; raise if the time of a get passes."""
@@ -214,25 +220,25 @@ class Session:
             if isinstance(found, Failure):
                 raise exception_of(found, self.history(object))
 
-    def value(self, object: int) -> Any:
-        """Return a fresh value of an object that is readable here."""
+    def value(self, object: int, writable: bool = False) -> Any:
+        """Return a fresh value of an object that is readable here, its arrays views of the object or private copies."""
         found = readable(self.worker, object)
         if isinstance(found, Payload):
-            return self.load(found.token, object, bool(found.refs))
+            return self.load(found.token, object, bool(found.refs), writable)
         if isinstance(found, Held):
             view = self.host.view(object)
             if view is not None:
-                return self.load(view, object, True)
+                return self.load(view, object, True, writable)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
-        return self.get([self.reference(object)], None)[0]  # the node has taken its room back meanwhile
+        return self.get([self.reference(object)], None, writable)[0]  # the node has taken its room back meanwhile
 
-    def load(self, data: bytes | memoryview, outer: int, refs: bool) -> Any:
+    def load(self, data: bytes | memoryview, outer: int, refs: bool, writable: bool = False) -> Any:
         """Unpickle a value; references found inside it become ours."""
         if not refs:
-            return serde.deserialize(data)
+            return serde.deserialize(data, None, writable)
         fresh: list[ObjectRef[Any]] = []
-        value = serde.deserialize(data, self.adopter(fresh))
+        value = serde.deserialize(data, self.adopter(fresh), writable)
         if fresh:
             objects = tuple([ref._id for ref in fresh])
             self.host.tell(RefsFound(outer, objects) if outer else RefsHeld(objects))
@@ -264,12 +270,30 @@ class Session:
                     break
         return found
 
+    def is_ready(self, object: int, want: int) -> bool:
+        """Tell whether an object is readable here, or if that is enough, exists somewhere."""
+        return readable(self.worker, object) is not None or (want == Want.LOOK and exists(self.worker, object))
+
+    def failed(self, object: int) -> bool:
+        """Tell whether an object is known here to have failed."""
+        return isinstance(readable(self.worker, object), Failure)
+
+    def await_any(self, objects: tuple[int, ...], came: Sized, timeout: float | None, want: int) -> Failure | None:
+        """Block until one of the objects is there, or something else has come; return why the wait failed."""
+        request = self.request()
+        seconds = -1.0 if timeout is None else timeout
+        try:
+            self.host.tell(GetWanted(request, objects, 1, want, seconds, self.task))
+            return self.host.block(request, came)
+        finally:
+            self.host.tell(RequestAbandoned(request))  # unless it is settled
+
     def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
         """Return a future of the value; it keeps the reference alive."""
         self.check(ref, "future")
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         request = self.request()
-        self.host.call_when_settled(request, lambda failure: self.fulfil(future, ref._id))
+        self.host.listen(request, lambda failure: self.host.later(lambda: self.fulfil(future, ref._id)))
         self.host.tell(GetWanted(request, (ref._id,), 1))
         self.host.watched(request)
         return future
