@@ -25,6 +25,7 @@ from freehold.core.effects import (
 )
 from freehold.core.events import Event
 from freehold.core.party import Party
+from freehold.core.trace import Ring
 from freehold.core.values import Failure
 
 Hear = Callable[[Failure | None], None]
@@ -110,6 +111,8 @@ class Driver(ABC):
 
 class Host(ABC):
     """What a session needs of the driver of its worker, beside the effects."""
+
+    ring: Ring  # the worker's last steps
 
     @abstractmethod
     def tell(self, *events: Event) -> None:

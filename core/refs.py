@@ -51,7 +51,21 @@ class ObjectRef(Generic[T]):
         return adopted, (self._session.nonce, self._id)
 
     def __repr__(self) -> str:
-        return f"ObjectRef({object_name(self._id)})"
+        from freehold.core.look import line
+
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        from freehold.core.portraits import html
+
+        return html(self)
+
+    if not TYPE_CHECKING:  # a type checker knows better what there is
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to do to who takes a reference for its value; protocols that ask politely hear a plain no."""
+            advice = "" if name.startswith("_") else f": it is a reference, its value is freehold.get(ref).{name}"
+            raise AttributeError(f"'ObjectRef' object has no attribute {name!r}{advice}", name=name, obj=self)
 
     def hex(self) -> str:
         """Return the object's name as 56 hexadecimal digits."""
