@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Callable
 from typing import (
+    TYPE_CHECKING,
     Any,
     Concatenate,
     Generic,
@@ -156,7 +157,7 @@ class RemoteFunction(Generic[Function, Out]):
         self._exported = exported or Exported(function, name)
         self._name = options.name or name
         if function is not None:
-            functools.update_wrapper(self, function)
+            functools.update_wrapper(self, function)  # type: ignore[arg-type]  # not called, but it looks the same
 
     # fmt: off
     @overload
@@ -244,8 +245,11 @@ class RemoteFunction(Generic[Function, Out]):
             return arrived, (exported.ref, self._options, exported.name)
         return RemoteFunction, (exported.function, self._options)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self._name} is a remote function: call {self._name}.remote(...), which returns a reference")
+    if not TYPE_CHECKING:  # a type checker refuses the call as well
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            name = self._name
+            raise TypeError(f"{name} is a remote function: call {name}.remote(...), which returns a reference")
 
     def __repr__(self) -> str:
         return f"<remote function {self._name}>"
@@ -265,7 +269,7 @@ class Decorator1(Protocol):
 class Decorator(Protocol[Returned]):
     """``@remote(num_returns=...)`` of a function whose values are objects of their own."""
 
-    def __call__(self, function: Callable[P, Any], /) -> RemoteFunction[Callable[P, Any], Returned]: ...
+    def __call__(self, function: Callable[P, R], /) -> RemoteFunction[Callable[P, R], Returned]: ...
 
 
 @overload

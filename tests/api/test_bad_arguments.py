@@ -139,11 +139,11 @@ class TestRemote:
 
     def test_twice(self) -> None:
         with pytest.raises(TypeError, match="remote"):
-            freehold.remote(same)
+            freehold.remote(same)  # type: ignore[call-overload]
 
     def test_called_directly(self) -> None:
         with pytest.raises(TypeError, match=r"same\.remote"):
-            same(1)
+            same(1)  # type: ignore[operator]
 
     @pytest.mark.parametrize(
         ("option", "value"),
