@@ -289,11 +289,12 @@ class Session:
             self.host.tell(RequestAbandoned(request))  # unless it is settled
 
     def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
-        """Return a future of the value; it keeps the reference alive."""
+        """Return a future of the value; it keeps the reference alive.  A cancelled one waits for nothing any more."""
         self.check(ref, "future")
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         request = self.request()
         self.host.listen(request, lambda failure: self.host.later(lambda: self.fulfil(future, ref._id)))
+        future.add_done_callback(lambda future: self.dropped.append(request) if future.cancelled() else None)
         self.host.tell(GetWanted(request, (ref._id,), 1))
         self.host.watched(request)
         return future
