@@ -26,18 +26,20 @@ class Bar:
         self.title = title
         self.progress: Any = None  # rich's, once the bar is seen
         self.cell: Any = None  # where a notebook shows it
-        self.drawn = 0.0  # when
-        self.done = 0
+        self.begun = self.drawn = 0.0  # when
+        self.done = self.found = 0  # how many now, and when the bar began
         self.closed = False
 
     def show(self, done: int) -> None:
         """Draw so many as done, but not too often."""
         if done == self.done and self.progress is not None:
             return
-        if self.progress is None and (done == self.total or self.closed or not self.begin()):
-            return
-        self.done = done
         now = monotonic()
+        if self.progress is None:
+            if done == self.total or self.closed or not self.begin():
+                return
+            self.begun, self.found = now, done
+        self.done = done
         if now - self.drawn >= SECONDS_MIN or done == self.total:
             self.drawn = now
             self.draw()
@@ -72,9 +74,9 @@ class Bar:
 
     def draw(self) -> None:
         """Draw the bar as it stands."""
-        (task,) = self.progress.tasks
-        speed = task.speed if task.speed is not None else (task.finished_speed or 0.0)
-        self.progress.update(task.id, completed=self.done, rate=f"{speed:,.1f}/s" if speed else "")
+        came = self.done - self.found
+        rate = f"{came / (self.drawn - self.begun):,.1f}/s" if came and self.drawn > self.begun else ""
+        self.progress.update(self.progress.task_ids[0], completed=self.done, rate=rate)
         if self.cell is not None:
             self.cell.update(self.progress)
         else:
