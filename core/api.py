@@ -150,7 +150,7 @@ def get(refs: Any, *, timeout: float | None = None, progress: bool = False, writ
     seconds = checked_timeout(timeout, forever=True)
     single = isinstance(refs, ObjectRef)
     given = [refs] if single else refs
-    if not isinstance(given, list | tuple):
+    if not single and not isinstance(refs, list | tuple):
         raise TypeError(f"get wants an ObjectRef or a list of them, not {type(refs).__name__}: {refs!r:.80}")
     session = engine_for(given, "get")
     if progress:
