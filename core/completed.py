@@ -53,6 +53,9 @@ class Completed(Generic[T]):
     It may be left at any time: what is not complete by then goes on, and nobody waits for it here any more.
     """
 
+    _open: dict[int, int] | None = None  # not complete -> its request; None until the loop begins
+    _bar: Bar | None = None
+
     def __init__(
         self,
         session: Session,
@@ -69,12 +72,12 @@ class Completed(Generic[T]):
         self._ordered = ordered
         self._want = want
         self._inbox = Inbox(session.host)
-        self._open: dict[int, int] | None = None  # not complete -> its request; None until the loop begins
         self._left = {ref._id: ref for ref in refs}  # not handed out yet
         self._count = len(self._left)
         self._queue: deque[int] = deque(self._left if ordered else ())  # what to hand out next, if it is complete
         self._waiting = deque(self._left)  # what to wait for next, if it is not complete
-        self._bar = Bar(self._count, progress) if progress else None
+        if progress:
+            self._bar = Bar(self._count, progress)
 
     def __len__(self) -> int:
         """Return how many references have not been handed out yet."""
@@ -87,7 +90,11 @@ class Completed(Generic[T]):
         while (ref := self._next()) is None:
             if not self._left:
                 raise StopIteration
-            failure = self._session.await_any(self._awaited(), self._inbox.settled, self.seconds_left(), self._want)
+            try:
+                failure = self._session.await_any(self._awaited(), self._inbox.settled, self.seconds_left(), self._want)
+            except BaseException:  # a traceback may keep us alive while it is shown
+                self.close()
+                raise
             if failure is not None and not self._inbox.settled:
                 raise self._ended(failure)
         return ref

@@ -6,6 +6,7 @@ asked of the cluster does not depend on it.  The bar lives in real time, also be
 
 from __future__ import annotations
 
+import atexit
 import sys
 from time import monotonic  # by value: the simulator replaces the one in the module
 from typing import Any
@@ -32,11 +33,11 @@ class Bar:
 
     def show(self, done: int) -> None:
         """Draw so many as done, but not too often."""
-        if done == self.done and self.progress is not None:
+        if self.closed or (done == self.done and self.progress is not None):
             return
         now = monotonic()
         if self.progress is None:
-            if done == self.total or self.closed or not self.begin():
+            if done == self.total or not self.begin():
                 return
             self.begun, self.found = now, done
         self.done = done
@@ -70,6 +71,8 @@ class Bar:
             # rich itself wants a library for widgets here
         else:
             self.progress.start()
+            self.progress.console.show_cursor(True)
+            atexit.register(self.close)  # an error in the body of a loop, which keeps the loop, may end the program
         return True
 
     def draw(self) -> None:
@@ -84,9 +87,14 @@ class Bar:
 
     def close(self) -> None:
         """Leave the bar as it stands, and the terminal as it was."""
-        progress, self.progress, self.closed = self.progress, None, True
-        if progress is not None and self.cell is None:
-            progress.stop()
+        if self.progress is not None and not self.closed:
+            self.closed = True
+            self.drawn = monotonic()
+            self.draw()  # what has come since the last drawing
+            if self.cell is None:
+                atexit.unregister(self.close)
+                self.progress.stop()
+        self.closed = True
 
 
 def in_notebook() -> bool:

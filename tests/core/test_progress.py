@@ -53,6 +53,14 @@ RUNS: dict[str, tuple[str, str, int]] = {  # program, what is seen on the termin
         "complete.*3/3",
         0,
     ),
+    "error in the body": (
+        """
+    for ref in freehold.as_completed([nap.remote(0.01), nap.remote(0.5)], progress=True):
+        raise OSError("in the body")
+    """,
+        "OSError: in the body",
+        1,
+    ),
     "error": ("freehold.get([nap.remote(0.01), fail.remote(), nap.remote(0.01)], progress=True)", "KeyError", 1),
     "end of time": ("freehold.get([nap.remote(0.5)], timeout=0.05, progress=True)", "GetTimeoutError: 1 of 1", 1),
     "interrupt": (
@@ -112,7 +120,7 @@ def test_on_a_terminal(name: str, backend: str) -> None:
     plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", sent)
     assert (status != 0) == (code != 0), plain
     assert re.search(seen, plain), plain
-    assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") >= 1, "the cursor was hidden and is not shown again"
+    assert sent.rfind("\x1b[?25l") < sent.rfind("\x1b[?25h"), "the cursor is left hidden"
 
 
 @pytest.mark.local
