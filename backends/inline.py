@@ -10,7 +10,7 @@ import heapq
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 from freehold.core.effects import Run
 from freehold.core.events import Event, RequestAbandoned
@@ -57,22 +57,22 @@ class Inline(World):
 
     def watched(self, driver: Hosted, request: int) -> None:
         """Whoever asks for a future waits for it: nobody else would let the world turn."""
-        while request in driver.calls and self.turn():
+        while request in driver.listeners and self.turn():
             pass
 
     def wake(self, request: int) -> None:
         """Who waits looks for itself."""
 
-    def block(self, driver: Hosted, request: int) -> Failure | None:
+    def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
         self.ran = False  # what falls due by this call's own deadline did not fall due while a task ran
-        while request not in driver.settled:
+        while request not in driver.settled and not came:
             if not self.turn():
                 awaited = driver.awaited(request)
                 driver.drive(RequestAbandoned(request))
                 text = "every task that could make progress waits for another, further down this stack"
                 return Failure("deadlock", awaited, driver.party.me, text)
-        return driver.settled.pop(request)
+        return driver.settled.pop(request, None)
 
     def turn(self) -> bool:
         """Do the next thing there is to do; tell whether there was one.

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from freehold.core import cluster
-from freehold.core.errors import NotSupported
+from freehold.core.arguments import checked_timeout, engine_for
+from freehold.core.callsites import mark
+from freehold.core.completed import follow
 from freehold.core.hooks import Options
 from freehold.core.ids import node_id, node_index, party_name
-from freehold.core.policies import DEFAULT
 from freehold.core.refs import ObjectRef
-from freehold.core.remote import RemoteFunction, TaskOptions, check_resources, is_number, updated
+from freehold.core.remote import check_resources, is_number
 from freehold.core.session import Session
+from freehold.core.values import Want
 
 T = TypeVar("T")
-SESSION = attrgetter("_session")
 
 
 class Context:
@@ -67,7 +66,8 @@ def init(
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
         cluster_file: sim: the description of the simulated cluster.
-        **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``.
+        **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
+            ``call_sites=False`` keeps references from noting where they were made, as FREEHOLD_CALL_SITES=0 does.
 
     Returns:
         A context that ends the cluster when it is left.
@@ -95,7 +95,7 @@ def init(
         resources=dict(resources or {}),
         object_store_memory=object_store_memory,
         log_to_driver=log_to_driver,
-        policy=cluster.policy_of(rules) if rules else DEFAULT,
+        policy=cluster.policy_of(rules),
         cluster=cluster_file,
     )
     return Context(cluster.begin(options))
@@ -120,19 +120,26 @@ def put(value: T) -> ObjectRef[T]:
         TypeError: the value is a reference, or cannot be pickled.
         ObjectStoreFullError: there is no room for it.
     """
-    return cluster.engine().put(value)
+    ref = cluster.engine().put(value)
+    if ref._session.call_sites:
+        mark(ref)
+    return ref
 
 
 @overload
-def get(refs: ObjectRef[T], *, timeout: float | None = None) -> T: ...
+def get(refs: ObjectRef[T], *, timeout: float | None = None, progress: bool = False, writable: bool = False) -> T: ...
 @overload
-def get(refs: Sequence[ObjectRef[T]], *, timeout: float | None = None) -> list[T]: ...
-def get(refs: Any, *, timeout: float | None = None) -> Any:
+def get(
+    refs: Sequence[ObjectRef[T]], *, timeout: float | None = None, progress: bool = False, writable: bool = False
+) -> list[T]: ...
+def get(refs: Any, *, timeout: float | None = None, progress: bool = False, writable: bool = False) -> Any:
     """Return the value of a reference, or a list of values in order.
 
     Args:
         refs: a reference, or a list of them; duplicates are allowed.
         timeout: seconds; None or -1 waits for ever, 0 only takes what is there.
+        progress: show a bar on a terminal, or in a notebook.
+        writable: arrays are private copies that may be changed, instead of read-only views of the object.
 
     Raises:
         GetTimeoutError: the time is up; the tasks go on.
@@ -141,47 +148,24 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         ValueError: the timeout is negative (but -1, which means for ever, as in Ray).
     """
     seconds = checked_timeout(timeout, forever=True)
-    if isinstance(refs, ObjectRef):
-        return engine_for([refs], "get").get([refs], seconds)[0]
-    if not isinstance(refs, list | tuple):
+    single = isinstance(refs, ObjectRef)
+    given = [refs] if single else refs
+    if not single and not isinstance(refs, list | tuple):
         raise TypeError(f"get wants an ObjectRef or a list of them, not {type(refs).__name__}: {refs!r:.80}")
-    return engine_for(refs, "get").get(refs, seconds)
-
-
-def engine_for(refs: Sequence[Any], what: str) -> Session:
-    """Return the session of the references, or say which of them cannot be used."""
-    session = cluster.active
-    if session is not None and not session.closed and all_of(session, refs):
-        return cluster.engine()
-    for ref in refs:  # before a cluster is started for nothing
-        if isinstance(ref, ObjectRef):
-            ref._session.check_open(ref)
-        else:
-            raise TypeError(f"{what} wants ObjectRefs, not {type(ref).__name__}: {ref!r:.80}")
-    session = cluster.engine()
-    for ref in refs:
-        session.check(ref, what)
-    return session
-
-
-def all_of(session: Session, refs: Sequence[Any]) -> bool:
-    """Tell, quickly, whether these are references of a session; of thousands, one by one takes long."""
-    return set(map(type, refs)) == {ObjectRef} and set(map(SESSION, refs)) == {session}
-
-
-def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:
-    """Return a timeout in seconds, None for ever."""
-    if timeout is None or (forever and timeout == -1):
-        return None
-    if not isinstance(timeout, int | float) or isinstance(timeout, bool):
-        raise TypeError(f"timeout is a number of seconds or None, not {type(timeout).__name__}")
-    if not timeout >= 0:
-        raise ValueError(f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}")
-    return None if timeout == math.inf else timeout
+    session = engine_for(given, "get")
+    if progress:
+        seconds = follow(session, given, len(set(given)), seconds, Want.GET)
+    values = session.get(given, seconds, writable)
+    return values[0] if single else values
 
 
 def wait(
-    refs: Sequence[ObjectRef[T]], *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
+    refs: Sequence[ObjectRef[T]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+    progress: bool = False,
 ) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
     """Wait until some objects are ready; return (ready, not ready), both in the order given.
 
@@ -190,6 +174,7 @@ def wait(
         num_returns: how many must be ready; at most so many are returned as ready.
         timeout: seconds; None waits for ever.
         fetch_local: an object counts as ready when its value is readable here; else when it exists anywhere.
+        progress: show a bar on a terminal, or in a notebook.
 
     Raises:
         TypeError: not a list of references.
@@ -205,6 +190,8 @@ def wait(
         return [], []
     if type(num_returns) is not int or not 1 <= num_returns <= len(given):
         raise ValueError(f"num_returns lies between 1 and the number of references, {len(given)}, not {num_returns!r}")
+    if progress:
+        seconds = follow(session, given, num_returns, seconds, Want.WAIT if fetch_local else Want.LOOK)
     return session.wait(given, num_returns, seconds, fetch_local)
 
 
@@ -215,29 +202,6 @@ def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) 
     killed; a finished one is left alone.  A get then raises TaskCancelledError, or WorkerCrashedError.
     """
     engine_for([ref], "cancel").cancel(ref, force)
-
-
-@overload
-def remote(function: Callable[..., Any], /) -> RemoteFunction: ...
-@overload
-def remote(**options: Any) -> Callable[[Callable[..., Any]], RemoteFunction]: ...
-def remote(*args: Any, **options: Any) -> Any:
-    """Make a function remote: ``@remote`` or ``@remote(num_returns=2, num_cpus=1, resources={...}, max_retries=3)``."""
-    if len(args) == 1 and not options and callable(args[0]):
-        return made_remote(args[0], TaskOptions())
-    if args:
-        raise TypeError("use @remote, or @remote(...) with named options such as num_returns=2")
-    chosen = updated(TaskOptions(), options)
-    return lambda function: made_remote(function, chosen)
-
-
-def made_remote(function: Callable[..., Any], options: TaskOptions) -> RemoteFunction:
-    """Return the remote function, or say why there is none."""
-    if isinstance(function, type):
-        raise NotSupported(f"@remote on the class {function.__name__}: freehold has no actors yet; use functions")
-    if isinstance(function, RemoteFunction) or not callable(function):
-        raise TypeError(f"@remote wants a plain function, not {function!r:.80}")
-    return RemoteFunction(function, options)
 
 
 class Cluster:

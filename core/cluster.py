@@ -26,7 +26,7 @@ def engine() -> Session:
     """Return the active session; start one with the defaults if there is none."""
     session = active
     if session is None or session.closed:
-        begin(Options(backend=default_backend()))
+        begin(Options(backend=default_backend(), policy=policy_of({})))
         session = active
         assert session is not None
     elif inherited:
@@ -78,6 +78,8 @@ def activate(session: Session | None) -> Session | None:
 
 def policy_of(changes: dict[str, Any]) -> Policy:
     """Return the default policy with some rules changed, or say which rule is unknown."""
+    if os.environ.get("FREEHOLD_CALL_SITES") == "0":
+        changes = {"call_sites": False, **changes}
     for name, value in changes.items():
         if name not in Policy.__struct_fields__:
             raise ValueError(

@@ -6,7 +6,7 @@ A driver knows bytes, threads and time, and nothing of objects: a driver that kn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from freehold.core.effects import (
@@ -25,7 +25,10 @@ from freehold.core.effects import (
 )
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.party import Party
+from freehold.core.trace import Ring
 from freehold.core.values import Failure
+
+Hear = Callable[[Failure | None], None]
 
 
 class Driver(ABC):
@@ -109,24 +112,34 @@ class Driver(ABC):
 class Host(ABC):
     """What a session needs of the driver of its worker, beside the effects."""
 
+    ring: Ring  # the worker's last steps
+
     @abstractmethod
     def tell(self, *events: Event) -> None:
         """Hand events to the party, from any thread, and perform what it asks for."""
 
     @abstractmethod
-    def block(self, request: int) -> Failure | None:
-        """Wait until a request is settled; an interrupt leaves the request open."""
+    def block(self, request: int, came: Sized = ()) -> Failure | None:
+        """Wait until a request is settled, or something has come; the latter, and an interrupt, leave it open."""
 
     def abandon(self, request: int) -> None:
         """Withdraw a request; nothing is left of it."""
         self.tell(RequestAbandoned(request))
 
     @abstractmethod
-    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
-        """Call, on any thread and outside all locks, when a request is settled."""
+    def listen(self, request: int, hear: Hear) -> None:
+        """Have ``hear`` called when a request is settled, amid a step: it takes no lock, and waits for nothing."""
+
+    @abstractmethod
+    def forget(self, request: int) -> None:
+        """Nobody listens any more.  Called with the driver's exclusion."""
+
+    @abstractmethod
+    def later(self, call: Callable[[], None]) -> None:
+        """Make a call soon, on any thread and outside all locks."""
 
     def watched(self, request: int) -> None:  # noqa: B027  (others need do nothing)
-        """Somebody waits for the call that was asked for; a driver without threads must see that it comes."""
+        """Somebody waits for who listens to a request; a driver without threads must see that it is settled."""
 
     @abstractmethod
     def view(self, object: int) -> memoryview | None:

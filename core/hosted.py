@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from freehold.core import cluster, serde
-from freehold.core.driver import Driver, Host
+from freehold.core.driver import Driver, Hear, Host
 from freehold.core.effects import (
     CancelTimer,
     Interrupt,
@@ -26,7 +26,7 @@ from freehold.core.effects import (
     Settle,
     Spawn,
 )
-from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
+from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped, ViewTaken
 from freehold.core.ids import HEAD, is_node, node_id, node_of, worker_id
 from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
@@ -91,8 +91,8 @@ class World(ABC):
         """Let time pass until something is so."""
 
     @abstractmethod
-    def block(self, driver: Hosted, request: int) -> Failure | None:
-        """Let time pass until a request is settled."""
+    def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
+        """Let time pass until a request is settled, or something has come."""
 
     def driver(self, party: Party) -> Hosted:
         """Return a driver for a party that joins; a world may have its own kind."""
@@ -172,8 +172,8 @@ class Hosted(Driver, Host):
         self.numbers = 0
         self.used = 0  # bytes of the object store that are set aside
         self.settled: dict[int, Failure | None] = {}
-        self.calls: dict[int, Callable[[Failure | None], None]] = {}
-        self.due: list[tuple[Callable[[Failure | None], None], Failure | None]] = []  # calls to make, after the step
+        self.listeners: dict[int, Hear] = {}
+        self.due: list[Callable[[], None]] = []  # calls to make, after the step
 
     # ------------------------------------------------------------------ effects
 
@@ -196,9 +196,9 @@ class Hosted(Driver, Host):
         self.world.forget(self.party.me, effect.timer)
 
     def settle(self, step: int, effect: Settle) -> None:
-        call = self.calls.pop(effect.request, None)
-        if call is not None:
-            self.due.append((call, effect.failure))
+        hear = self.listeners.pop(effect.request, None)
+        if hear is not None:
+            hear(effect.failure)
             return
         self.settled[effect.request] = effect.failure
         self.world.wake(effect.request)
@@ -266,19 +266,20 @@ class Hosted(Driver, Host):
         self.drain()
         for event in events:
             self.drive(event)
+            if type(event) is RequestAbandoned:
+                self.settled.pop(event.request, None)  # it came between what ended the wait and the word of it
         self.drain()
 
     def drain(self) -> None:
         """Tell the core which references have died, and make the calls that have fallen due."""
         while self.due:
-            call, failure = self.due.pop(0)
-            call(failure)
+            self.due.pop(0)()
         if self.session is not None and self.session.dropped:
             for event in self.session.drops():
                 self.drive(event)
 
-    def block(self, request: int) -> Failure | None:
-        return self.world.block(self, request)
+    def block(self, request: int, came: Sized = ()) -> Failure | None:
+        return self.world.block(self, request, came)
 
     def awaited(self, request: int) -> int:
         """Return the first object that a request waits for, 0 if it waits for none."""
@@ -287,8 +288,14 @@ class Hosted(Driver, Host):
         waiting = worker.requests.get(request)
         return waiting.objects[0] if waiting is not None else 0
 
-    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
-        self.calls[request] = call
+    def listen(self, request: int, hear: Hear) -> None:
+        self.listeners[request] = hear
+
+    def forget(self, request: int) -> None:
+        self.listeners.pop(request, None)
+
+    def later(self, call: Callable[[], None]) -> None:
+        self.due.append(call)
 
     def watched(self, request: int) -> None:
         self.world.watched(self, request)

@@ -11,6 +11,8 @@ from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
 from freehold.core.trace import table
 
+GONE = "of a cluster that was shut down"
+
 
 def nodes() -> list[dict[str, Any]]:
     """Return the nodes that live: NodeID, Index, Alive, Resources."""
@@ -72,19 +74,36 @@ class Whereabouts(NamedTuple):
     placeholder: bool  # the owner has only a placeholder: the bytes are in object stores alone
 
     def __repr__(self) -> str:
-        where = f" of node {', '.join(map(str, self.nodes))}" if self.nodes else ""
         size = f", {self.nbytes:,} B" if self.nbytes else ""
         owner = f", placeholder at the owner {self.owner}" if self.placeholder else f", owner {self.owner}"
-        return f"{self.state}{where}{size}{owner}"
+        return f"{self.state}{places(self.nodes)}{size}{owner}"
 
 
 def locate(ref: ObjectRef[Any]) -> Whereabouts:
     """Return where an object is, as far as this process knows; asks nobody."""
     session = cluster.engine()
-    object = session.check(ref, "locate")._id
+    return place(session, session.check(ref, "locate")._id)
+
+
+def place(session: Session, object: int) -> Whereabouts:
+    """Return where an object is, as far as the process of a session knows; takes no lock."""
     state, nbytes, nodes, placeholder = whereabouts(session.worker, object)
     indices = tuple([node_index(node) for node in nodes])
     return Whereabouts(state, nbytes, indices, party_name(owner_of(object)), placeholder)
+
+
+def places(nodes: tuple[int, ...]) -> str:
+    """Return which nodes' object stores are meant, in words."""
+    return f" of node{'s' * (len(nodes) > 1)} {', '.join(map(str, nodes))}" if nodes else ""
+
+
+def line(ref: ObjectRef[Any]) -> str:
+    """Return a reference in one line: its name, and its object's state, size and owner.
+
+    It asks nobody and takes no lock, so that a debugger, a finalizer or a log may show a reference at any moment.
+    """
+    what = GONE if ref._session.closed else repr(place(ref._session, ref._id))
+    return f"ObjectRef({object_name(ref._id)} {what})"
 
 
 class Story(str):

@@ -40,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     workers_max: Size = 64  # of one node
     cpu_back: Literal["resume", "end"] = "resume"  # when a task that has waited takes its CPU back; where all tasks
     # share one stack ("end") it may be beneath others when its wait is over, and cannot run
+    call_sites: bool = True  # references note where they were made; no rule of the protocol, but all processes need it
 
 
 DEFAULT = Policy()

@@ -51,6 +51,8 @@ def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...],
     fetch = worker.resolution.get(object)
     if fetch is not None and fetch.state in (LOCAL, IDLE):
         return "object store", fetch.nbytes, (worker.node,), False
+    if fetch is not None and fetch.failure is not None:
+        return "failed", 0, (), False
     return "borrowed", 0, (), False
 
 

@@ -7,6 +7,7 @@ only its first and last moment are told to the core.  ``__del__`` takes no lock 
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from freehold.core import serde
@@ -29,7 +30,10 @@ class ObjectRef(Generic[T]):
     ``await``.  It cannot be pickled outside freehold, where nobody could count it.
     """
 
-    __slots__ = ("__weakref__", "_dying", "_id", "_session")
+    __slots__ = ("__weakref__", "_code", "_dying", "_id", "_instruction", "_session", "_task")
+    _code: CodeType  # where it was made, and by the call of which task: set by callsites.mark, or never
+    _instruction: int
+    _task: str
 
     def __init__(self, id: int, session: Session) -> None:
         self._id = id
@@ -47,7 +51,21 @@ class ObjectRef(Generic[T]):
         return adopted, (self._session.nonce, self._id)
 
     def __repr__(self) -> str:
-        return f"ObjectRef({object_name(self._id)})"
+        from freehold.core.look import line
+
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        from freehold.core.portraits import html
+
+        return html(self)
+
+    if not TYPE_CHECKING:  # a type checker knows better what there is
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to do to who takes a reference for its value; protocols that ask politely hear a plain no."""
+            advice = "" if name.startswith("_") else f": it is a reference, its value is freehold.get(ref).{name}"
+            raise AttributeError(f"'ObjectRef' object has no attribute {name!r}{advice}", name=name, obj=self)
 
     def hex(self) -> str:
         """Return the object's name as 56 hexadecimal digits."""

@@ -1,18 +1,54 @@
-"""Remote functions: what ``@remote`` makes of a function, and the options of a call."""
+"""Remote functions: what ``@remote`` makes of a function, and the options of a call.
+
+The type of a remote function is that of the function itself, beside what ``.remote(...)`` returns.  The first eight
+arguments may be given by position as values or as references; others, and those given by name, are checked as
+values.  ``docs/defense.md`` says why.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 import msgspec
 
 from freehold.core import cluster, serde
-from freehold.core.errors import SessionError
+from freehold.core.callsites import mark
+from freehold.core.errors import NotSupported, SessionError
 from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Function = TypeVar("Function", bound=Callable[..., Any], covariant=True)
+Out = TypeVar("Out", covariant=True)  # what .remote() returns
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+G = TypeVar("G")
+H = TypeVar("H")
+Argument: TypeAlias = A | ObjectRef[A]
+Returned = TypeVar("Returned", covariant=True)
+Several = Literal[2, 3, 4, 5, 6, 7, 8, 9, 10]
+Refs = list[ObjectRef[Any]]
 
 
 def is_number(value: object) -> bool:
@@ -62,6 +98,16 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted((name, amount) for name, amount in wanted.items() if amount))
 
 
+class Settings(TypedDict, total=False):
+    """The options of a remote function that do not change what ``remote`` returns."""
+
+    num_cpus: float
+    resources: dict[str, float]
+    max_retries: int
+    name: str
+    node: int | None
+
+
 def updated(options: TaskOptions, changes: dict[str, Any]) -> TaskOptions:
     """Return options with some changed, or say which are unknown."""
     known = TaskOptions.__struct_fields__
@@ -99,7 +145,7 @@ class Exported:
         return self.ref is not None and not self.busy and not self.ref._session.closed
 
 
-class RemoteFunction:
+class RemoteFunction(Generic[Function, Out]):
     """A function whose calls are tasks.  ``f.remote(...)`` submits one; ``f.options(...)`` changes how."""
 
     def __init__(
@@ -111,20 +157,85 @@ class RemoteFunction:
         self._exported = exported or Exported(function, name)
         self._name = options.name or name
         if function is not None:
-            functools.update_wrapper(self, function)
+            functools.update_wrapper(self, function)  # type: ignore[arg-type]  # not called, but it looks the same
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    # fmt: off
+    @overload
+    def remote(self: RemoteFunction[Callable[P, Any], Out], *args: P.args, **kwargs: P.kwargs) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, P], Any], Out],
+        a: Argument[A], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, P], Any], Out],
+        a: Argument[A], b: Argument[B], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, D, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], d: Argument[D], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, D, E, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], d: Argument[D], e: Argument[E],
+        /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, D, E, F, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], d: Argument[D], e: Argument[E],
+        f: Argument[F], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, D, E, F, G, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], d: Argument[D], e: Argument[E],
+        f: Argument[F], g: Argument[G], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload
+    def remote(
+        self: RemoteFunction[Callable[Concatenate[A, B, C, D, E, F, G, H, P], Any], Out],
+        a: Argument[A], b: Argument[B], c: Argument[C], d: Argument[D], e: Argument[E],
+        f: Argument[F], g: Argument[G], h: Argument[H], /, *args: P.args, **kwargs: P.kwargs,
+    ) -> Out: ...
+    @overload  # for f.remote(*refs), where f takes any number of arguments
+    def remote(self: RemoteFunction[Callable[[A], Any], Out], a: Argument[A], /) -> Out: ...
+    # fmt: on
+    def remote(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]  # each signature is part of it
         """Submit a task; return a reference to its value, a list of them, or None, as ``num_returns`` says."""
         session = cluster.engine()
         options = self._options
         refs = session.submit(
             self._exported.put(session), self._name, args, kwargs, options.num_returns, self._shape, options.max_retries
         )
+        if session.call_sites:
+            for ref in refs:
+                mark(ref, self._name)
         if options.num_returns == 1:
             return refs[0]
         return refs or None
 
-    def options(self, **changes: Any) -> RemoteFunction:
+    @overload
+    def options(self, **changes: Unpack[Settings]) -> RemoteFunction[Function, Out]: ...
+    @overload
+    def options(
+        self: RemoteFunction[Callable[P, R], Any], *, num_returns: Literal[1], **changes: Unpack[Settings]
+    ) -> RemoteFunction[Callable[P, R], ObjectRef[R]]: ...
+    @overload
+    def options(self, *, num_returns: Literal[0], **changes: Unpack[Settings]) -> RemoteFunction[Function, None]: ...
+    @overload
+    def options(self, *, num_returns: Several, **changes: Unpack[Settings]) -> RemoteFunction[Function, Refs]: ...
+    @overload
+    def options(self, *, num_returns: int, **changes: Unpack[Settings]) -> RemoteFunction[Function, Any]: ...
+    def options(self, **changes: Any) -> RemoteFunction[Any, Any]:
         """Return the same remote function with other options; the function itself is not sent again."""
         return RemoteFunction(self._exported.function, updated(self._options, changes), self._exported)
 
@@ -134,13 +245,57 @@ class RemoteFunction:
             return arrived, (exported.ref, self._options, exported.name)
         return RemoteFunction, (exported.function, self._options)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self._name} is a remote function: call {self._name}.remote(...), which returns a reference")
+    if not TYPE_CHECKING:  # a type checker refuses the call as well
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            name = self._name
+            raise TypeError(f"{name} is a remote function: call {name}.remote(...), which returns a reference")
 
     def __repr__(self) -> str:
         return f"<remote function {self._name}>"
 
 
-def arrived(ref: ObjectRef[Any], options: TaskOptions, name: str) -> RemoteFunction:
+def arrived(ref: ObjectRef[Any], options: TaskOptions, name: str) -> RemoteFunction[Any, Any]:
     """Rebuild a remote function in a process that received it: its body stays where it was put."""
     return RemoteFunction(None, options, Exported(None, name, ref))
+
+
+class Decorator1(Protocol):
+    """``@remote(...)`` of a function that returns one value."""
+
+    def __call__(self, function: Callable[P, R], /) -> RemoteFunction[Callable[P, R], ObjectRef[R]]: ...
+
+
+class Decorator(Protocol[Returned]):
+    """``@remote(num_returns=...)`` of a function whose values are objects of their own."""
+
+    def __call__(self, function: Callable[P, R], /) -> RemoteFunction[Callable[P, R], Returned]: ...
+
+
+@overload
+def remote(function: Callable[P, R], /) -> RemoteFunction[Callable[P, R], ObjectRef[R]]: ...
+@overload
+def remote(*, num_returns: Literal[1] = 1, **options: Unpack[Settings]) -> Decorator1: ...
+@overload
+def remote(*, num_returns: Literal[0], **options: Unpack[Settings]) -> Decorator[None]: ...
+@overload
+def remote(*, num_returns: Several, **options: Unpack[Settings]) -> Decorator[Refs]: ...
+@overload
+def remote(*, num_returns: int, **options: Unpack[Settings]) -> Decorator[Any]: ...
+def remote(*args: Any, **options: Any) -> Any:
+    """Make a function remote: ``@remote`` or ``@remote(num_returns=2, num_cpus=1, resources={...}, max_retries=3)``."""
+    if len(args) == 1 and not options and callable(args[0]):
+        return made_remote(args[0], TaskOptions())
+    if args:
+        raise TypeError("use @remote, or @remote(...) with named options such as num_returns=2")
+    chosen = updated(TaskOptions(), options)
+    return lambda function: made_remote(function, chosen)
+
+
+def made_remote(function: Callable[..., Any], options: TaskOptions) -> RemoteFunction[Any, Any]:
+    """Return the remote function, or say why there is none."""
+    if isinstance(function, type):
+        raise NotSupported(f"@remote on the class {function.__name__}: freehold has no actors yet; use functions")
+    if isinstance(function, RemoteFunction) or not callable(function):
+        raise TypeError(f"@remote wants a plain function, not {function!r:.80}")
+    return RemoteFunction(function, options)

@@ -89,14 +89,14 @@ def pack_into(serialized: Serialized, target: memoryview, copy: Copy) -> None:
         start = end
 
 
-def deserialize(data: bytes | memoryview, adopt: Adopt | None = None) -> Any:
-    """Return a fresh value, its buffers slices of ``data``.  ``adopter()`` returns ``adopt`` meanwhile."""
+def deserialize(data: bytes | memoryview, adopt: Adopt | None = None, writable: bool = False) -> Any:
+    """Return a fresh value, its buffers slices of ``data`` or private copies.  ``adopter()`` is ``adopt`` meanwhile."""
     if adopt is None:
-        return _load(data)
+        return _load(data, writable)
     outer = _adopting.get()
     _adopting.set(adopt)
     try:
-        return _load(data)
+        return _load(data, writable)
     finally:
         _adopting.set(outer)
 
@@ -126,7 +126,7 @@ def _parts(serialized: Serialized) -> Sequence[bytes | memoryview]:
     return parts
 
 
-def _load(data: bytes | memoryview) -> Any:
+def _load(data: bytes | memoryview, writable: bool) -> Any:
     if data and data[0] == 0x80:
         return loads(data)
     view = memoryview(data)
@@ -138,7 +138,8 @@ def _load(data: bytes | memoryview) -> Any:
     places = _places(end, struct.unpack_from(f"<{count}Q", view, HEADER.size) if start <= len(view) else (0,))
     if places[-1][1] > len(view):
         raise ValueError(f"a packed value was cut off after {len(view)} bytes")
-    return loads(view[start:end], buffers=[view[first:last] for first, last in places])
+    buffers: list[Any] = [view[first:last] for first, last in places]
+    return loads(view[start:end], buffers=map(bytearray, buffers) if writable else buffers)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]

@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 from freehold.core import serde
@@ -25,6 +25,7 @@ from freehold.core.events import (
     RefDropped,
     RefsFound,
     RefsHeld,
+    RequestAbandoned,
 )
 from freehold.core.failures import exception_of
 from freehold.core.ids import object_id, object_name
@@ -38,6 +39,7 @@ from freehold.core.worker import Worker
 
 HISTORY_STEPS = 20  # that an error carries
 REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers
+REQUESTS_END = 1 << 36  # and to here, below all names of objects
 
 
 class Session:
@@ -53,11 +55,12 @@ class Session:
         self.worker = worker
         self.host = host
         self.nonce = nonce
+        self.call_sites = worker.policy.call_sites
         self.closed = False
         self.task = 0  # the task that runs in this process now
         self.task_name = ""
         self.kept: Any = None  # what it returned, until the core has heard: references inside must not die before
-        self.dropped: deque[int] = deque()  # objects whose last reference died since the last look
+        self.dropped: deque[int] = deque()  # objects whose last reference died since the last look, and requests
         self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}
         self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
         self._numbers = itertools.count(1)
@@ -133,6 +136,9 @@ class Session:
                 object = dropped.popleft()
                 known = refs.get(object)
                 if known is None:
+                    if object < REQUESTS_END:
+                        self.host.forget(object)
+                        events.append(RequestAbandoned(object))
                     continue
                 ref = known()
                 if ref is None:
@@ -187,13 +193,13 @@ class Session:
             self.host.abandon(request)
             raise
 
-    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
+    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None, writable: bool = False) -> list[Any]:
         """Return the values, in order; raise the first failure, in order, among those that are settled."""
         objects, worker = [ref._id for ref in refs], self.worker
         missing = [object for object in objects if readable(worker, object) is None]
         if missing:
             self.await_objects(missing, Want.GET, len(missing), timeout)
-        return [self.value(object, objects) for object in objects]
+        return [self.value(object, writable, objects) for object in objects]
 
     def await_objects(self, objects: list[int], want: int, needed: int, timeout: float | None) -> Failure | None:
         """Block until ``needed`` of the objects are there; raise if the time of a get passes."""
@@ -215,26 +221,29 @@ class Session:
             if isinstance(found, Failure):
                 raise exception_of(found, self.history(object))
 
-    def value(self, object: int, all: Sequence[int] = ()) -> Any:
-        """Return a fresh value of an object that is readable here, or raise the failure of one of ``all``."""
+    def value(self, object: int, writable: bool = False, all: Sequence[int] = ()) -> Any:
+        """Return a fresh value of an object that is readable here, its arrays views of the object or private copies.
+
+        If it is readable no more, the first failure among ``all`` is raised.
+        """
         found = readable(self.worker, object)
         if type(found) is Payload:
-            return self.load(found.token, object, True) if found.refs else serde.deserialize(found.token)
+            return self.load(found.token, object, bool(found.refs), writable)
         if isinstance(found, Held):
             view = self.host.view(object)
             if view is not None:
-                return self.load(view, object, True)
+                return self.load(view, object, True, writable)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
         self.raise_first(all)  # a get ends at its first failure, before others have come
-        return self.get([self.reference(object)], None)[0]  # the node has taken its room back meanwhile
+        return self.get([self.reference(object)], None, writable)[0]  # the node has taken its room back meanwhile
 
-    def load(self, data: bytes | memoryview, outer: int, refs: bool) -> Any:
+    def load(self, data: bytes | memoryview, outer: int, refs: bool, writable: bool = False) -> Any:
         """Unpickle a value; references found inside it become ours."""
         if not refs:
-            return serde.deserialize(data)
+            return serde.deserialize(data, None, writable)
         fresh: list[ObjectRef[Any]] = []
-        value = serde.deserialize(data, self.adopter(fresh))
+        value = serde.deserialize(data, self.adopter(fresh), writable)
         if fresh:
             objects = tuple([ref._id for ref in fresh])
             self.host.tell(RefsFound(outer, objects) if outer else RefsHeld(objects))
@@ -266,12 +275,31 @@ class Session:
                     break
         return found
 
+    def is_ready(self, object: int, want: int) -> bool:
+        """Tell whether an object is readable here, or if that is enough, exists somewhere."""
+        return readable(self.worker, object) is not None or (want == Want.LOOK and exists(self.worker, object))
+
+    def failed(self, object: int) -> bool:
+        """Tell whether an object is known here to have failed."""
+        return isinstance(readable(self.worker, object), Failure)
+
+    def await_any(self, objects: tuple[int, ...], came: Sized, timeout: float | None, want: int) -> Failure | None:
+        """Block until one of the objects is there, or something else has come; return why the wait failed."""
+        request = self.request()
+        seconds = -1.0 if timeout is None else timeout
+        try:
+            self.host.tell(GetWanted(request, objects, 1, want, seconds, self.task))
+            return self.host.block(request, came)
+        finally:
+            self.host.abandon(request)  # unless it is settled
+
     def future(self, ref: ObjectRef[Any]) -> concurrent.futures.Future[Any]:
-        """Return a future of the value; it keeps the reference alive."""
+        """Return a future of the value; it keeps the reference alive.  A cancelled one waits for nothing any more."""
         self.check(ref, "future")
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         request = self.request()
-        self.host.call_when_settled(request, lambda failure: self.fulfil(future, ref._id))
+        self.host.listen(request, lambda failure: self.host.later(lambda: self.fulfil(future, ref._id)))
+        future.add_done_callback(lambda future: self.dropped.append(request) if future.cancelled() else None)
         self.host.tell(GetWanted(request, (ref._id,), 1))
         self.host.watched(request)
         return future

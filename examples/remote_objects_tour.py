@@ -164,10 +164,10 @@ show(array, "ChunkReply", "HoldNotice")
 
 # %%
 @freehold.remote
-def add_up_inside(box: list[freehold.ObjectRef[Any]]) -> float:
+def add_up_inside(box: list[freehold.ObjectRef[Any]]) -> int:
     """Get the value of the one reference in a list, and return the sum of the value."""
     (ref,) = box
-    return float(numpy.sum(freehold.get(ref)))
+    return int(numpy.sum(freehold.get(ref)))
 
 
 print("7. A large object, got by a borrower")

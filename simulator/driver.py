@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from asyncio.events import _get_running_loop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -191,10 +191,10 @@ class Simulated(World):
     def wake(self, request: int) -> None:
         """The driver knows who waits."""
 
-    def block(self, driver: Hosted, request: int) -> Failure | None:
+    def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
         assert isinstance(driver, Simulator) and self.strands.running is not None
         strand = self.strands.running
-        while request not in driver.settled:
+        while request not in driver.settled and not came:
             if driver.runs and driver.body is strand:
                 self.perform(driver)
                 continue
@@ -203,13 +203,13 @@ class Simulated(World):
                 self.strands.park()
             finally:
                 driver.waiting.pop(request, None)
-        return driver.settled.pop(request)
+        return driver.settled.pop(request, None)
 
     def watched(self, driver: Hosted, request: int) -> None:
         """Who awaits in an event loop of real time, as in a notebook, would wait for ever: let time pass now."""
         loop = _get_running_loop()
         if loop is not None and not isinstance(loop, Loop):
-            self.strands.poll(lambda: request not in driver.calls, None)
+            self.strands.poll(lambda: request not in driver.listeners, None)
 
     def settle_down(self, ready: Callable[[], bool]) -> None:
         self.strands.poll(ready, None)
@@ -262,15 +262,20 @@ class Simulator(Hosted):
         self.body: Strand | None = None  # who runs them
 
     def settle(self, step: int, effect: Settle) -> None:
-        call = self.calls.pop(effect.request, None)
-        if call is not None:
-            assert self.session is not None
-            self.world.strands.start(self.session, partial(call, effect.failure))
+        hear = self.listeners.pop(effect.request, None)
+        if hear is not None:
+            hear(effect.failure)
+            for strand in self.waiting.values():  # they see for themselves whether it is what they wait for
+                self.world.strands.wake(strand)
             return
         self.settled[effect.request] = effect.failure
-        strand = self.waiting.pop(effect.request, None)
-        if strand is not None:
-            self.world.strands.wake(strand)
+        waiting = self.waiting.pop(effect.request, None)
+        if waiting is not None:
+            self.world.strands.wake(waiting)
+
+    def later(self, call: Callable[[], None]) -> None:
+        assert self.session is not None
+        self.world.strands.start(self.session, call)
 
     def tell(self, *events: Event) -> None:
         strands = self.world.strands

@@ -109,8 +109,8 @@ def party_leftovers(driver: Hosted, cached: set[int]) -> Iterator[str]:
         session = driver.session
         alive = [name for name, ref in session.refs.items() if ref() is not None] if session is not None else []
         yield from (f"{me}: a reference to {object_name(name)}" for name in alive if name not in cached)
-        if driver.settled or driver.calls or driver.due:
-            yield f"{me}: unanswered: {driver.settled} {driver.calls} {driver.due}"
+        if driver.settled or driver.listeners or driver.due:
+            yield f"{me}: unanswered: {driver.settled} {driver.listeners} {driver.due}"
 
 
 def node_leftovers(node: Node, places: dict[int, Any], cached: set[int]) -> Iterator[str]:

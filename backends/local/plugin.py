@@ -191,10 +191,10 @@ class ProgramDriver(WorkerDriver):
                 self.pump.leave()
 
     def call_all(self) -> None:
-        """Tell futures that nothing will come of them."""
+        """Tell who listens that nothing will come of it."""
         assert self.broken is not None
-        while self.callbacks:
-            self.callbacks.popitem()[1](self.broken)
+        while self.listeners:
+            self.listeners.popitem()[1](self.broken)
 
     def join_background(self) -> None:
         """Wait for the background thread, unless it runs a user's callback that takes long, or is this one."""

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
 from freehold.core import serde
-from freehold.core.driver import Host
+from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
 from freehold.core.events import Moved, ViewDropped, ViewTaken
 from freehold.core.queries import Held, readable
@@ -49,7 +49,7 @@ class WorkerDriver(LocalDriver, Host):
         self.session = Session(worker, self, setup.nonce)
         self.node = node
         self.settled: dict[int, Failure | None] = {}
-        self.callbacks: dict[int, Callable[[Failure | None], None]] = {}
+        self.listeners: dict[int, Hear] = {}
         self.runs: deque[Run] = deque()
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
@@ -92,7 +92,7 @@ class WorkerDriver(LocalDriver, Host):
 
     def census_part(self) -> wire.Census:
         """Return what this process still knows of users' objects."""
-        lines = [f"unanswered: {self.settled} {list(self.callbacks)}"] if self.settled or self.callbacks else []
+        lines = [f"unanswered: {self.settled} {list(self.listeners)}"] if self.settled or self.listeners else []
         return census_of(self.party, [*lines, *[f"a task to run: {run.task}" for run in self.runs]], self.session)
 
     def census(self) -> list[str]:
@@ -122,10 +122,9 @@ class WorkerDriver(LocalDriver, Host):
     # ------------------------------------------------------------------ effects
 
     def settle(self, step: int, effect: Settle) -> None:
-        callback = self.callbacks.pop(effect.request, None)
-        if callback is not None:
-            self.pump.calls.append(partial(callback, effect.failure))
-            self.pump.remind()
+        hear = self.listeners.pop(effect.request, None)
+        if hear is not None:
+            hear(effect.failure)
         else:
             self.settled[effect.request] = effect.failure
         self.pump.notify()
@@ -174,12 +173,12 @@ class WorkerDriver(LocalDriver, Host):
         super().abandon(request)
         self.settled.pop(request, None)  # it came between the interrupt and the word of it
 
-    def block(self, request: int) -> Failure | None:
+    def block(self, request: int, came: Sized = ()) -> Failure | None:
         settled, runs = self.settled, self.runs
         main = threading.current_thread() is threading.main_thread()
         try:
             while True:
-                self.pump.wait(lambda: request in settled or self.broken is not None or (main and bool(runs)))
+                self.pump.wait(lambda: request in settled or self.broken is not None or bool(came or (main and runs)))
                 if not (main and runs):
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
@@ -190,10 +189,21 @@ class WorkerDriver(LocalDriver, Host):
             raise
         return settled.pop(request) if request in settled else self.broken
 
-    def call_when_settled(self, request: int, call: Callable[[Failure | None], None]) -> None:
-        self.callbacks[request] = call
-        if self.broken is not None and self.callbacks.pop(request, None) is not None:
-            call(self.broken)  # nobody will settle it any more
+    def listen(self, request: int, hear: Hear) -> None:
+        self.listeners[request] = hear
+        if self.broken is not None and self.listeners.pop(request, None) is not None:
+            hear(self.broken)  # nobody will settle it any more
+
+    def forget(self, request: int) -> None:
+        self.listeners.pop(request, None)
+
+    def later(self, call: Callable[[], None]) -> None:
+        if self.broken is not None and not self.pump.mine():
+            call()  # nobody may be there to make it
+            return
+        self.pump.calls.append(call)
+        self.pump.remind()
+        self.pump.notify()
 
     def view(self, object: int) -> memoryview | None:
         self.pump.enter()

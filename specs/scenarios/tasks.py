@@ -161,7 +161,8 @@ def defaults_and_keywords() -> Any:
         return "-".join(map(str, (a, b, *rest, c, *named.values())))
 
     five = freehold.put(5)
-    calls = [join.remote(), join.remote(5, b=6), join.remote(five, c=freehold.put(7)), join.remote(8, 9, c=0)]
+    seven: Any = freehold.put(7)  # a reference by name is beyond the types
+    calls = [join.remote(), join.remote(5, b=6), join.remote(five, c=seven), join.remote(8, 9, c=0)]
     return freehold.get(calls)
 
 

@@ -4,14 +4,17 @@
 """
 
 from freehold import exceptions as exceptions
-from freehold.core.api import Cluster, cancel, get, init, is_initialized, put, remote, shutdown, wait
+from freehold.core.api import Cluster, cancel, get, init, is_initialized, put, shutdown, wait
+from freehold.core.completed import as_completed
 from freehold.core.look import cluster_resources, get_runtime_context, locate, nodes, story
 from freehold.core.refs import ObjectRef
+from freehold.core.remote import remote
 
 __version__ = "0.1.0"
 __all__ = [
     "Cluster",
     "ObjectRef",
+    "as_completed",
     "cancel",
     "cluster_resources",
     "get",

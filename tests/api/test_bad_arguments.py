@@ -139,11 +139,11 @@ class TestRemote:
 
     def test_twice(self) -> None:
         with pytest.raises(TypeError, match="remote"):
-            freehold.remote(same)
+            freehold.remote(same)  # type: ignore[call-overload]
 
     def test_called_directly(self) -> None:
         with pytest.raises(TypeError, match=r"same\.remote"):
-            same(1)
+            same(1)  # type: ignore[operator]
 
     @pytest.mark.parametrize(
         ("option", "value"),
@@ -178,6 +178,6 @@ class TestRemote:
     def test_with_wrong_arguments(self) -> None:
         """The error is the function's own: its caller sees it at the call, or at the get."""
         with pytest.raises(TypeError, match="same"):
-            freehold.get(same.remote())
+            freehold.get(same.remote())  # type: ignore[call-overload]
         with pytest.raises(TypeError, match="other"):
-            freehold.get(same.remote(1, other=2))
+            freehold.get(same.remote(1, other=2))  # type: ignore[call-overload]

@@ -35,7 +35,7 @@ def whose() -> str:
 def test_values_and_errors(sim: Any) -> None:
     sim()
     ref = freehold.put([23, 42, 93])
-    total = freehold.remote(sum)
+    total: Any = freehold.remote(sum)
     assert freehold.get(total.remote(ref)) == 158
     assert freehold.get([freehold.put(i) for i in range(3)]) == [0, 1, 2]
     assert freehold.get(freehold.remote(lambda refs: freehold.get(refs[0])).remote([ref])) == [23, 42, 93]
@@ -50,7 +50,8 @@ def test_values_and_errors(sim: Any) -> None:
 
 def test_a_large_array_takes_its_time_over_the_network(sim: Any) -> None:
     sim()
-    ref = freehold.remote(np.arange).options(node=1).remote(1_000_000)
+    arange: Any = freehold.remote(np.arange)
+    ref = arange.options(node=1).remote(1_000_000)
     freehold.wait([ref], fetch_local=False)
     start = time.monotonic()
     assert freehold.get(ref).sum() == 499_999_500_000

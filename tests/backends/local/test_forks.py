@@ -200,8 +200,9 @@ def test_references_after_shutdown(watch) -> None:
     futures = [ref.future() for ref in refs]
     freehold.shutdown()
     freehold.init(num_cpus=1)
+    ref: Any
     for ref in refs:
-        calls = [lambda ref=ref: freehold.get(ref), lambda ref=ref: freehold.wait([ref]), ref.future]
+        calls: list[Any] = [lambda ref=ref: freehold.get(ref), lambda ref=ref: freehold.wait([ref]), ref.future]
         calls += [lambda ref=ref: double.remote(ref), lambda ref=ref: freehold.put([ref])]
         for call in [*calls, lambda ref=ref: freehold.cancel(ref)]:
             with pytest.raises((FreeholdError, TypeError)):

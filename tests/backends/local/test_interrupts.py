@@ -107,7 +107,7 @@ def test_ctrl_c_amid_anything(watch, eventually) -> None:
     def busy() -> None:
         until = time.monotonic() + 1
         while time.monotonic() < until:
-            refs = [freehold.put(array), freehold.put(1), shape_of.remote(array[:10])]
+            refs: list[Any] = [freehold.put(array), freehold.put(1), shape_of.remote(array[:10])]
             refs += [shape_of.options(node=1).remote(refs[0]), nap.remote(0.001)]
             assert freehold.get(refs[0])[-1] == 10**6 - 1
             freehold.wait(refs, num_returns=3, timeout=0.01)

@@ -79,7 +79,7 @@ def test_transfers_that_are_called_off(watch, eventually) -> None:
                 early += 1
                 continue
             assert hashlib.sha256(value).hexdigest() == digest_of(seed, 6 * MIB)
-            value = None
+            del value
             if dice.random() < 0.5:
                 break
         del ref

@@ -1,0 +1,46 @@
+"""What public functions are given: references of this cluster and timeouts, or an error that says what is wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+from freehold.core import cluster
+from freehold.core.refs import ObjectRef
+from freehold.core.session import Session
+
+SESSION = attrgetter("_session")
+
+
+def engine_for(refs: Sequence[Any], what: str) -> Session:
+    """Return the session of the references, or say which of them cannot be used."""
+    session = cluster.active
+    if session is not None and not session.closed and all_of(session, refs):
+        return cluster.engine()
+    for ref in refs:  # before a cluster is started for nothing
+        if isinstance(ref, ObjectRef):
+            ref._session.check_open(ref)
+        else:
+            raise TypeError(f"{what} wants ObjectRefs, not {type(ref).__name__}: {ref!r:.80}")
+    session = cluster.engine()
+    for ref in refs:
+        session.check(ref, what)
+    return session
+
+
+def all_of(session: Session, refs: Sequence[Any]) -> bool:
+    """Tell, quickly, whether these are references of a session; of thousands, one by one takes long."""
+    return set(map(type, refs)) == {ObjectRef} and set(map(SESSION, refs)) == {session}
+
+
+def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:
+    """Return a timeout in seconds, None for ever."""
+    if timeout is None or (forever and timeout == -1):
+        return None
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+        raise TypeError(f"timeout is a number of seconds or None, not {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}")
+    return None if timeout == math.inf else timeout
