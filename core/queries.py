@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freehold.core.copy import PULLING
+from freehold.core.membership import ALIVE, UNKNOWN
 from freehold.core.messages import ChunkReply
 from freehold.core.node import Node
 from freehold.core.ownership import Ownership
@@ -33,6 +34,12 @@ def readable(worker: Worker, object: int) -> Payload | Failure | Held | None:
     if fetch.state is LOCAL or fetch.state is IDLE:
         return Held((fetch.place, fetch.nbytes))
     return fetch.failure if fetch.failure is not None else fetch.payload
+
+
+def is_alive(worker: Worker, node: int) -> bool | None:
+    """Tell whether a node lives, as far as this worker knows; None if it has not heard of it."""
+    member = worker.members.get(node)
+    return None if member is None or member.state is UNKNOWN else member.state is ALIVE
 
 
 def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...], bool]:

@@ -17,11 +17,13 @@ from freehold import core
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
+from freehold.backends.local.limits import check
 from freehold.backends.local.pump import plain_interrupts
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
+from freehold.core.queries import is_alive
 from freehold.core.session import Session
 from freehold.core.tables import compile_tables
 from freehold.core.values import Failure
@@ -99,7 +101,8 @@ class ProgramDriver(WorkerDriver):
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
         node = self.start_node(capacity or self.arena.capacity, resources, max(1, int(resources.get("CPU", 0.0))))
-        self.pump.wait(lambda: any(other == node for other, _ in self.party.nodes) or self.broken is not None)
+        self.pump.wait(lambda: self.knows([node]) or self.broken is not None)
+        self.check_alive([node])
         return node
 
     def remove_node(self, node: int, graceful: bool) -> None:
@@ -119,11 +122,25 @@ class ProgramDriver(WorkerDriver):
     def wait_for_nodes(self, count: int, interrupts: Interrupts) -> None:
         """Wait until so many nodes live."""
         interrupts.stir = self.pump.ring
-        self.pump.wait(lambda: len(self.party.nodes) >= count or self.broken is not None or interrupts.came)
+        nodes = [node_id(index) for index in range(count)]
+        self.pump.wait(lambda: self.knows(nodes) or self.broken is not None or interrupts.came)
         if interrupts.came:
             raise KeyboardInterrupt
         if self.broken is not None:
-            raise RuntimeError("the cluster ended while it was being started")
+            raise RuntimeError("the cluster ended while it was being started: 'freehold doctor' looks for the cause")
+        self.check_alive(nodes)
+
+    def knows(self, nodes: list[int]) -> bool:
+        """Tell whether each of the nodes has joined, or one is dead."""
+        fates = [is_alive(self.party, node) for node in nodes]
+        return all(fates) or False in fates
+
+    def check_alive(self, nodes: list[int]) -> None:
+        """Raise an error if one of the nodes has died."""
+        for node in nodes:
+            if is_alive(self.party, node) is False:
+                text = f"{party_name(node)} ended while it was being started: 'freehold doctor' looks for the cause"
+                raise RuntimeError(text)
 
     def show(self, word: wire.Output) -> None:
         text = self.lines.pop((word.worker, word.stream), "") + word.text
@@ -308,16 +325,22 @@ def checked() -> bool:
     return os.environ.get("FREEHOLD_CHECK", "off") != "off"
 
 
+def default_cpus(nodes: int) -> float:
+    """Return how many tasks run at once on each node, by default: the CPUs that we may use, divided by the nodes."""
+    return max(1.0, len(os.sched_getaffinity(0)) // nodes)
+
+
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start a cluster of processes on this machine and return the program's session."""
     if not sys.platform.startswith("linux"):
         raise NotSupported('the local backend needs Linux; use init(backend="inline") or init(backend="sim")')
+    cpus = options.num_cpus or default_cpus(options.num_nodes)
+    check(options.num_nodes, max(1, int(cpus)))
     setup = program_setup(options)
     if setup.checked:
         compile_tables(checked=True)
     capacity = options.object_store_memory or default_capacity(options.num_nodes)
-    cpus = options.num_cpus or max(1.0, len(os.sched_getaffinity(0)) // options.num_nodes)
     with Interrupts() as interrupts, contextlib.ExitStack() as undo:
         arena = Arena.create(capacity)
         undo.callback(arena.close)
