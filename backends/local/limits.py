@@ -149,9 +149,8 @@ def check(
     needed = descriptors_needed(nodes, workers) + used()
     if soft < needed:
         where = "this shell" if needed <= hard else f"a new shell (here it may be raised to {hard} only)"
-        raise RuntimeError(
-            f"{size} needs {needed} open files here, and 'ulimit -n' is {soft}: run 'ulimit -n {needed}' in {where} first"
-        )
+        mend = f"run 'ulimit -n {needed}' in {where} first"
+        raise RuntimeError(f"{size} needs {needed} open files here, and 'ulimit -n' is {soft}: {mend}")
     few, what = left()
     wanted = processes_needed(nodes, workers)
     if few < wanted:
