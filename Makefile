@@ -4,7 +4,9 @@
 python := .venv/bin/python
 goal := $(or $(firstword $(MAKECMDGOALS)),help)
 tour_needs := cloudpickle immutables msgspec numpy pluggy
-export PIP_USER := 0  # else a pip.conf that asks for user installs ends every install into .venv
+
+# A pip.conf that asks for user installs would end every install into .venv.
+export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
