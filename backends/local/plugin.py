@@ -103,6 +103,10 @@ class ProgramDriver(WorkerDriver):
         node = self.start_node(capacity or self.arena.capacity, resources, max(1, int(resources.get("CPU", 0.0))))
         self.pump.wait(lambda: self.knows([node]) or self.broken is not None)
         self.check_alive([node])
+        if self.broken is not None:
+            raise RuntimeError(
+                "the cluster ended while a node was being started: 'freehold doctor' looks for the cause"
+            )
         return node
 
     def remove_node(self, node: int, graceful: bool) -> None:

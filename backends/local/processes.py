@@ -51,6 +51,7 @@ class Parent:
     def __init__(self, fd: int) -> None:
         self.channel = Channel(socket.socket(fileno=fd), 0, carries_fds=True)
         self.children: dict[int, int] = {}  # pid -> party
+        self.complained = False  # of a fork that failed
         self.watched = -1  # a descriptor whose process must live, beside the link
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -140,13 +141,15 @@ class Parent:
         die_with_parent(parent)
         return True
 
-    def fork_or_end(self, party: int) -> bool:
-        """Fork; without the child this process and all under it are of no use."""
+    def try_fork(self, party: int) -> bool | None:
+        """Fork; return None, and say so on stderr the first time, if there may be no more processes."""
         try:
             return self.fork(party)
         except OSError as error:
-            complain(party, error)
-            self.end()
+            if not self.complained:
+                self.complained = True
+                complain(party, error)
+            return None
 
     def end(self) -> NoReturn:
         """End every child and what it has left, and then this process."""
@@ -213,12 +216,14 @@ class Launcher(Parent):
         assert self.setup is not None
         link = self.channel.descriptor()
         arena_fd = self.channel.descriptor() if word.node == HEAD else -1
-        if self.fork_or_end(word.node):
+        child = self.try_fork(word.node)
+        if child:
             run_template(self.setup, word, link, arena_fd)
-        for fd in (link, arena_fd):
+        if child is False:
+            self.nodes[word.node] = next(reversed(self.children))
+        for fd in (link, arena_fd):  # if there is no template, whoever waits for the node sees its link close
             if fd >= 0:
                 os.close(fd)
-        self.nodes[word.node] = next(reversed(self.children))
 
 
 class Template(Parent):
@@ -228,18 +233,13 @@ class Template(Parent):
         super().__init__(fd)
         self.setup, self.node, self.arena = setup, node, arena
         self.waiting: deque[tuple[int, int]] = deque()  # workers that could not be forked yet, and their links
-        self.complained = False
 
     def late(self) -> float | None:
         """Fork the workers that are due; one that finds no room waits until something has ended."""
         while self.waiting:
             worker, fd = self.waiting[0]
-            try:
-                child = self.fork(worker)
-            except OSError as error:
-                if not self.complained:
-                    self.complained = True
-                    complain(worker, error)
+            child = self.try_fork(worker)
+            if child is None:
                 return AGAIN_MILLISECONDS
             self.waiting.popleft()
             if child:
@@ -284,8 +284,11 @@ def run_template(setup: wire.Setup, start: wire.StartNode, link: int, arena_fd: 
     to_node, to_template = socket.socketpair()
     template = Template(to_node.detach(), setup, start.node, arena)
     die_with_parent(os.getppid(), signal.SIGTERM)  # and end what the workers have started
-    if template.fork_or_end(start.node):
+    child = template.try_fork(start.node)
+    if child:
         run_node(setup, start, link, to_template.detach(), arena)
+    if child is None:
+        template.end()
     to_template.close()
     os.close(link)
     template.loop()
