@@ -18,7 +18,8 @@ class Trial(msgspec.Struct, frozen=True):
     """What a cluster did here."""
 
     seconds: dict[str, float]  # how long each step took, in order
-    failure: str = ""  # why it did not work
+    failed: str = ""  # the step that did not work
+    failure: str = ""  # why
 
 
 def length(value: bytes) -> int:
@@ -33,11 +34,16 @@ def trial(**options: Any) -> Trial:
         **options: of ``init``, beside the backend.
     """
     seconds: dict[str, float] = {}
+    failed = ""
 
     def timed(step: str, call: Any) -> Any:
+        nonlocal failed
         begin = time.perf_counter()
         try:
             return call()
+        except Exception:
+            failed = failed or step
+            raise
         finally:
             seconds[step] = time.perf_counter() - begin
 
@@ -50,14 +56,16 @@ def trial(**options: Any) -> Trial:
         finally:
             timed("shutdown", api.shutdown)
     except Exception as error:  # whatever it is, it is what the user would meet
-        return Trial(seconds, f"{type(error).__name__}: {error}")
-    return Trial(seconds, "" if found == VALUE_NBYTES else f"a value of {VALUE_NBYTES} bytes came as {found}")
+        return Trial(seconds, failed, f"{type(error).__name__}: {error}")
+    if found != VALUE_NBYTES:
+        return Trial(seconds, "get", f"a value of {VALUE_NBYTES} bytes came as {found}")
+    return Trial(seconds)
 
 
 def cluster(result: Trial) -> Finding:
     """A real cluster starts, works and ends."""
     steps = ", ".join(f"{step} {seconds * 1e3:.1f} ms" for step, seconds in result.seconds.items())
-    if not result.failure:
+    if not result.failed:
         return Finding("cluster", "ok", f"it works: {steps}")
-    words = f"{list(result.seconds)[-1] if result.seconds else 'init'} failed after {steps}: {result.failure}"
+    words = f"{result.failed} failed ({steps}): {result.failure}"
     return Finding("cluster", "problem", words, "mend the problems above; if there are none, report this line")

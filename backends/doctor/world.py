@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -77,7 +78,7 @@ def here(root: Path = Path("/")) -> World:
         kernel=platform.release(),
         python=sys.version_info[:3],
         implementation=platform.python_implementation(),
-        optimized=optimized(),
+        optimized=optimized(sysconfig.get_config_vars()),
         free_threaded=not getattr(sys, "_is_gil_enabled", lambda: True)(),
         executable=sys.executable,
         versions={name: installed(name) for name in ("freehold", *requirements())},
@@ -105,13 +106,15 @@ def here(root: Path = Path("/")) -> World:
     )
 
 
-def optimized() -> bool:
+def optimized(variables: dict[str, Any]) -> bool:
     """Tell whether this Python was built with profile-guided optimization.
 
     Distributions that profile in their own way leave the flag empty, and count as optimized.
+
+    Args:
+        variables: with which it was built.
     """
-    asked = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return asked or not sysconfig.get_config_var("PGO_PROF_USE_FLAG")
+    return "--enable-optimizations" in (variables.get("CONFIG_ARGS") or "") or not variables.get("PGO_PROF_USE_FLAG")
 
 
 def text(path: Path) -> str:
