@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from freehold.backends.doctor.world import World
-from freehold.backends.local.arena import CAPACITY_MAX, CAPACITY_MIN, SPARE_NBYTES
+from freehold.backends.local.arena import CAPACITY_MAX, CAPACITY_MIN, SLAB_NBYTES, SPARE_NBYTES
 from freehold.backends.local.limits import (
     ADDRESS_SPACE_MIN,
     DESCRIPTORS_WANTED,
@@ -24,6 +24,7 @@ from freehold.core.policies import DEFAULT
 from freehold.core.requirements import install_command
 
 GIB = 1 << 30
+MEMORY_MIN = SPARE_NBYTES + 2 * SLAB_NBYTES  # bytes: with less left, no object store takes its first pages
 SOCKET_PATH_MAX = 107  # bytes of a Unix socket's path
 SOCKET_NAME_BYTES = 24  # that multiprocessing adds to the folder for temporary files
 Level = Literal["ok", "note", "problem"]
@@ -103,13 +104,14 @@ def kernel(world: World) -> Finding:
 
 
 def memory(world: World) -> Finding:
-    """The least object store has to fit, beside what is left to everybody else."""
-    words = f"{size(world.memory)}, of which {size(world.left)} left"
+    """The first pages of an object store have to fit, beside what is left to everybody else."""
+    total = f"{size(world.memory)}, of which " if world.memory else ""
+    words = f"{total}{size(world.left)} left"
     if world.left < world.machine_left:
         words += f" to this control group ({size(world.machine_left)} on the machine)"
-    if world.left < CAPACITY_MIN + SPARE_NBYTES:
+    if world.left < MEMORY_MIN:
         mend = "end other programs, or give the container more memory (docker run --memory=1g)"
-        return Finding("memory", "problem", f"{words}; a cluster needs {size(CAPACITY_MIN + SPARE_NBYTES)}", mend)
+        return Finding("memory", "problem", f"{words}; a cluster needs {size(MEMORY_MIN)}", mend)
     return ok("memory", words)
 
 
