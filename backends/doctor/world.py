@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.backends.local.arena import Arena, default_capacity, memory_left
+from freehold.backends.local.arena import CAPACITY_MAX, Arena, default_capacity, group_memory_left
 from freehold.backends.local.limits import (
     UNLIMITED,
     address_space_left,
@@ -73,6 +73,7 @@ def here(root: Path = Path("/")) -> World:
     """
     home = os.path.expanduser("~")
     meminfo = numbers(root / "proc/meminfo")
+    machine_left = meminfo.get("MemAvailable", CAPACITY_MAX)  # as the arena takes it, where nobody says
     return World(
         system=platform.system(),
         kernel=platform.release(),
@@ -87,8 +88,8 @@ def here(root: Path = Path("/")) -> World:
         allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         quota=quota(root),
         memory=meminfo.get("MemTotal", 0),
-        left=memory_left(root),
-        machine_left=meminfo.get("MemAvailable", 0),
+        left=max(0, min(machine_left, group_memory_left(root))),
+        machine_left=machine_left,
         capacity=default_capacity(1),
         address_space=address_space_left(root),
         overcommit=int(text(root / "proc/sys/vm/overcommit_memory") or 0),

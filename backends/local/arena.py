@@ -326,7 +326,13 @@ def default_capacity(nodes: int) -> int:
 
 def memory_left(root: Path = Path("/")) -> int:
     """The bytes that the machine and every enclosing control group still grant, by files below `root`."""
-    left = [_numbers(root / "proc/meminfo").get("MemAvailable:", CAPACITY_MAX // 1024) * 1024]
+    machine = _numbers(root / "proc/meminfo").get("MemAvailable:", CAPACITY_MAX // 1024) * 1024
+    return max(0, min(machine, group_memory_left(root)))
+
+
+def group_memory_left(root: Path = Path("/")) -> int:
+    """The bytes that every enclosing control group still grants; very many if none has a limit."""
+    left = [CAPACITY_MAX << 10]
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -344,7 +350,7 @@ def memory_left(root: Path = Path("/")) -> int:
         # In a container the path may be the host's, and only the mount itself is there.
         folders = [folder for folder in (group, *group.parents) if folder.is_relative_to(mount)]
         left += [_group_left(folder, *names) for folder in folders]
-    return max(0, min(left))
+    return min(left)
 
 
 def _group_left(folder: Path, limit: str, usage: str, cache: str) -> int:

@@ -5,6 +5,7 @@ Each test runs make in a copy of the few files that it needs, in a folder with a
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -65,12 +66,12 @@ def test_without_python_it_says_how_to_get_it(folder: Path) -> None:
 
 
 def test_an_old_python_is_as_good_as_none(folder: Path, tmp_path: Path) -> None:
-    old = script(tmp_path / "python3.8", f'exec {sys.executable} -c "import sys; sys.exit(1)"')
+    old = script(tmp_path / "python3.8", "exit 1")
     assert "Python 3.11 or newer is missing" in said(make(folder, "test", PYTHON=old))
 
 
 def test_without_venv_it_says_how_to_get_it(folder: Path, tmp_path: Path) -> None:
-    lines = 'case "$2" in *ensurepip*) exit 1;; esac', f'exec {sys.executable} "$@"'
+    lines = 'case "$2" in *ensurepip*) exit 1;; esac', f'exec {shlex.quote(sys.executable)} "$@"'
     sentence = said(make(folder, "test-quick", PYTHON=script(tmp_path / "python3.99", *lines)))
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert f"Python {version} lacks its venv module" in sentence
@@ -78,11 +79,11 @@ def test_without_venv_it_says_how_to_get_it(folder: Path, tmp_path: Path) -> Non
 
 
 def test_in_a_folder_that_cannot_be_written_it_says_where_to_go() -> None:
-    other = {"user": OTHER_USER, "group": OTHER_USER} if not os.getuid() else {}  # user 0 may write everywhere
+    other = None if os.getuid() else OTHER_USER  # user 0 may write everywhere
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
         shutil.copy(ROOT / "Makefile", name)
         Path(name).chmod(0o555)
-        run = subprocess.run(["make", "tour"], cwd=name, capture_output=True, text=True, **other)
+        run = subprocess.run(["make", "tour"], cwd=name, capture_output=True, text=True, user=other, group=other)
         Path(name).chmod(0o755)
     sentence = said(run)
     assert f"you may not write to {name}" in sentence and f'cp -r "{name}"' in sentence

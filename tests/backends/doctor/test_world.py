@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from freehold.backends.doctor import world
+from freehold.backends.doctor import checks, world
 
 
 def put(root: Path, files: dict[str, str]) -> Path:
@@ -22,6 +22,14 @@ def test_this_machine_is_read() -> None:
     assert 0 < found.left <= found.machine_left <= found.memory
     assert found.versions["freehold"]
     assert found.broken == {}
+
+
+def test_a_control_group_that_grants_less_than_the_machine_counts(tmp_path: Path) -> None:
+    group = {"memory.max": f"{90 << 20}", "memory.current": f"{50 << 20}", "memory.stat": f"inactive_file {5 << 20}\n"}
+    files = {"proc/meminfo": "MemTotal: 2048000 kB\nMemAvailable: 1024000 kB\n", "proc/self/cgroup": "0::/a\n"}
+    found = world.here(put(tmp_path, files | {f"sys/fs/cgroup/a/{name}": text for name, text in group.items()}))
+    assert (found.left, found.machine_left) == (45 << 20, 1024000 << 10)
+    assert checks.memory(found).level == "problem"
 
 
 def test_memory_and_the_kernels_promises_are_read(tmp_path: Path) -> None:
