@@ -26,7 +26,7 @@ from freehold.core.requirements import install_command
 GIB = 1 << 30
 MEMORY_MIN = SPARE_NBYTES + 2 * SLAB_NBYTES  # bytes: with less left, no object store takes its first pages
 SOCKET_PATH_MAX = 107  # bytes of a Unix socket's path
-SOCKET_NAME_BYTES = 24  # that multiprocessing adds to the folder for temporary files
+SOCKET_NAME_BYTES = len("/pymp-12345678/listener-12345678")  # what multiprocessing adds to TMPDIR
 Level = Literal["ok", "note", "problem"]
 
 

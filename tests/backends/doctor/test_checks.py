@@ -1,5 +1,10 @@
 """Each check is shown a good world and bad ones: what it finds, how bad that is, and what mends it."""
 
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,7 +44,7 @@ BAD: list[tuple[Any, dict[str, Any], str, str, str]] = [  # check, what is bad, 
     (checks.cpus, {"allowed": 1}, "note", "1 of 2 CPUs", "taskset"),
     (checks.cpus, {"cpus": 1, "allowed": 1}, "note", "1 of 1 CPUs", "two CPUs"),
     (checks.cpus, {"cpus": 8, "allowed": 8, "quota": 1.5}, "note", "for 1.5 CPUs' worth", "init(num_cpus=1)"),
-    (checks.temporary, {"temporary": "/" + "x" * 100}, "note", "TMPDIR has 101 bytes", "TMPDIR=/tmp"),
+    (checks.temporary, {"temporary": "/" + "x" * 75}, "note", "TMPDIR has 76 bytes", "TMPDIR=/tmp"),
     (checks.temporary, {"temporary": ""}, "note", "no folder", "export TMPDIR"),
     (checks.home, {"home": "/nonexistent", "home_writable": False}, "note", "/nonexistent cannot be", "MPLCONFIGDIR"),
     (checks.encoding, {"encoding": "ANSI_X3.4-1968"}, "note", "ANSI_X3.4-1968", "PYTHONUTF8=1"),
@@ -82,11 +87,25 @@ def test_every_check_has_a_bad_world() -> None:
         {"threads": 12},
         {"memory": 0},
         {"left": 96 * MIB},
-        {"temporary": "/" + "x" * 82},
+        {"temporary": "/" + "x" * 74},
     ],
 )
 def test_a_machine_just_good_enough_passes(good: dict[str, Any]) -> None:
     assert {finding.level for finding in checks.examine(World(**good))} == {"ok"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [75, 76])
+def test_the_longest_folder_for_sockets_of_multiprocessing_is_known(length: int) -> None:
+    program = "import multiprocessing as m; m.get_context('forkserver').Process(target=print).start()"
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        folder = Path(short, "x" * (length - len(short) - 1))
+        folder.mkdir()
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    works = run.returncode == 0
+    assert works == (checks.temporary(World(temporary=str(folder))).level == "ok"), run.stderr
+    assert works or "AF_UNIX path too long" in run.stderr
 
 
 def test_sizes_are_written_as_people_write_them() -> None:
