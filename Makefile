@@ -3,6 +3,10 @@
 
 python := .venv/bin/python
 goal := $(or $(firstword $(MAKECMDGOALS)),help)
+tour_needs := cloudpickle immutables msgspec numpy pluggy
+
+# A pip.conf that asks for user installs would end every install into .venv.
+export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,7 +15,7 @@ goal := $(or $(firstword $(MAKECMDGOALS)),help)
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-tour: .venv/ready-to-run ## set up what it needs, then take the tour on a real local cluster
+tour: .venv/ready-for-tour ## set up what it needs, then take the tour on a real local cluster
 	@echo "freehold: starting the tour"
 	@$(python) examples/remote_objects_tour.py
 
@@ -42,13 +46,14 @@ clean: ## remove the environment and everything else that is made
 
 # ---------------------------------------------------------------- the environment
 
-.venv/ready-to-run: .venv/place pyproject.toml setup.py
-	$(call install,installing what freehold needs to run,.)
+# The tour runs on 5 of the packages in pyproject.toml: the rest is the simulator's, the command line's and the figures'.
+.venv/ready-for-tour: .venv/place pyproject.toml setup.py
+	$(call install,installing what the tour needs,--no-deps --editable . $(tour_needs))
 	@touch $@
 
 .venv/ready-to-develop: .venv/place pyproject.toml setup.py
-	$(call install,installing what freehold needs to run and to be tested,.[dev])
-	@touch .venv/ready-to-run $@
+	$(call install,installing what freehold needs to run and to be tested,--editable '.[dev]')
+	@touch .venv/ready-for-tour $@
 
 # An environment knows its folder and its interpreter by absolute path: when either has moved, it is made again.
 ifneq "$(shell { $(python) -c '' && cat .venv/place; } 2>/dev/null)" "$(CURDIR)"
@@ -57,7 +62,12 @@ endif
 
 # Python 3.14 comes late: immutables has no wheel for it yet and would have to be compiled.
 .venv/place:
-	@if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; \
+	@if ! [ -w . ]; then \
+		echo "freehold: you may not write to $$PWD: copy it to a folder of your own, with" \
+			"'cp -r \"$$PWD\" ~/freehold', then run 'make $(goal)' there." >&2; \
+		exit 1; \
+	fi; \
+	if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; \
 	else set -- python3.13 python3.12 python3.11 python3 python3.14; fi; \
 	for candidate in "$$@"; do \
 		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
@@ -80,7 +90,7 @@ endif
 # $(call install,what is said,what pip is given): pip is heard only when it fails.
 define install
 	@echo "freehold: $(1)"
-	@$(python) -m pip install --disable-pip-version-check --no-input --editable '$(2)' >.venv/pip.log 2>&1 || { \
+	@$(python) -m pip install --disable-pip-version-check --no-input $(2) >.venv/pip.log 2>&1 || { \
 		tail -n 15 .venv/pip.log >&2; \
 		if grep -Eq 'ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|from versions: none' .venv/pip.log; \
 		then echo "freehold: pip has no network: connect, or set HTTPS_PROXY or PIP_INDEX_URL," \

@@ -44,6 +44,7 @@ def start(options: Options) -> Session:
 
     Raises:
         ValueError: there is no such backend.
+        ModuleNotFoundError: it needs a package that is not installed.
     """
     from importlib.metadata import entry_points
 
@@ -52,6 +53,12 @@ def start(options: Options) -> Session:
         raise ValueError(f"there is no backend {options.backend!r}; there are {', '.join(sorted(names))}")
     manager = pluggy.PluginManager("freehold")
     manager.add_hookspecs(__import__("sys").modules[__name__])
-    manager.register(names[options.backend].load(), options.backend)
+    try:
+        module = names[options.backend].load()
+    except ModuleNotFoundError as error:
+        from freehold.core.requirements import complaint
+
+        raise ModuleNotFoundError(complaint(f"the backend {options.backend}", error), name=error.name) from None
+    manager.register(module, options.backend)
     session: Session = manager.hook.freehold_start(options=options)
     return session

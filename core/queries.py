@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from freehold.core.copy import PULLING
+from freehold.core.membership import ALIVE, UNKNOWN
 from freehold.core.messages import ChunkReply
 from freehold.core.node import Node
 from freehold.core.ownership import Ownership
+from freehold.core.party import Party
 from freehold.core.promotion import FAILED as NO_VALUE
 from freehold.core.promotion import PENDING, PLACED
 from freehold.core.resolution import IDLE, LOCAL
@@ -33,6 +35,12 @@ def readable(worker: Worker, object: int) -> Payload | Failure | Held | None:
     if fetch.state is LOCAL or fetch.state is IDLE:
         return Held((fetch.place, fetch.nbytes))
     return fetch.failure if fetch.failure is not None else fetch.payload
+
+
+def is_alive(party: Party, node: int) -> bool | None:
+    """Tell whether a node lives, as far as a party knows; None if it has not heard of it."""
+    member = party.members.get(node)
+    return None if member is None or member.state is UNKNOWN else member.state is ALIVE
 
 
 def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...], bool]:

@@ -22,6 +22,8 @@ from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
 from pathlib import Path
 from typing import Any
 
+from freehold.backends.local.limits import address_space_left
+
 SLAB_NBYTES = 16 << 20  # taken at a time, in 5 ms; by 64 MiB, a first put of 100 MB would pay for 134 MB
 SMALL_SLAB_NBYTES = 1 << 20  # the same, for small ranges at the other end
 SPARE_NBYTES = 64 << 20  # left to everybody else: the kernel kills at zero, and asks nobody
@@ -60,7 +62,11 @@ class _Mapping:
         base = _libc.mmap(None, nbytes, protection, MAP_SHARED, fd, 0)
         if base == ctypes.c_void_p(-1).value:
             number = ctypes.get_errno()
-            raise OSError(number, f"cannot map an arena of {nbytes} bytes: {os.strerror(number)}")
+            raise OSError(
+                number,
+                f"cannot map an arena of {nbytes} bytes ({os.strerror(number)}): "
+                "give init a smaller object_store_memory=, or run 'ulimit -v unlimited' in this shell first",
+            )
         return cls(base, nbytes)
 
     def __del__(self, munmap: Callable[[int, int], int] = _libc.munmap) -> None:
@@ -310,13 +316,23 @@ def _address(view: memoryview, flags: int) -> Iterator[int]:
 
 
 def default_capacity(nodes: int) -> int:
-    """The capacity of each of a machine's arenas: together 30 % of what is left, 75 MiB to 8 GiB."""
-    return max(CAPACITY_MIN, min(CAPACITY_MAX, memory_left() * 3 // 10)) // nodes
+    """The capacity of each of a machine's arenas: together 30 % of what is left, 75 MiB to 8 GiB.
+
+    Each process maps its arena twice, so where addresses are limited (``ulimit -v``) it takes half of them at most.
+    """
+    wanted = max(CAPACITY_MIN, min(CAPACITY_MAX, memory_left() * 3 // 10)) // nodes
+    return min(wanted, address_space_left() // 4)
 
 
 def memory_left(root: Path = Path("/")) -> int:
     """The bytes that the machine and every enclosing control group still grant, by files below `root`."""
-    left = [_numbers(root / "proc/meminfo").get("MemAvailable:", CAPACITY_MAX // 1024) * 1024]
+    machine = _numbers(root / "proc/meminfo").get("MemAvailable:", CAPACITY_MAX // 1024) * 1024
+    return max(0, min(machine, group_memory_left(root)))
+
+
+def group_memory_left(root: Path = Path("/")) -> int:
+    """The bytes that every enclosing control group still grants; very many if none has a limit."""
+    left = [CAPACITY_MAX << 10]
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -334,7 +350,7 @@ def memory_left(root: Path = Path("/")) -> int:
         # In a container the path may be the host's, and only the mount itself is there.
         folders = [folder for folder in (group, *group.parents) if folder.is_relative_to(mount)]
         left += [_group_left(folder, *names) for folder in folders]
-    return max(0, min(left))
+    return min(left)
 
 
 def _group_left(folder: Path, limit: str, usage: str, cache: str) -> int:

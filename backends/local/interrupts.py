@@ -9,6 +9,7 @@ import signal
 import threading
 from _signal import getsignal  # type: ignore[import-not-found]  # 40 ns; that of signal makes an Enum, in 1 us
 from collections.abc import Callable
+from typing import Any
 
 
 class Interrupts:
@@ -71,3 +72,26 @@ def plain_interrupts() -> bool:
     handler = getsignal(signal.SIGINT)
     owner = getattr(handler, "__self__", None)
     return handler is signal.default_int_handler or (isinstance(owner, Interrupts) and owner.closed)
+
+
+class InterruptsAtStart:
+    """Ctrl-C while a cluster is being started: noted, so that what has been started can be ended first."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.stir: Callable[[], None] = lambda: None  # wakes who waits for the nodes
+        self.before: Any = None
+
+    def __enter__(self) -> InterruptsAtStart:
+        if threading.current_thread() is threading.main_thread() and plain_interrupts():
+            self.before = signal.signal(signal.SIGINT, self.note)
+        return self
+
+    def note(self, *_: object) -> None:
+        """Handle SIGINT."""
+        self.came = True
+        self.stir()
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from freehold import core
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
-from freehold.backends.local.interrupts import plain_interrupts
+from freehold.backends.local.interrupts import InterruptsAtStart
+from freehold.backends.local.limits import check
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
+from freehold.core.queries import is_alive
 from freehold.core.session import Session
 from freehold.core.tables import compile_tables
 from freehold.core.values import Failure
@@ -30,29 +30,6 @@ from freehold.core.worker import Worker
 PROGRAM = worker_id(HEAD, 1)
 END_SECONDS_MAX = 10.0
 JOIN_SECONDS = 1.0
-
-
-class Interrupts:
-    """Ctrl-C while a cluster is being started: noted, so that what has been started can be ended first."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self.stir: Callable[[], None] = lambda: None  # wakes who waits for the nodes
-        self.before: Any = None
-
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread() and plain_interrupts():
-            self.before = signal.signal(signal.SIGINT, self.note)
-        return self
-
-    def note(self, *_: object) -> None:
-        """Handle SIGINT."""
-        self.came = True
-        self.stir()
-
-    def __exit__(self, *_: object) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ProgramDriver(WorkerDriver):
@@ -99,7 +76,12 @@ class ProgramDriver(WorkerDriver):
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
         node = self.start_node(capacity or self.arena.capacity, resources, max(1, int(resources.get("CPU", 0.0))))
-        self.pump.wait(lambda: any(other == node for other, _ in self.party.nodes) or self.broken is not None)
+        self.pump.wait(lambda: self.knows([node]) or self.broken is not None)
+        self.check_alive([node])
+        if self.broken is not None:
+            raise RuntimeError(
+                "the cluster ended while a node was being started: 'freehold doctor' looks for the cause"
+            )
         return node
 
     def remove_node(self, node: int, graceful: bool) -> None:
@@ -116,14 +98,28 @@ class ProgramDriver(WorkerDriver):
             send_all(self.lifeline)
         self.pump.wait(lambda: all(other != node for other, _ in self.party.nodes) or self.broken is not None)
 
-    def wait_for_nodes(self, count: int, interrupts: Interrupts) -> None:
+    def wait_for_nodes(self, count: int, interrupts: InterruptsAtStart) -> None:
         """Wait until so many nodes live."""
         interrupts.stir = self.pump.ring
-        self.pump.wait(lambda: len(self.party.nodes) >= count or self.broken is not None or interrupts.came)
+        nodes = [node_id(index) for index in range(count)]
+        self.pump.wait(lambda: self.knows(nodes) or self.broken is not None or interrupts.came)
         if interrupts.came:
             raise KeyboardInterrupt
         if self.broken is not None:
-            raise RuntimeError("the cluster ended while it was being started")
+            raise RuntimeError("the cluster ended while it was being started: 'freehold doctor' looks for the cause")
+        self.check_alive(nodes)
+
+    def knows(self, nodes: list[int]) -> bool:
+        """Tell whether each of the nodes has joined, or one is dead."""
+        fates = [is_alive(self.party, node) for node in nodes]
+        return all(fates) or False in fates
+
+    def check_alive(self, nodes: list[int]) -> None:
+        """Raise an error if one of the nodes has died."""
+        for node in nodes:
+            if is_alive(self.party, node) is False:
+                text = f"{party_name(node)} ended while it was being started: 'freehold doctor' looks for the cause"
+                raise RuntimeError(text)
 
     def show(self, word: wire.Output) -> None:
         text = self.lines.pop((word.worker, word.stream), "") + word.text
@@ -308,17 +304,23 @@ def checked() -> bool:
     return os.environ.get("FREEHOLD_CHECK", "off") != "off"
 
 
+def default_cpus(nodes: int) -> float:
+    """Return how many tasks run at once on each node, by default: the CPUs that we may use, divided by the nodes."""
+    return max(1.0, len(os.sched_getaffinity(0)) // nodes)
+
+
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start a cluster of processes on this machine and return the program's session."""
     if not sys.platform.startswith("linux"):
         raise NotSupported('the local backend needs Linux; use init(backend="inline") or init(backend="sim")')
+    cpus = options.num_cpus or default_cpus(options.num_nodes)
+    check(options.num_nodes, max(1, int(cpus)))
     setup = program_setup(options)
     if setup.checked:
         compile_tables(checked=True)
     capacity = options.object_store_memory or default_capacity(options.num_nodes)
-    cpus = options.num_cpus or max(1.0, len(os.sched_getaffinity(0)) // options.num_nodes)
-    with Interrupts() as interrupts, contextlib.ExitStack() as undo:
+    with InterruptsAtStart() as interrupts, contextlib.ExitStack() as undo:
         arena = Arena.create(capacity)
         undo.callback(arena.close)
         launcher, lifeline = start_launcher(setup)

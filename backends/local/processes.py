@@ -19,18 +19,21 @@ import signal
 import socket
 import sys
 import warnings
+from collections import deque
 from typing import Any, NoReturn
 
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena
 from freehold.backends.local.channel import Channel
+from freehold.backends.local.limits import raise_own_limit
 from freehold.core import cluster
-from freehold.core.ids import HEAD
+from freehold.core.ids import HEAD, is_node, party_name
 from freehold.core.node import Node
 from freehold.core.tables import compile_tables
 from freehold.core.worker import Worker
 
 SWITCH_SECONDS = 0.0005  # between threads of a worker: a running task must not keep the pump waiting
+AGAIN_MILLISECONDS = 100.0  # between two tries to fork where there may be no more processes
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,6 +51,7 @@ class Parent:
     def __init__(self, fd: int) -> None:
         self.channel = Channel(socket.socket(fileno=fd), 0, carries_fds=True)
         self.children: dict[int, int] = {}  # pid -> party
+        self.complained = False  # of a fork that failed
         self.watched = -1  # a descriptor whose process must live, beside the link
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -62,7 +66,7 @@ class Parent:
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
         while True:
-            for fd, _ in poller.poll():
+            for fd, _ in poller.poll(self.late()):
                 if fd == self.wake_fds[0]:
                     os.read(fd, 4096)
                     self.reap()
@@ -75,6 +79,10 @@ class Parent:
             except OSError:
                 self.end()
             poller.modify(self.channel.fileno(), select.POLLIN if done else select.POLLIN | select.POLLOUT)
+
+    def late(self) -> float | None:
+        """Try again what could not be done; return the milliseconds until the next time, None for never."""
+        return None
 
     def listen(self) -> None:
         """Act on what has come on the link."""
@@ -113,7 +121,11 @@ class Parent:
         """A child has ended."""
 
     def fork(self, party: int) -> bool:
-        """Fork; return True in the child, which has none of the parent's descriptors."""
+        """Fork; return True in the child, which has none of the parent's descriptors.
+
+        Raises:
+            OSError: there may be no more processes.
+        """
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -129,6 +141,16 @@ class Parent:
         die_with_parent(parent)
         return True
 
+    def try_fork(self, party: int) -> bool | None:
+        """Fork; return None, and say so on stderr the first time, if there may be no more processes."""
+        try:
+            return self.fork(party)
+        except OSError as error:
+            if not self.complained:
+                self.complained = True
+                complain(party, error)
+            return None
+
     def end(self) -> NoReturn:
         """End every child and what it has left, and then this process."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -141,6 +163,13 @@ class Parent:
             except ChildProcessError:
                 os._exit(0)
             self.children.pop(pid, None)
+
+
+def complain(party: int, error: OSError) -> None:
+    """Say on stderr which process could not be started, and what to do."""
+    what = "it is given up" if is_node(party) else "it is tried again until another process has ended"
+    text = f"freehold: no process can be started for {party_name(party)} ({error.strerror}); {what}"
+    os.write(2, f"{text}. 'freehold doctor' tells the limits.\n".encode())
 
 
 def adopted_children() -> list[int]:
@@ -187,12 +216,14 @@ class Launcher(Parent):
         assert self.setup is not None
         link = self.channel.descriptor()
         arena_fd = self.channel.descriptor() if word.node == HEAD else -1
-        if self.fork(word.node):
+        child = self.try_fork(word.node)
+        if child:
             run_template(self.setup, word, link, arena_fd)
-        for fd in (link, arena_fd):
+        if child is False:
+            self.nodes[word.node] = next(reversed(self.children))
+        for fd in (link, arena_fd):  # if there is no template, whoever waits for the node sees its link close
             if fd >= 0:
                 os.close(fd)
-        self.nodes[word.node] = next(reversed(self.children))
 
 
 class Template(Parent):
@@ -201,15 +232,28 @@ class Template(Parent):
     def __init__(self, fd: int, setup: wire.Setup, node: int, arena: Arena) -> None:
         super().__init__(fd)
         self.setup, self.node, self.arena = setup, node, arena
+        self.waiting: deque[tuple[int, int]] = deque()  # workers that could not be forked yet, and their links
+
+    def late(self) -> float | None:
+        """Fork the workers that are due; one that finds no room waits until something has ended."""
+        while self.waiting:
+            worker, fd = self.waiting[0]
+            child = self.try_fork(worker)
+            if child is None:
+                return AGAIN_MILLISECONDS
+            self.waiting.popleft()
+            if child:
+                for _, other in self.waiting:
+                    os.close(other)
+                os.setpgid(0, 0)  # what its tasks start can be ended with it
+                run_worker(self.setup, worker, fd, self.arena)
+            os.close(fd)
+        return None
 
     def hear(self, word: Any) -> None:
         match word:
             case wire.Fork(worker):
-                fd = self.channel.descriptor()
-                if self.fork(worker):
-                    os.setpgid(0, 0)  # what its tasks start can be ended with it
-                    run_worker(self.setup, worker, fd, self.arena)
-                os.close(fd)
+                self.waiting.append((worker, self.channel.descriptor()))
             case wire.KillWorker(worker):
                 for pid, party in self.children.items():
                     if party == worker:
@@ -240,8 +284,11 @@ def run_template(setup: wire.Setup, start: wire.StartNode, link: int, arena_fd: 
     to_node, to_template = socket.socketpair()
     template = Template(to_node.detach(), setup, start.node, arena)
     die_with_parent(os.getppid(), signal.SIGTERM)  # and end what the workers have started
-    if template.fork(start.node):
+    child = template.try_fork(start.node)
+    if child:
         run_node(setup, start, link, to_template.detach(), arena)
+    if child is None:
+        template.end()
     to_template.close()
     os.close(link)
     template.loop()
@@ -285,6 +332,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     fd, program = map(int, sys.argv[1:3])
     os.set_inheritable(fd, False)
+    raise_own_limit()
     gc.freeze()  # forks share these pages as long as the collector does not write to them
     Launcher(fd, program).loop()
 

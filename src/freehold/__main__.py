@@ -4,12 +4,17 @@ It knows no command.  Each package brings its own through an entry point of the 
 function ``register(app)``, so that ``core`` need not know the others.
 """
 
+import sys
 from importlib.metadata import entry_points
 from typing import Annotated
 
-import typer
-
 from freehold import __version__
+from freehold.core.requirements import complaint
+
+try:
+    import typer
+except ModuleNotFoundError as error:  # after `make tour`, which installs only what the tour needs
+    sys.exit(f"freehold: {complaint('the command line', error)}")
 
 
 def show_version(wanted: bool) -> None:
