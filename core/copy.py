@@ -157,12 +157,13 @@ def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     if not r.holds:
         return gone(r, *busy)
     out = refuse(r, Failure("released", r.object))
-    return replace(r, state=RETIRING, askers=EMPTY), (*out, *recalls(r))
+    return replace(r, state=RETIRING, askers=EMPTY), (*out, *recalls(r, released=True))
 
 
-def recalls(r: Copy) -> Out:
+def recalls(r: Copy, *, released: bool = False) -> Out:
     """Ask the workers among the holders to give back what they do not use."""
-    return tuple([Send(holder, HoldRecallNotice(r.object)) for holder in sorted(r.holds) if not is_node(holder)])
+    workers = [holder for holder in sorted(r.holds) if not is_node(holder)]
+    return tuple([Send(worker, HoldRecallNotice(r.object, released)) for worker in workers])
 
 
 # ------------------------------------------------------------------ a worker writes a copy
@@ -271,7 +272,7 @@ def recall(r: Copy, e: HoldsRecalled, here: Here) -> tuple[Copy, Out]:
     return r, recalls(r)
 
 
-TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=HoldsRecalled, why="it would free nothing")
+TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=HoldsRecalled, why="nothing can be evicted")
 
 # ------------------------------------------------------------------ the end
 

@@ -22,7 +22,7 @@ def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
 def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
     """Decide what becomes of a hold when a use of it has ended: one that was asked back goes, others are kept in case.
 
-    A reference alone keeps no hold against the node's wish: the value can be fetched again.
+    A reference alone keeps no hold against the node's wish while the value can be fetched again.
     """
     if r.views or (r.unread and not r.unused):
         return r, ()
@@ -59,7 +59,7 @@ def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, 
 @TABLE.on(LOCAL, event=ObjectUnused, to=(IDLE, ABSENT))
 def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
     """No reference is left here: only a live view still needs the bytes.  The owner's own hold ends with the object."""
-    r = replace(r, unused=True, recalled=r.recalled or owner_of(r.object) == here.me)
+    r = replace(r, unused=True, recalled=r.recalled or r.released or owner_of(r.object) == here.me)
     return rest(r, here)
 
 
@@ -97,8 +97,15 @@ TABLE.never(ABSENT, SEEN, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why
 
 @TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
 def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution | None, Out]:
-    """The node needs the room, or the object is released: give the hold back as soon as nobody reads the copy."""
-    return give_back(r, here) if r.state is IDLE else rest(replace(r, recalled=True), here)
+    """The node needs the room: give the hold back as soon as nobody reads the copy.
+
+    If the object is released, and be it by its owner's death, the value can be had for as long as a reference is here.
+    """
+    if r.state is IDLE:
+        return give_back(r, here)
+    if e.released and not r.unused:
+        return replace(r, released=True), ()
+    return rest(replace(r, recalled=True), here)
 
 
 TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")

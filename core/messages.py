@@ -213,9 +213,10 @@ class HoldReturnNotice(Message, frozen=True, gc=False, tag=27):
 
 
 class HoldRecallNotice(Message, frozen=True, gc=False, tag=28):
-    """Give the hold back as soon as nothing uses it."""
+    """Give the hold back: when nobody reads the copy, or if the object is released, when no reference is left."""
 
     object: int
+    released: bool = False  # there will be no other copy
 
 
 # ------------------------------------------------------------------ node to node, node and owner

@@ -81,6 +81,7 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
     unused: bool = False  # no reference of any kind is left here; only views keep the hold
     unread: tuple[int, ...] = ()  # gets (0: tasks) that were told of the copy and may not have read it yet
     recalled: bool = False  # the node wants the hold back
+    released: bool = False  # and there will be no other copy: references keep the hold
     payload: Payload | None = None
     failure: Failure | None = None
     wanted: Map[int, int] = Map()  # requests and tasks that wait -> why

@@ -90,7 +90,7 @@ def uncreated(failure: Failure, attempt: int = 5, worker: int = W) -> Send:
 
 
 def recall(worker: int) -> Send:
-    return Send(worker, HoldRecallNotice(X))
+    return Send(worker, HoldRecallNotice(X, True))
 
 
 NOTHING = Copy(X)
@@ -206,7 +206,7 @@ HOLDS: list[Case] = [
         secondary(v=1, u=2, far=1),
         HoldsRecalled(X),
         secondary(v=1, u=2, far=1),
-        (recall(V), recall(U)),
+        (Send(V, HoldRecallNotice(X)), Send(U, HoldRecallNotice(X))),
     ),
     ("evicted", secondary(), CopyEvicted(X), None, (FORGET, *FREED)),
     ("held again: it is not evicted", secondary(v=1), CopyEvicted(X), secondary(v=1), ()),

@@ -57,11 +57,20 @@ GRANTS: list[Case] = [
 
 VIEW, NO_VIEW, UNUSED = ViewTaken(THEIRS), ViewDropped(THEIRS), ObjectUnused(THEIRS)
 RECALL, LESS = HoldRecallNotice(THEIRS), WantWithdrawn(THEIRS, GET)
+RELEASED = HoldRecallNotice(THEIRS, True)
 UNREFERENCED: list[Case] = [
     ("kept in case", held(LOCAL), UNUSED, held(IDLE, unused=True), ()),
     ("nobody will come to read", held(LOCAL, GET), UNUSED, held(IDLE, GET, unused=True), ()),
     ("a view is left", held(LOCAL, views=1), UNUSED, held(LOCAL, views=1, unused=True), ()),
     ("the node has asked for it", held(LOCAL, GET, recalled=True, grants=2), UNUSED, None, (returned(2),)),
+    ("the last of a released object", held(LOCAL, released=True, grants=2), UNUSED, None, (returned(2),)),
+    (
+        "of a released object: a view is left",
+        held(LOCAL, views=1, released=True),
+        UNUSED,
+        held(LOCAL, views=1, released=True, unused=True, recalled=True),
+        (),
+    ),
     ("still none is left", held(IDLE, unused=True), UNUSED, held(IDLE, unused=True), ()),
 ]
 
@@ -96,6 +105,15 @@ RECALLS: list[Case] = [
     ("idle", held(IDLE, unused=True, grants=3), RECALL, None, (returned(3),)),
     ("only a reference is left", held(LOCAL), RECALL, None, (returned(1),)),
     ("viewed", held(LOCAL, views=1), RECALL, held(LOCAL, views=1, recalled=True), ()),
+    ("released: a reference is left", held(LOCAL), RELEASED, held(LOCAL, released=True), ()),
+    ("released, idle", held(IDLE, unused=True), RELEASED, None, (returned(1),)),
+    (
+        "released: only a view is left",
+        held(LOCAL, views=1, unused=True),
+        RELEASED,
+        held(LOCAL, views=1, unused=True, recalled=True),
+        (),
+    ),
     ("to be read", held(LOCAL, GET), RECALL, held(LOCAL, GET, recalled=True), ()),
 ]
 
