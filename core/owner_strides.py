@@ -102,7 +102,7 @@ def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
     executor = 0
     if pool.state is SERVED:
         executor = choose(pool.leases, worker.policy.queue_max)
-        if not executor:
+        if not executor or executor == worker.me:
             return None
         after = replace(pool, leases=one_more(pool.leases, executor))
     else:  # none of its workers is free, or the queue would be empty
@@ -278,7 +278,8 @@ def hand_over(pool: Pool, e: TaskReply, worker: Books) -> tuple[Pool, tuple[tupl
     queue, first, given = pool.queue, pool.first, []
     while first < pool.last and (executor := choose(leases, worker.policy.queue_max)):
         task = queue[first]
-        if worker.execution[task].state is not QUEUED if task in worker.execution else True:
+        waiting = worker.execution.get(task)
+        if waiting is None or waiting.state is not QUEUED or executor == worker.me:
             return None
         given.append((task, executor))
         queue, first, leases = queue.delete(first), first + 1, one_more(leases, executor)
