@@ -21,6 +21,7 @@ from freehold.core.events import Event
 from freehold.core.weights import without_values
 
 Asked = list[tuple[int, Effect]]  # effects, each with the step that asks for it
+NOTHING: Asked = []  # never changed
 Raw = tuple[Any, ...]  # a step, as an observer is told of it: see trace.Ring
 Facts = tuple[Any, ...]  # what ``unfold`` needs to know of the situation
 Strode = tuple[Asked, int, Facts]  # what was asked for, and the number of steps for which the stride stands

@@ -9,13 +9,14 @@ from freehold.core import (
     execution,
     leasing,
     membership,
-    owner_strides,
     ownership,
     promotion,
     request,
     resolution,
     running,
     tables,  # noqa: F401  (compiles the tables)
+    task_strides,
+    value_strides,
     worker_strides,
 )
 from freehold.core.desk import Desk
@@ -76,7 +77,7 @@ class Worker(Party):
         self.route(desk.TABLE, self.desk, lambda _: Desk())
         self.route(leasing.TABLE, self.pools, Pool)
         self.route(membership.TABLE, self.members, Member)
-        self.strides = chosen({**owner_strides.STRIDES, **worker_strides.STRIDES})
+        self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
 
     def tables(self) -> dict[str, Records]:
         """Return all mappings of records, by name."""

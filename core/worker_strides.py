@@ -11,54 +11,77 @@ from freehold.core import ownership, running
 from freehold.core.books import Books
 from freehold.core.desk import BUSY, FREE, Desk
 from freehold.core.effects import Run, Send, SetTimer
-from freehold.core.events import ArgumentReady, CopyWanted, Event, Pinned, ReportWanted
+from freehold.core.events import ArgumentReady, CopyWanted, Event, ObjectUnused, Pinned, ReportWanted
 from freehold.core.ids import owner_of
 from freehold.core.machine import replace
 from freehold.core.messages import TaskQuery, TaskReply
-from freehold.core.ownership import BORROWED, Ownership
+from freehold.core.ownership import BORROWED, UNHELD, Ownership
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.resolution import CACHED, IDLE, LOCAL, Resolution
 from freehold.core.running import FETCHING, READY, REPORTING, RUNNING, Run_
 from freehold.core.strides import Asked, Raw, Stride, Strode
 from freehold.core.task_events import HoldReported, RunEnded, TurnGiven, TurnOver, TurnSlow, TurnWanted
-from freehold.core.values import Description, Payload, Want
+from freehold.core.values import Description, Payload, Slot, Want
 
 # ------------------------------------------------------------------ a task comes
 
 
 def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
-    """A task without references, whose function is here, begins at once, or waits for its turn."""
-    if len(e.lent) != 1 or e.stacked or e.task in worker.running or e.lent[0] != e.description.function:
+    """A task of which all that it needs is here begins at once, or waits for its turn."""
+    d, needed = e.description, e.lent
+    if e.stacked or e.task in worker.running or d.payload.refs or needed != needed_by(d):
         return None
-    function, d = e.lent[0], e.description
-    held, copy, seat = worker.ownership.get(function), worker.resolution.get(function), worker.desk.get(0) or DESK
-    if held is None or copy is None or held.state not in ownership.HELD or d.slots or d.payload.refs:
+    seat, copies = worker.desk.get(0) or DESK, []
+    if seat.state is not FREE and seat.state is not BUSY:
         return None
-    if copy.state not in READABLE or seat.state not in (FREE, BUSY) or owner_of(function) == worker.me:
-        return None
-    worker.ownership[function] = replace(held, pins=held.pins + 1)
-    if copy.state is not CACHED:
-        unread = copy.unread if 0 in copy.unread else (*copy.unread, 0)
-        worker.resolution[function] = replace(copy, state=LOCAL, unused=False, unread=unread)
-    worker.counter = attempt = worker.counter + 1
-    states = held.state, copy.state, seat.state
-    facts = (e.task, e.attempt, e.caller, function, d.name, d.payload.nbytes, d.returns, *states)
-    if seat.state is FREE:
-        worker.desk[0] = replace(seat, state=BUSY, turns=seat.turns + 1, stack=(*seat.stack, e.task))
-        worker.running[e.task] = Run_(e.task, RUNNING, attempt, e)
-        return [(base + 6, Run(e.task, attempt, d))], 6, facts
-    worker.running[e.task] = Run_(e.task, READY, 0, e)
-    queue = (*seat.queue, e.task)
-    if seat.timed:
-        worker.counter -= 1
-        worker.desk[0] = replace(seat, queue=queue)
-        return [], 5, facts
-    worker.desk[0] = replace(seat, queue=queue, timed=True, attempt=attempt, timed_turn=seat.turns)
-    return [(base + 5, SetTimer(attempt, worker.policy.slow_seconds, TurnSlow(attempt)))], 5, facts
+    for ref in needed:
+        held, copy = worker.ownership.get(ref), worker.resolution.get(ref)
+        if copy is None or copy.state not in READABLE or owner_of(ref) == worker.me:
+            return None
+        if held is not None and held.state not in ownership.HELD:
+            return None
+        copies.append((held, copy))
+    told = []
+    for ref, (held, copy) in zip(needed, copies, strict=True):
+        pinned = Ownership(ref, BORROWED, pins=1) if held is None else replace(held, pins=held.pins + 1)
+        worker.ownership[ref] = pinned
+        if copy.state is not CACHED:
+            unread = copy.unread if 0 in copy.unread else (*copy.unread, 0)
+            worker.resolution[ref] = replace(copy, state=LOCAL, unused=False, unread=unread)
+        told.append((ref, UNHELD if held is None else held.state, copy.state))
+    asked, began = take_seat(worker, e, seat, base + 2 + 3 * len(needed))
+    slots = tuple([(slot.object, slot.nodes, slot.nbytes) for slot in d.slots])
+    facts = (e.task, e.attempt, e.caller, d.name, d.payload.nbytes, d.returns, slots, tuple(told), seat.state)
+    return asked, 2 + 3 * len(needed) + began, facts
 
 
 DESK = Desk()
 READABLE = (LOCAL, IDLE, CACHED)
+
+
+def needed_by(d: Description) -> tuple[int, ...] | None:
+    """Return the function and the arguments given by reference, each once; None if anything else came along."""
+    if not d.slots:
+        return (d.function,)
+    needed = {d.function: 0, **{slot.object: 0 for slot in d.slots}}
+    return tuple(needed) if len(needed) == 1 + len(d.slots) and not any([slot.value for slot in d.slots]) else None
+
+
+def take_seat(worker: Books, e: TaskQuery, seat: Desk, step: int) -> tuple[Asked, bool]:
+    """Give a task that is ready the thread, or a place in the line; tell whether it has begun."""
+    if seat.state is FREE:
+        worker.counter = attempt = worker.counter + 1
+        worker.desk[0] = replace(seat, state=BUSY, turns=seat.turns + 1, stack=(*seat.stack, e.task))
+        worker.running[e.task] = Run_(e.task, RUNNING, attempt, e)
+        return [(step + 1, Run(e.task, attempt, e.description))], True
+    worker.running[e.task] = Run_(e.task, READY, 0, e)
+    seat = replace(seat, queue=(*seat.queue, e.task))
+    if seat.timed:
+        worker.desk[0] = seat
+        return [], False
+    worker.counter = attempt = worker.counter + 1
+    worker.desk[0] = replace(seat, timed=True, attempt=attempt, timed_turn=seat.turns)
+    return [(step, SetTimer(attempt, worker.policy.slow_seconds, TurnSlow(attempt)))], False
 
 
 def unfold_accept(
@@ -68,27 +91,32 @@ def unfold_accept(
     task: int,
     attempt: int,
     caller: int,
-    function: int,
     name: str,
     nbytes: int,
     returns: int,
-    held: Any,
-    copy: Any,
+    slots: tuple[tuple[int, tuple[int, ...], int], ...],
+    needed: tuple[tuple[int, Any, Any], ...],
     seat: Any,
 ) -> list[Raw]:
     """Tell the arrival of a task in steps."""
-    description = Description(task, function, name, Payload(nbytes), (), returns)
-    query = TaskQuery(task, attempt, caller, description, (function,))
-    read = LOCAL if copy is IDLE else copy
-    told = [
-        (base + 1, cause, at, task, Run_, running.ABSENT, FETCHING, query),
-        (base + 2, base + 1, at, function, Ownership, held, held, Pinned(function)),
-        (base + 3, base + 1, at, function, Resolution, copy, read, CopyWanted(function, task, Want.RUN)),
-        (base + 4, base + 3, at, task, Run_, FETCHING, READY, ArgumentReady(task, function)),
-        (base + 5, base + 4, at, 0, Desk, seat, BUSY, TurnWanted(task)),
-    ]
+    lent = tuple([ref for ref, _, _ in needed])
+    holes = tuple([Slot(object, None, nodes, nbytes) for object, nodes, nbytes in slots])
+    query = TaskQuery(task, attempt, caller, Description(task, lent[0], name, Payload(nbytes), holes, returns), lent)
+    known = {slot.object: (slot.nodes, slot.nbytes) for slot in holes}
+    count = len(needed)
+    told: list[Raw] = [(base + 1, cause, at, task, Run_, running.ABSENT, FETCHING, query)]
+    for step, (ref, held, _) in enumerate(needed, base + 2):
+        told.append((step, base + 1, at, ref, Ownership, held, BORROWED if held is UNHELD else held, Pinned(ref)))
+    for step, (ref, _, copy) in enumerate(needed, base + 2 + count):
+        wanted = CopyWanted(ref, task, Want.RUN, *known.get(ref, ()))
+        told.append((step, base + 1, at, ref, Resolution, copy, LOCAL if copy is IDLE else copy, wanted))
+    for step, ref in enumerate(lent, base + 2 + 2 * count):
+        after = READY if ref == lent[-1] else FETCHING
+        told.append((step, step - count, at, task, Run_, FETCHING, after, ArgumentReady(task, ref)))
+    turn = base + 2 + 3 * count
+    told.append((turn, turn - 1, at, 0, Desk, seat, BUSY, TurnWanted(task)))
     if seat is FREE:
-        told.append((base + 6, base + 5, at, task, Run_, READY, RUNNING, TurnGiven(task)))
+        told.append((turn + 1, turn, at, task, Run_, READY, RUNNING, TurnGiven(task)))
     return told
 
 
@@ -102,25 +130,59 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     if r is None or seat is None or r.state is not RUNNING or r.attempt != e.attempt or r.query is None:
         return None
     query = r.query
-    if r.blocked or len(query.lent) != 1 or query.caller == worker.me or not all_small(e, worker):
+    if r.blocked or query.caller == worker.me or not all_small(e, worker):
         return None
-    held = worker.ownership[query.lent[0]]
-    after = replace(held, pins=held.pins - 1)
-    if seat.state is not BUSY or seat.lends or seat.stack != (task,) or not known_to_owner(held, after):
+    if seat.state is not BUSY or seat.lends or seat.stack != (task,):
         return None
-    worker.ownership[query.lent[0]] = after
+    kept = let_go(worker, query.lent)
+    if kept is None:
+        return None
+    told = []
+    for ref, before, after, copy in kept:
+        if after is not None:
+            worker.ownership[ref] = after
+        else:
+            assert copy is not None
+            del worker.ownership[ref]
+            worker.resolution[ref] = replace(copy, state=IDLE, unused=True)
+        told.append((ref, before.state, None if copy is None else copy.state))
     del worker.running[task]
     asked: Asked = []
     following = seat.queue[0] if seat.queue else 0
+    count = len(kept)
     if following:
-        asked = seat_next(worker, seat, following, base)
+        asked = seat_next(worker, seat, following, base + 2, base + 3 + count)
     else:
         worker.desk[0] = replace(seat, state=FREE, stack=())
-    last = base + 5 if following else base + 4
+    dropped = [after is None for _, _, after, _ in kept]
+    last = base + 2 + count + bool(following) + count + sum(dropped)
     message = TaskReply(task, query.attempt, worker.me, e.outcomes, (), e.seconds)
-    asked.append((last, Send(query.caller, message)))
+    asked.append((last - dropped[-1], Send(query.caller, message)))
     sizes = tuple([outcome.nbytes for outcome in e.outcomes])  # type: ignore[union-attr]
-    return asked, last - base, (task, e.attempt, sizes, e.seconds, query.lent[0], held.state, following)
+    return asked, last - base, (task, e.attempt, sizes, e.seconds, tuple(told), following)
+
+
+Kept = tuple[int, Ownership, Ownership | None, Resolution | None]  # reference, its record before and after, its copy
+
+
+def let_go(worker: Books, lent: tuple[int, ...]) -> list[Kept] | None:
+    """Return what becomes of the references that a task was lent, if its caller need hear nothing of any."""
+    kept: list[Kept] = []
+    for ref in lent:
+        held = worker.ownership[ref]
+        after = replace(held, pins=held.pins - 1)
+        if ownership.is_held(after):
+            if held.state is BORROWED:
+                return None
+            kept.append((ref, held, after, None))
+            continue
+        copy = worker.resolution.get(ref)
+        if held.state is not BORROWED or held.lent or copy is None or copy.state is not LOCAL:
+            return None
+        if copy.views or copy.recalled or copy.released:
+            return None
+        kept.append((ref, held, None, copy))
+    return kept
 
 
 def all_small(e: RunEnded, worker: Books) -> bool:
@@ -135,26 +197,21 @@ def all_small(e: RunEnded, worker: Books) -> bool:
     return True
 
 
-def known_to_owner(held: Ownership, after: Ownership) -> bool:
-    """Tell whether a function is still held when a task that used it is over, and its owner need not be told."""
-    return held.state is not BORROWED and held.state in ownership.HELD and ownership.is_held(after)
-
-
-def seat_next(worker: Books, seat: Desk, task: int, base: int) -> Asked:
+def seat_next(worker: Books, seat: Desk, task: int, over: int, step: int) -> Asked:
     """Give the thread to the first in the queue."""
     asked: Asked = []
     queue = seat.queue[1:]
     seat = replace(seat, turns=seat.turns + 1, stack=(task,), queue=queue)
     if queue and not seat.timed:
         worker.counter = timer = worker.counter + 1
-        asked.append((base + 2, SetTimer(timer, worker.policy.slow_seconds, TurnSlow(timer))))
+        asked.append((over, SetTimer(timer, worker.policy.slow_seconds, TurnSlow(timer))))
         seat = replace(seat, timed=True, attempt=timer, timed_turn=seat.turns)
     worker.desk[0] = seat
     waiting = worker.running[task]
     assert waiting.query is not None
     worker.counter = attempt = worker.counter + 1
     worker.running[task] = replace(waiting, state=RUNNING, attempt=attempt)
-    asked.append((base + 4, Run(task, attempt, waiting.query.description)))
+    asked.append((step, Run(task, attempt, waiting.query.description)))
     return asked
 
 
@@ -166,21 +223,26 @@ def unfold_finish(
     attempt: int,
     sizes: tuple[int, ...],
     seconds: float,
-    function: int,
-    held: Any,
+    lent: tuple[tuple[int, Any, Any], ...],
     following: int,
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
     ended = RunEnded(task, attempt, tuple([Payload(nbytes) for nbytes in sizes]), seconds)
-    last = base + 5 if following else base + 4
-    told = [
+    told: list[Raw] = [
         (base + 1, cause, at, task, Run_, RUNNING, REPORTING, ended),
         (base + 2, base + 1, at, 0, Desk, BUSY, BUSY if following else FREE, TurnOver(task)),
-        (base + 3, base + 1, at, function, Ownership, held, held, ReportWanted(function, task)),
-        (last, base + 3, at, task, Run_, REPORTING, None, HoldReported(task, function, False, ())),
     ]
+    for step, (ref, held, copy) in enumerate(lent, base + 3):
+        after = held if copy is None else None
+        told.append((step, base + 1, at, ref, Ownership, held, after, ReportWanted(ref, task)))
     if following:
-        told.insert(3, (base + 4, base + 2, at, following, Run_, READY, RUNNING, TurnGiven(following)))
+        told.append((base + 1 + len(told), base + 2, at, following, Run_, READY, RUNNING, TurnGiven(following)))
+    for asker, (ref, _, copy) in enumerate(lent, base + 3):
+        after = None if ref == lent[-1][0] else REPORTING
+        reported = HoldReported(task, ref, False, ())
+        told.append((base + 1 + len(told), asker, at, task, Run_, REPORTING, after, reported))
+        if copy is not None:
+            told.append((base + 1 + len(told), asker, at, ref, Resolution, copy, IDLE, ObjectUnused(ref)))
     return told
 
 

@@ -38,8 +38,8 @@ HAVE_RECORDS = (*TABLES, "handover", "link")
 LAYERS = (  # the pure modules of core; each imports only from layers before its own
     ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events"), ("messages",), ("effects",),
     ("weights",), ("strides",), ("policies",), ("machine",), HAVE_RECORDS, ("directory", "holding", "transfer"),
-    ("tables",), ("books",), ("owner_strides", "worker_strides"), ("party",), ("worker", "node"), ("queries", "trace"),
-    ("invariants",),
+    ("tables",), ("books",), ("value_strides", "task_strides", "worker_strides"), ("party",), ("worker", "node"),
+    ("queries", "trace"), ("invariants",),
 )  # fmt: skip
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state
