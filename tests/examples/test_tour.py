@@ -93,6 +93,7 @@ def test_the_tour_as_a_notebook(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("FREEHOLD_BACKEND", backend)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # the home folder may not be writable
     output = "".join(run_notebook("remote_objects_tour", tmp_path))
     assert lines_of(output) == golden("remote_objects_tour", backend, output, request)
 
@@ -103,6 +104,7 @@ def test_the_tutorial_as_a_notebook(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("FREEHOLD_BACKEND", backend)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # the home folder may not be writable
     cells = run_notebook("ray_tutorial", tmp_path)
     assert len(cells) == WITH_NOTEBOOKS["ray_tutorial"]
     timed = [cell for cell in cells if "Wall time" in cell]
