@@ -59,6 +59,7 @@ class Session:
         self.closed = False
         self.task = 0  # the task that runs in this process now
         self.task_name = ""
+        self.doomed: set[int] = set()  # tasks that are to be interrupted, as soon as they are on top of the stack
         self.kept: Any = None  # what it returned, until the core has heard: references inside must not die before
         self.dropped: deque[int] = deque()  # objects whose last reference died since the last look, and requests
         self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}

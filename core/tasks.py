@@ -88,6 +88,8 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
     beneath = session.task, session.task_name  # a task that waits on this stack, if any
     try:
         session.task, session.task_name = description.task, description.name
+        if description.task in session.doomed:  # cancelled between the core's word and now
+            raise KeyboardInterrupt
         function = session_function(session, description.function)
         args, kwargs = arguments(session, description)
         session.kept = function(*args, **kwargs)
@@ -151,7 +153,8 @@ def run_task(
 ) -> None:
     """Run a task on this thread and tell the core how it ended.
 
-    An interrupt cancels the task; ``reraise``: it was meant for the program, on whose stack the task runs.
+    An interrupt cancels the task; ``reraise``: unless the task was to be interrupted, it was meant for the program, on
+    whose stack the task runs.
     """
     start = clock()
     try:
@@ -162,5 +165,7 @@ def run_task(
     before_reply()
     session.host.tell(RunEnded(run.task, run.attempt, outcomes, clock() - start))
     session.kept = None
-    if interrupt is not None and reraise:
+    cancelled = run.task in session.doomed
+    session.doomed.discard(run.task)  # from here on nobody interrupts it
+    if interrupt is not None and reraise and not cancelled:
         raise interrupt

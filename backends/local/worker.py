@@ -134,6 +134,7 @@ class WorkerDriver(LocalDriver, Host):
         self.pump.notify()
 
     def interrupt(self, step: int, effect: Interrupt) -> None:
+        self.session.doomed.add(effect.task)  # before we look: it looks when it begins
         main = threading.main_thread().ident
         if self.session.task == effect.task and main is not None:
             signal.pthread_kill(main, signal.SIGINT)
@@ -183,7 +184,9 @@ class WorkerDriver(LocalDriver, Host):
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
                 # core gave it the thread while the thread waited.
-                run_task(self.session, runs.popleft(), before_reply=end_lines)
+                run_task(self.session, runs.popleft(), before_reply=end_lines, reraise=self.pump.interrupts.ours)
+                if self.session.task in self.session.doomed:
+                    raise KeyboardInterrupt  # it was cancelled while the other ran on top of it
         except BaseException:
             settled.pop(request, None)
             raise
@@ -261,7 +264,7 @@ def work(driver: WorkerDriver) -> None:
     pump, runs, session = driver.pump, driver.runs, driver.session
 
     def interrupt(*_: object) -> None:
-        if session.task:
+        if session.task in session.doomed:
             pump.interrupts.interrupt()
 
     signal.signal(signal.SIGINT, interrupt)

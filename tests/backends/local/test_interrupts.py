@@ -15,6 +15,7 @@ import pytest
 
 import freehold
 from freehold.core import cluster
+from freehold.exceptions import TaskCancelledError
 
 pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 LATE_SECONDS = 5.0  # much more than "at once", and much less than what was waited for
@@ -161,3 +162,38 @@ def test_other_handlers_of_ctrl_c_are_left_alone(watch) -> None:
     assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     freehold.shutdown()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_cancel_finds_a_task_that_is_just_being_started(watch, eventually) -> None:
+    """Whether it has not been sent, has been given the thread, or runs: it does not go on for its whole minute."""
+    freehold.init(num_cpus=2)
+    dice = random.Random(4)
+    freehold.get([nap.remote(0) for _ in range(10)])
+    for _ in range(150):
+        refs = [nap.remote(60) for _ in range(3)]
+        until = time.perf_counter() + dice.uniform(0, 3e-3)
+        while time.perf_counter() < until:
+            pass
+        for ref in refs:
+            freehold.cancel(ref)
+        for ref in refs:
+            with pytest.raises(TaskCancelledError):
+                freehold.get(ref, timeout=30)
+    del refs, ref
+    assert_usable(eventually)
+
+
+def test_a_cancel_finds_a_task_on_whose_stack_another_runs(watch, eventually) -> None:
+    """It is interrupted when it is on top of the stack again."""
+    freehold.init(num_cpus=1, workers_max=1)
+
+    @freehold.remote
+    def outer() -> float:
+        return freehold.get(nap.remote(1.0)) + freehold.get(nap.remote(60))
+
+    ref = outer.remote()
+    time.sleep(0.3)  # whatever it does by then, the cancel must find it
+    freehold.cancel(ref)
+    with pytest.raises(TaskCancelledError):
+        freehold.get(ref, timeout=30)
+    freehold.shutdown()
