@@ -32,7 +32,8 @@ def engine_for(refs: Sequence[Any], what: str) -> Session:
 
 def all_of(session: Session, refs: Sequence[Any]) -> bool:
     """Tell, quickly, whether these are references of a session; of thousands, one by one takes long."""
-    return set(map(type, refs)) == {ObjectRef} and set(map(SESSION, refs)) == {session}
+    count = len(refs)
+    return list(map(type, refs)).count(ObjectRef) == count and list(map(SESSION, refs)).count(session) == count
 
 
 def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:

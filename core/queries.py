@@ -43,6 +43,12 @@ def is_alive(party: Party, node: int) -> bool | None:
     return None if member is None or member.state is UNKNOWN else member.state is ALIVE
 
 
+def is_pending(worker: Worker, object: int) -> bool:
+    """Tell whether the object is the return of a task of this worker that is not over."""
+    value = worker.promotion.get(object)
+    return value is not None and value.state is PENDING
+
+
 def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...], bool]:
     """Return (state, bytes, locations, placeholder) of an object as this worker knows them.
 

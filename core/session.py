@@ -35,6 +35,7 @@ from freehold.core.task_events import CancelAsked, TaskSubmitted
 from freehold.core.tasks import describe
 from freehold.core.trace import Step
 from freehold.core.values import Description, Failure, Payload, Want
+from freehold.core.waits import Waits
 from freehold.core.worker import Worker
 
 HISTORY_STEPS = 20  # that an error carries
@@ -64,6 +65,7 @@ class Session:
         self.dropped: deque[int] = deque()  # objects whose last reference died since the last look, and requests
         self.refs: dict[int, weakref.ref[ObjectRef[Any]]] = {}
         self.functions: dict[int, Any] = {}  # functions of others: object -> (callable, its reference)
+        self.waits = Waits(self)
         self._numbers = itertools.count(1)
         self._requests = itertools.count(REQUESTS)
         self._lock = threading.RLock()  # of the counter, and of refs; a collection may run a __del__ at any line
@@ -131,24 +133,30 @@ class Session:
         """Return what became of references since the last look.  Called with the driver's exclusion."""
         events: list[Event] = []
         early: list[int] = []  # another thread is in their ``__del__``: they are dead when we look again
-        dropped, refs = self.dropped, self.refs
+        dropped, refs, standing = self.dropped, self.refs, self.waits.standing
         with self._lock:
             while dropped:
                 object = dropped.popleft()
                 known = refs.get(object)
                 if known is None:
                     if object < REQUESTS_END:
-                        self.host.forget(object)
-                        events.append(RequestAbandoned(object))
+                        events.append(self.withdrawn(object))
                     continue
                 ref = known()
                 if ref is None:
                     del refs[object]
                     events.append(RefDropped(object))
+                    if object in standing:
+                        events.append(self.withdrawn(standing.pop(object)))
                 elif ref._dying:
                     early.append(object)
         dropped.extend(early)
         return events
+
+    def withdrawn(self, request: int) -> Event:
+        """Return what withdraws a request to which somebody has listened.  Called with the driver's exclusion."""
+        self.host.forget(request)
+        return RequestAbandoned(request)
 
     # ------------------------------------------------------------------ put and get
 
@@ -256,25 +264,7 @@ class Session:
         self, refs: Sequence[ObjectRef[Any]], needed: int, timeout: float | None, fetch: bool
     ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
         """Return (ready, unready), both in the order given, ``needed`` ready ones at most."""
-        ready = self.first_ready(refs, needed, fetch)
-        if len(ready) < needed:
-            missing = [ref._id for ref in refs if ref not in ready]
-            self.await_objects(missing, Want.WAIT if fetch else Want.LOOK, needed - len(ready), timeout)
-            ready = self.first_ready(refs, needed, fetch)
-        return list(ready), [ref for ref in refs if ref not in ready]
-
-    def first_ready(self, refs: Sequence[ObjectRef[Any]], count: int, fetch: bool) -> dict[ObjectRef[Any], None]:
-        """Return the first references whose values are readable here, or without ``fetch`` exist; no more than needed.
-
-        The search ends with the last of them, so that it is no work to take a thousand tasks as they come, in order.
-        """
-        found: dict[ObjectRef[Any], None] = {}
-        for ref in refs:
-            if readable(self.worker, ref._id) is not None or (not fetch and exists(self.worker, ref._id)):
-                found[ref] = None
-                if len(found) == count:
-                    break
-        return found
+        return self.waits.wait(refs, needed, timeout, Want.WAIT if fetch else Want.LOOK)
 
     def is_ready(self, object: int, want: int) -> bool:
         """Tell whether an object is readable here, or if that is enough, exists somewhere."""

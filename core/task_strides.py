@@ -22,6 +22,7 @@ from freehold.core.events import (
     ReturnArrived,
     ValuePending,
     ValueWanted,
+    WantWithdrawn,
 )
 from freehold.core.execution import Execution
 from freehold.core.leasing import LEASING, SERVED, Lease, Pool, choose, seek
@@ -84,7 +85,10 @@ def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
 
 
 def placed(worker: Books, d: Description) -> tuple[Slot, ...] | None:
-    """Return where the arguments given as references are, if they are our own large values without references, each given once."""
+    """Return where the arguments given as references are, if they are large values of our own, each given once.
+
+    Their values hold no references.
+    """
     slots: list[Slot] = []
     for slot in d.slots:
         value, held = worker.promotion.get(slot.object), worker.ownership.get(slot.object)
@@ -203,7 +207,8 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
         query = TaskQuery(other, attempt, worker.me, waiting.description, waiting.lent)  # type: ignore[arg-type]
         asked.append((step, Send(executor, query)))
         step += 1
-    told = tuple([(call.request, call.left == 1) for call in calls]) if calls else ()
+    told = tuple([(call.request, call.left == 1, call.want != Want.GET) for call in calls]) if calls else ()
+    step += sum([last and withdraws for _, last, withdraws in told])
     facts = (task, tuple([(held.object, held.state) for held in fewer]), r.pool, pool.state, told, given)
     return asked, step - base - 1, (e.attempt, e.executor, outcome.nbytes, e.seconds, *facts)
 
@@ -229,7 +234,7 @@ def woken(worker: Books, value: Promotion) -> list[Request] | None:
         call = worker.requests.get(by)
         if call is None or value.wanted[by] in (Want.RUN, Want.SEND):
             return None
-        if call.left == 1 and (call.task or call.want != Want.GET):
+        if call.left == 1 and (call.task or (call.want != Want.GET and len(call.objects) > 1)):
             return None
         calls.append(call)
     return calls
@@ -270,7 +275,7 @@ def unfold_reply(
     lent: tuple[tuple[int, Any], ...],
     key: PoolKey,
     pool: Any,
-    calls: tuple[tuple[int, bool], ...],
+    calls: tuple[tuple[int, bool, bool], ...],
     given: tuple[tuple[int, int], ...],
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
@@ -284,12 +289,18 @@ def unfold_reply(
         told.append((base + len(told) + 1, base + 1, at, ref, Ownership, held, held, ArgumentDone(ref)))
     over = base + len(told) + 1
     told.append((over, base + 1, at, key, Pool, pool, pool, TaskOver(key, executor, seconds)))
-    for call, last in calls:
-        ready = RequestReady(call, task)
-        told.append((base + len(told) + 1, base + 2, at, call, Request, WAITING, None if last else WAITING, ready))
+    settled: list[tuple[int, int]] = []
+    for call, last, withdraws in calls:
+        step = base + len(told) + 1
+        after = None if last else WAITING
+        told.append((step, base + 2, at, call, Request, WAITING, after, RequestReady(call, task)))
+        if last and withdraws:
+            settled.append((step, call))
     for other, worker in given:
         assigned = TaskAssigned(other, worker, key)
         told.append((base + len(told) + 1, over, at, other, Execution, QUEUED, RUNNING, assigned))
+    for step, call in settled:
+        told.append((base + len(told) + 1, step, at, task, Promotion, INLINE, INLINE, WantWithdrawn(task, call)))
     return told
 
 
