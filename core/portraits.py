@@ -45,11 +45,7 @@ def facts(ref: ObjectRef[Any]) -> dict[str, str]:
 def age(ref: ObjectRef[Any]) -> str:
     """Return how long this process has known of an object, as far as its ring of steps reaches back."""
     host = ref._session.host
-    steps = list(host.ring.raw)
-    if not steps:
-        return "not known here"
-    since = next((at for _, _, at, name, *_ in steps if name == ref._id), None)
-    whole = len(steps) < (host.ring.raw.maxlen or 0)
+    since, whole = host.ring.since(ref._id), not host.ring.is_full()
     if since is None:
-        return "not known here" if whole else f"over {host.now() - steps[0][2]:,.1f} s"
+        return "not known here" if whole else "longer than is remembered"
     return f"{'' if whole else 'at least '}{host.now() - since:,.1f} s"

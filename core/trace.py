@@ -83,6 +83,15 @@ class Ring:
         for step, effect in asked:
             self.asked(step, effect)
 
+    def is_full(self) -> bool:
+        """Tell whether older steps have rolled off, or soon will."""
+        return len(self.raw) == self.raw.maxlen
+
+    def since(self, object: int) -> float | None:
+        """Return the time of the first step of an object that is remembered."""
+        entries = list(self.raw)  # others may add to it meanwhile
+        return next((at for entry in entries for _, _, at, name, *_ in unfolded(entry) if name == object), None)
+
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""
         wishes: dict[int, list[str]] = {}
