@@ -79,13 +79,13 @@ class Ring:
 
     def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
         """Take note of a stride; its steps are told when somebody asks."""
-        self.raw.append((stride.unfold, base, cause, at, facts))
+        self.raw.append((base, cause, at, stride.unfold, facts))
         for step, effect in asked:
             self.asked(step, effect)
 
-    def is_full(self) -> bool:
-        """Tell whether older steps have rolled off, or soon will."""
-        return len(self.raw) == self.raw.maxlen
+    def reaches_to(self) -> float | None:
+        """Return the time of the oldest step, None if none has rolled off yet."""
+        return self.raw[0][2] if len(self.raw) == self.raw.maxlen else None
 
     def since(self, object: int) -> float | None:
         """Return the time of the first step of an object that is remembered."""
@@ -105,7 +105,7 @@ def unfolded(entry: Raw) -> list[Raw]:
     """Return the steps for which an entry of a ring stands."""
     if len(entry) != STRIDE_FIELDS:
         return [entry]
-    unfold, base, cause, at, facts = entry
+    base, cause, at, unfold, facts = entry
     told: list[Raw] = unfold(base, cause, at, *facts)
     return told
 
