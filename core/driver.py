@@ -6,7 +6,7 @@ A driver knows bytes, threads and time, and nothing of objects: a driver that kn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 from freehold.core.effects import (
@@ -121,6 +121,11 @@ class Host(ABC):
     @abstractmethod
     def block(self, request: int, came: Sized = ()) -> Failure | None:
         """Wait until a request is settled, or something has come; the latter, and an interrupt, leave it open."""
+
+    def ask(self, request: int, events: Sequence[Event], came: Sized = ()) -> Failure | None:
+        """Tell what begins a request, and wait as ``block`` does."""
+        self.tell(*events)
+        return self.block(request, came)
 
     def abandon(self, request: int) -> None:
         """Withdraw a request; nothing is left of it."""

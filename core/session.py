@@ -196,8 +196,7 @@ class Session:
     def ask(self, request: int, *events: Event) -> Failure | None:
         """Tell what begins a request, and wait until it is settled; if the user interrupts, withdraw it."""
         try:
-            self.host.tell(*events)
-            return self.host.block(request)
+            return self.host.ask(request, events)
         except BaseException:
             self.host.abandon(request)
             raise
@@ -279,8 +278,7 @@ class Session:
         request = self.request()
         seconds = -1.0 if timeout is None else timeout
         try:
-            self.host.tell(GetWanted(request, objects, 1, want, seconds, self.task))
-            return self.host.block(request, came)
+            return self.host.ask(request, (GetWanted(request, objects, 1, want, seconds, self.task),), came)
         finally:
             self.host.abandon(request)  # unless it is settled
 

@@ -14,7 +14,7 @@ import socket
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -128,16 +128,20 @@ class LocalDriver(Driver):
         pump = self.pump
         pump.enter()
         try:
-            self.drain()
-            for event in events:
-                self.drive(event)
-            if self.dirty:
-                self.flush_urgent()
+            self.tell_inside(events)
             self.told += 1
             if not self.told % LISTEN_TELLS:
                 pump.listen()
         finally:
             pump.leave()
+
+    def tell_inside(self, events: Sequence[Event]) -> None:
+        """Hand events to the party; called with the lock held."""
+        self.drain()
+        for event in events:
+            self.drive(event)
+        if self.dirty:
+            self.flush_urgent()
 
     def drain(self) -> None:
         """Tell the party what has died in this process meanwhile."""

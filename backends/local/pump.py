@@ -170,8 +170,10 @@ class Pump:
 
     # ------------------------------------------------------------------ waiting
 
-    def wait(self, ready: Ready, seconds: float = FOREVER) -> None:
+    def wait(self, ready: Ready, seconds: float = FOREVER, begin: Callable[[], None] | None = None) -> None:
         """Wait until ``ready()``, which is called with the lock held, or the pump is closed, or time has passed.
+
+        ``begin`` is called first, with the lock held, too.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, in the main thread.
@@ -179,6 +181,8 @@ class Pump:
         me = threading.get_ident()
         self.enter()
         try:
+            if begin is not None:
+                begin()
             if ready():
                 return
             until = time.monotonic() + seconds

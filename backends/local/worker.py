@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from freehold.backends.local.output import end_lines
 from freehold.core import serde
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
-from freehold.core.events import Moved, ViewDropped, ViewTaken
+from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
 from freehold.core.queries import Held, readable
 from freehold.core.session import Session
 from freehold.core.tasks import run_task
@@ -174,12 +174,19 @@ class WorkerDriver(LocalDriver, Host):
         super().abandon(request)
         self.settled.pop(request, None)  # it came between the interrupt and the word of it
 
-    def block(self, request: int, came: Sized = ()) -> Failure | None:
+    def ask(self, request: int, events: Sequence[Event], came: Sized = ()) -> Failure | None:
+        return self.block(request, came, events)
+
+    def block(self, request: int, came: Sized = (), events: Sequence[Event] = ()) -> Failure | None:
         settled, runs = self.settled, self.runs
+        begin = partial(self.tell_inside, events) if events else None
         main = threading.current_thread() is threading.main_thread()
         try:
             while True:
-                self.pump.wait(lambda: request in settled or self.broken is not None or bool(came or (main and runs)))
+                self.pump.wait(
+                    lambda: request in settled or self.broken is not None or bool(came or (main and runs)), begin=begin
+                )
+                begin = None
                 if not (main and runs):
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
