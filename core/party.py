@@ -17,7 +17,7 @@ from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
 from freehold.core.machine import Here, Table
 from freehold.core.membership import Members
 from freehold.core.policies import DEFAULT, Policy
-from freehold.core.strides import NONE, Asked, Facts, Stride, Strides
+from freehold.core.strides import NONE, Raw, Strides
 from freehold.core.values import Shape
 
 Records = dict[Any, Any]
@@ -46,8 +46,8 @@ class Watch(Protocol):
     def asked(self, step: int, effect: Effect) -> None:
         """The step asked the driver for something."""
 
-    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
-        """A stride was taken."""
+    def strode(self, entry: Raw, /) -> Any:
+        """A stride was taken: (base, cause, at, unfold, facts)."""
 
 
 class Party:
@@ -122,7 +122,7 @@ class Party:
                 asked, steps, facts = strode
                 self.steps += steps
                 if self.watch is not None:
-                    self.watch.strode(base, cause, now, stride, asked, facts)
+                    self.watch.strode((base, cause, now, stride.unfold, facts))
                 return asked
         return self.walk(event, now, cause)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from freehold.core.effects import Effect
+from freehold.core.effects import Effect, Move, Send
 from freehold.core.errors import StrideDiffers
 from freehold.core.events import Event
 from freehold.core.weights import without_values
@@ -31,8 +31,8 @@ class Stride(NamedTuple):
     """A short cut for one kind of event.
 
     ``take(party, event, base)`` steps the records, or declines with None; step k of those that it stands for is
-    called ``base + k``, counted from 1.  ``unfold(base, cause, at, *facts)`` returns these steps; the facts are few and
-    light, since a ring keeps them, and hold no values: their events come without the bytes.
+    called ``base + k``, counted from 1.  ``unfold(base, cause, at, *facts)`` returns these steps, each with what it
+    asked for, as in trace.Ring; the facts are few and light, since a ring keeps them: the events come without values.
     """
 
     take: Callable[[Any, Any, int], Strode | None]
@@ -89,10 +89,20 @@ class Seen:
         self.raw.append((step, cause, at, name, type(before), before.state, end, without_values(event)))
 
     def asked(self, step: int, effect: Effect) -> None:
-        """Effects are compared as the party returns them."""
+        """The step asked the driver for something."""
+        self.raw[-1] += (wish(effect),)
 
-    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
+    def strode(self, entry: Raw) -> None:
         """No stride is taken meanwhile."""
+
+
+def wish(effect: Effect) -> tuple[Any, ...]:
+    """Return what is remembered of an effect: its kind, or that of its message, and for whom it is."""
+    if type(effect) is Send:
+        return type(effect.message), effect.target
+    if type(effect) is Move:
+        return Move, effect.target, effect.nbytes
+    return (type(effect),)
 
 
 def differ(event: Event, what: str, strode: object, walked: object) -> None:

@@ -78,7 +78,7 @@ def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
     if not executor:
         worker.execution[task] = Execution(task, QUEUED, 0, d, e.retries, 0, lent, key)
         return NOTHING, steps, facts
-    worker.counter = attempt = worker.counter + 1
+    attempt = worker.mint()
     worker.execution[task] = Execution(task, RUNNING, attempt, d, e.retries, 0, lent, key, executor)
     query = Send(executor, TaskQuery(task, attempt, me, d, lent))
     return [(base + steps + 1, query)], steps + 1, facts
@@ -141,9 +141,9 @@ def unfold_submit(
         (base + 3, base + 1, at, task, Promotion, promotion.ABSENT, PENDING, ValuePending(task, task)),
     ]
 
-    def then(cause: int, name: Any, kind: type, before: Any, after: Any, event: Event) -> int:
+    def then(cause: int, name: Any, kind: type, before: Any, after: Any, event: Event, *wishes: Any) -> int:
         step = base + 1 + len(told)
-        told.append((step, cause, at, name, kind, before, after, event))
+        told.append((step, cause, at, name, kind, before, after, event, *wishes))
         return step
 
     for ref in lent:
@@ -160,7 +160,7 @@ def unfold_submit(
     pool = SERVED if executor else LEASING
     ready = then(last, key, Pool, pool, pool, TaskReady(key, task))
     if executor:
-        then(ready, task, Execution, QUEUED, RUNNING, TaskAssigned(task, executor, key))
+        then(ready, task, Execution, QUEUED, RUNNING, TaskAssigned(task, executor, key), (TaskQuery, executor))
     return told
 
 
@@ -202,13 +202,13 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
         step += 1
     for other, executor in given:
         waiting = worker.execution[other]
-        worker.counter = attempt = worker.counter + 1
+        attempt = worker.mint()
         worker.execution[other] = replace(waiting, state=RUNNING, attempt=attempt, worker=executor)
         query = TaskQuery(other, attempt, worker.me, waiting.description, waiting.lent)  # type: ignore[arg-type]
         asked.append((step, Send(executor, query)))
         step += 1
-    told = tuple([(call.request, call.left == 1, call.want != Want.GET) for call in calls]) if calls else ()
-    step += sum([last and withdraws for _, last, withdraws in told])
+    told = tuple([(call.request, call.left == 1, call.want != Want.GET, call.timed) for call in calls]) if calls else ()
+    step += sum([last and withdraws for _, last, withdraws, _ in told])
     facts = (task, tuple([(held.object, held.state) for held in fewer]), r.pool, pool.state, told, given)
     return asked, step - base - 1, (e.attempt, e.executor, outcome.nbytes, e.seconds, *facts)
 
@@ -275,7 +275,7 @@ def unfold_reply(
     lent: tuple[tuple[int, Any], ...],
     key: PoolKey,
     pool: Any,
-    calls: tuple[tuple[int, bool, bool], ...],
+    calls: tuple[tuple[int, bool, bool, bool], ...],  # request, whether it ends, withdraws, has a timer
     given: tuple[tuple[int, int], ...],
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
@@ -290,15 +290,17 @@ def unfold_reply(
     over = base + len(told) + 1
     told.append((over, base + 1, at, key, Pool, pool, pool, TaskOver(key, executor, seconds)))
     settled: list[tuple[int, int]] = []
-    for call, last, withdraws in calls:
+    for call, last, withdraws, timed in calls:
         step = base + len(told) + 1
         after = None if last else WAITING
-        told.append((step, base + 2, at, call, Request, WAITING, after, RequestReady(call, task)))
+        wishes = [(Settle,), *[(CancelTimer,)] * timed] if last else []
+        told.append((step, base + 2, at, call, Request, WAITING, after, RequestReady(call, task), *wishes))
         if last and withdraws:
             settled.append((step, call))
     for other, worker in given:
         assigned = TaskAssigned(other, worker, key)
-        told.append((base + len(told) + 1, over, at, other, Execution, QUEUED, RUNNING, assigned))
+        sent = (TaskQuery, worker)
+        told.append((base + len(told) + 1, over, at, other, Execution, QUEUED, RUNNING, assigned, sent))
     for step, call in settled:
         told.append((base + len(told) + 1, step, at, task, Promotion, INLINE, INLINE, WantWithdrawn(task, call)))
     return told

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from freehold.core.effects import Effect, Move, Send
+from freehold.core.effects import Effect, Move
 from freehold.core.events import Event
 from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
-from freehold.core.strides import Asked, Facts, Raw, Stride
+from freehold.core.strides import Raw, wish
 from freehold.core.values import Description, Payload
 from freehold.core.weights import CARRIES, weight, without_values
 
@@ -60,6 +60,7 @@ class Ring:
     def __init__(self, size: int = RING_STEPS) -> None:
         self.raw: deque[Raw] = deque(maxlen=size)  # steps, and strides
         self.wishes: deque[tuple[Any, ...]] = deque(maxlen=2 * size)  # (step, kind of effect or message, ...)
+        self.strode = self.raw.append  # a stride is kept as it is, and its steps told when somebody asks
 
     def took(self, step: int, cause: int, at: float, name: Any, before: Any, event: Event, after: Any) -> None:
         """Take note of one step."""
@@ -70,18 +71,7 @@ class Ring:
 
     def asked(self, step: int, effect: Effect) -> None:
         """Take note of what a step asked the driver for."""
-        if type(effect) is Send:
-            self.wishes.append((step, type(effect.message), effect.target))
-        elif type(effect) is Move:
-            self.wishes.append((step, Move, effect.target, effect.nbytes))
-        else:
-            self.wishes.append((step, type(effect)))
-
-    def strode(self, base: int, cause: int, at: float, stride: Stride, asked: Asked, facts: Facts) -> None:
-        """Take note of a stride; its steps are told when somebody asks."""
-        self.raw.append((base, cause, at, stride.unfold, facts))
-        for step, effect in asked:
-            self.asked(step, effect)
+        self.wishes.append((step, *wish(effect)))
 
     def reaches_to(self) -> float | None:
         """Return the time of the oldest step, None if none has rolled off yet."""
@@ -95,10 +85,10 @@ class Ring:
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""
         wishes: dict[int, list[str]] = {}
-        for step, *wish in self.wishes:
-            wishes.setdefault(step, []).append(asked(*wish))
+        for step, *effect in self.wishes:
+            wishes.setdefault(step, []).append(asked(*effect))
         told = [raw for entry in self.raw for raw in unfolded(entry)]
-        return [in_words(raw, tuple(wishes.get(raw[0], ()))) for raw in told]
+        return [in_words(*raw, asks=wishes.get(raw[0], ())) for raw in told]
 
 
 def unfolded(entry: Raw) -> list[Raw]:
@@ -113,9 +103,20 @@ def unfolded(entry: Raw) -> list[Raw]:
 TABLE_NAMES = {"Run_": "running", "Member": "membership"}
 
 
-def in_words(raw: tuple[Any, ...], wishes: tuple[str, ...]) -> Step:
-    """Return one entry of a ring as a reader wants it."""
-    step, cause, at, name, kind, before, end, event = raw
+def in_words(
+    step: int,
+    cause: int,
+    at: float,
+    name: Any,
+    kind: type,
+    before: Any,
+    end: Any,
+    event: Event,
+    *told: tuple[Any, ...],
+    asks: Iterable[str],
+) -> Step:
+    """Return one entry of a ring as a reader wants it; ``told`` is what a step of a stride asked for."""
+    wishes = (*asks, *[asked(*wish) for wish in told])
     table = TABLE_NAMES.get(kind.__name__, kind.__name__.lower())
     about = name if isinstance(name, int) else 0
     after = end.name if end is not None else "-"

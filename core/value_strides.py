@@ -98,7 +98,8 @@ def unfold_wait(
 ) -> list[Raw]:
     """Tell the beginning of a wait in steps."""
     begun = GetWanted(by, objects, needed, want, timeout)
-    told: list[Raw] = [(base + 1, cause, at, by, Request, request.ABSENT, WAITING, begun)]
+    timer = [(SetTimer,)] if timeout >= 0 else []
+    told: list[Raw] = [(base + 1, cause, at, by, Request, request.ABSENT, WAITING, begun, *timer)]
     for step, object in enumerate(dict.fromkeys(objects), base + 2):
         told.append((step, base + 1, at, object, Promotion, PENDING, PENDING, ValueWanted(object, by, want)))
     return told

@@ -52,7 +52,7 @@ def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
     asked, began = take_seat(worker, e, seat, base + 2 + 3 * len(needed))
     slots = tuple([(slot.object, slot.nodes, slot.nbytes) for slot in d.slots])
     facts = (e.task, e.attempt, e.caller, d.name, d.payload.nbytes, d.returns, slots, tuple(told), seat.state)
-    return asked, 2 + 3 * len(needed) + began, facts
+    return asked, 2 + 3 * len(needed) + began, (*facts, bool(asked) and not began)
 
 
 DESK = Desk()
@@ -70,7 +70,7 @@ def needed_by(d: Description) -> tuple[int, ...] | None:
 def take_seat(worker: Books, e: TaskQuery, seat: Desk, step: int) -> tuple[Asked, bool]:
     """Give a task that is ready the thread, or a place in the line; tell whether it has begun."""
     if seat.state is FREE:
-        worker.counter = attempt = worker.counter + 1
+        attempt = worker.mint()
         worker.desk[0] = replace(seat, state=BUSY, turns=seat.turns + 1, stack=(*seat.stack, e.task))
         worker.running[e.task] = Run_(e.task, RUNNING, attempt, e)
         return [(step + 1, Run(e.task, attempt, e.description))], True
@@ -79,7 +79,7 @@ def take_seat(worker: Books, e: TaskQuery, seat: Desk, step: int) -> tuple[Asked
     if seat.timed:
         worker.desk[0] = seat
         return [], False
-    worker.counter = attempt = worker.counter + 1
+    attempt = worker.mint()
     worker.desk[0] = replace(seat, timed=True, attempt=attempt, timed_turn=seat.turns)
     return [(step, SetTimer(attempt, worker.policy.slow_seconds, TurnSlow(attempt)))], False
 
@@ -97,6 +97,7 @@ def unfold_accept(
     slots: tuple[tuple[int, tuple[int, ...], int], ...],
     needed: tuple[tuple[int, Any, Any], ...],
     seat: Any,
+    timed: bool,
 ) -> list[Raw]:
     """Tell the arrival of a task in steps."""
     lent = tuple([ref for ref, _, _ in needed])
@@ -114,9 +115,10 @@ def unfold_accept(
         after = READY if ref == lent[-1] else FETCHING
         told.append((step, step - count, at, task, Run_, FETCHING, after, ArgumentReady(task, ref)))
     turn = base + 2 + 3 * count
-    told.append((turn, turn - 1, at, 0, Desk, seat, BUSY, TurnWanted(task)))
+    timer = [(SetTimer,)] * timed
+    told.append((turn, turn - 1, at, 0, Desk, seat, BUSY, TurnWanted(task), *timer))
     if seat is FREE:
-        told.append((turn + 1, turn, at, task, Run_, READY, RUNNING, TurnGiven(task)))
+        told.append((turn + 1, turn, at, task, Run_, READY, RUNNING, TurnGiven(task), (Run,)))
     return told
 
 
@@ -159,7 +161,8 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     message = TaskReply(task, query.attempt, worker.me, e.outcomes, (), e.seconds)
     asked.append((last - dropped[-1], Send(query.caller, message)))
     sizes = tuple([outcome.nbytes for outcome in e.outcomes])  # type: ignore[union-attr]
-    return asked, last - base, (task, e.attempt, sizes, e.seconds, tuple(told), following)
+    timed = len(asked) > 2
+    return asked, last - base, (task, e.attempt, sizes, e.seconds, tuple(told), query.caller, following, timed)
 
 
 Kept = tuple[int, Ownership, Ownership | None, Resolution | None]  # reference, its record before and after, its copy
@@ -203,13 +206,13 @@ def seat_next(worker: Books, seat: Desk, task: int, over: int, step: int) -> Ask
     queue = seat.queue[1:]
     seat = replace(seat, turns=seat.turns + 1, stack=(task,), queue=queue)
     if queue and not seat.timed:
-        worker.counter = timer = worker.counter + 1
+        timer = worker.mint()
         asked.append((over, SetTimer(timer, worker.policy.slow_seconds, TurnSlow(timer))))
         seat = replace(seat, timed=True, attempt=timer, timed_turn=seat.turns)
     worker.desk[0] = seat
     waiting = worker.running[task]
     assert waiting.query is not None
-    worker.counter = attempt = worker.counter + 1
+    attempt = worker.mint()
     worker.running[task] = replace(waiting, state=RUNNING, attempt=attempt)
     asked.append((step, Run(task, attempt, waiting.query.description)))
     return asked
@@ -224,23 +227,26 @@ def unfold_finish(
     sizes: tuple[int, ...],
     seconds: float,
     lent: tuple[tuple[int, Any, Any], ...],
+    caller: int,
     following: int,
+    timed: bool,
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
     ended = RunEnded(task, attempt, tuple([Payload(nbytes) for nbytes in sizes]), seconds)
     told: list[Raw] = [
         (base + 1, cause, at, task, Run_, RUNNING, REPORTING, ended),
-        (base + 2, base + 1, at, 0, Desk, BUSY, BUSY if following else FREE, TurnOver(task)),
+        (base + 2, base + 1, at, 0, Desk, BUSY, BUSY if following else FREE, TurnOver(task), *[(SetTimer,)] * timed),
     ]
     for step, (ref, held, copy) in enumerate(lent, base + 3):
         after = held if copy is None else None
         told.append((step, base + 1, at, ref, Ownership, held, after, ReportWanted(ref, task)))
     if following:
-        told.append((base + 1 + len(told), base + 2, at, following, Run_, READY, RUNNING, TurnGiven(following)))
+        told.append((base + 1 + len(told), base + 2, at, following, Run_, READY, RUNNING, TurnGiven(following), (Run,)))
     for asker, (ref, _, copy) in enumerate(lent, base + 3):
         after = None if ref == lent[-1][0] else REPORTING
         reported = HoldReported(task, ref, False, ())
-        told.append((base + 1 + len(told), asker, at, task, Run_, REPORTING, after, reported))
+        replied = [] if after else [(TaskReply, caller)]
+        told.append((base + 1 + len(told), asker, at, task, Run_, REPORTING, after, reported, *replied))
         if copy is not None:
             told.append((base + 1 + len(told), asker, at, ref, Resolution, copy, IDLE, ObjectUnused(ref)))
     return told

@@ -137,11 +137,17 @@ class LocalDriver(Driver):
 
     def tell_inside(self, events: Sequence[Event]) -> None:
         """Hand events to the party; called with the lock held."""
-        self.drain()
+        self.drain_first()
         for event in events:
             self.drive(event)
         if self.dirty:
+            self.flush_urgent()  # a task is on its way before we look at what else there is
+        self.drain()
+        if self.dirty:
             self.flush_urgent()
+
+    def drain_first(self) -> None:
+        """Tell what must be known before anything that happens from now on."""
 
     def drain(self) -> None:
         """Tell the party what has died in this process meanwhile."""

@@ -160,12 +160,16 @@ class WorkerDriver(LocalDriver, Host):
 
     # ------------------------------------------------------------------ what a session needs
 
-    def drain(self) -> None:
+    def drain_first(self) -> None:
+        """Send what was printed before a reply, and tell that a task's views are dead before it is over."""
         while self.printed:
             word = self.printed.popleft()
             self.to(self.setup.program, lambda channel, word=word: channel.say(word))  # type: ignore[misc]
         while self.views:
             self.drive(ViewDropped(self.views.popleft()))
+
+    def drain(self) -> None:
+        self.drain_first()
         if self.session.dropped:
             for event in self.session.drops():
                 self.drive(event)
