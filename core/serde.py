@@ -23,6 +23,8 @@ import msgspec
 
 from freehold.core.complaints import PLAIN, complaint, importable, type_name
 from freehold.core.errors import FreeholdError
+from freehold.core.freshness import Uses, uses_of
+from freehold.core.missing import say_where
 
 Adopt = Callable[..., object]  # makes a reference of this process from what another one noted
 Copy = Callable[[memoryview, memoryview], None]  # (target, source), of equal length
@@ -127,8 +129,14 @@ def _parts(serialized: Serialized) -> Sequence[bytes | memoryview]:
 
 
 def _load(data: bytes | memoryview) -> Any:
-    if data and data[0] == 0x80:
-        return loads(data)
+    try:
+        return loads(data) if data and data[0] == 0x80 else _load_parts(data)
+    except ModuleNotFoundError as error:
+        say_where(error)
+        raise
+
+
+def _load_parts(data: bytes | memoryview) -> Any:
     view = memoryview(data)
     if len(view) < HEADER.size or view[:4] != MAGIC:
         raise ValueError(f"{len(view)} bytes that begin with {bytes(view[:4])!r} are not a packed value")
@@ -177,14 +185,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Send a class as a blob, made and loaded once, unless an attribute has been bound anew."""
         marks, blob, home = _KNOWN.get(cls, (None, b"", True))
         now = _marks(cls)
-        if blob and marks == now and not self.in_place:
+        same = marks == now and (cls not in _USES or _USES[cls].same())
+        if blob and same and not self.in_place:
             return _load_class, (blob,)
         reduced = super().reducer_override(cls)
         if reduced is NotImplemented or len(reduced) < 6:
             return reduced
         if self.in_place:
             _KNOWN.setdefault(cls, (None, b"", home))
-        elif marks != now:
+        elif not same:
+            _USES[cls] = uses_of(cls)
             blob = _blob(cls)  # takes long enough for another thread to have come first
             _CLASSES.pop(_KNOWN.get(cls, (None, b""))[1], None)
             _KNOWN[cls] = (now, blob, home)
@@ -255,6 +265,7 @@ def _reduce_array(array: Any, kind: type) -> Any:
 
 # class -> (marks when its blob was made, its blob or b"" if it is pickled in place, whether it was made here)
 _KNOWN: WeakKeyDictionary[type, tuple[list[object] | None, bytes, bool]] = WeakKeyDictionary()
+_USES: WeakKeyDictionary[type, Uses] = WeakKeyDictionary()  # what its methods looked up when its blob was made
 _CLASSES: WeakValueDictionary[bytes, type] = WeakValueDictionary()  # by blob
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from freehold.core import serde
 from freehold.core.effects import Run
-from freehold.core.failures import failure_of
+from freehold.core.failures import ends_process, failure_of
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.refs import ObjectRef
 from freehold.core.task_events import RunEnded
@@ -86,7 +86,9 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
         args, kwargs = arguments(session, description)
         session.kept = function(*args, **kwargs)
         outcomes = serialize_returns(session, description, session.kept)
-    except Exception as error:
+    except BaseException as error:
+        if ends_process(error):
+            raise
         failure = failure_of(error, description.name, description.task, session.worker.me)
         outcomes = (failure,) * description.returns
     finally:

@@ -262,6 +262,7 @@ def run_node(setup: wire.Setup, start: wire.StartNode, link: int, template: int,
 def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     """Be a worker."""
     from freehold.backends.local.output import capture
+    from freehold.backends.local.setting import ProgramFinder
     from freehold.backends.local.worker import WorkerDriver, work
 
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -273,11 +274,15 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     cluster.activate(driver.session)
     cluster.ours = os.getpid()
     capture(driver)
+    sys.meta_path.append(ProgramFinder(driver))
     driver.pump.enter()
     driver.say(driver.node, wire.Hello(worker, os.getpid()))
     driver.pump.leave()
     driver.pump.start_background()
-    work(driver)
+    try:
+        work(driver)
+    except BaseException as error:  # a bug of ours: what lies further up this stack is the template's
+        driver.crashed(error)
 
 
 def main() -> None:

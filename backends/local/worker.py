@@ -20,6 +20,7 @@ from freehold.backends.local.census import census_of, put_together
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
+from freehold.backends.local.setting import program_path
 from freehold.core import serde
 from freehold.core.driver import Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
@@ -53,6 +54,7 @@ class WorkerDriver(LocalDriver, Host):
         self.runs: deque[Run] = deque()
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
+        self.paths: dict[int, tuple[bytes, ...]] = {}  # answers to PathWanted
         self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
         self.add_channel(node)
 
@@ -71,6 +73,11 @@ class WorkerDriver(LocalDriver, Host):
                 if number in self.found:  # else nobody waits for it any more
                     self.found[number].append(word)
                     self.pump.notify()
+            case wire.PathWanted(number):
+                self.say(channel, wire.PathFound(number, tuple(program_path())))
+            case wire.PathFound(number, path):
+                self.paths[number] = path
+                self.pump.notify()
             case wire.Output():
                 self.pump.calls.append(partial(self.show, word))
             case _:
@@ -225,6 +232,20 @@ class WorkerDriver(LocalDriver, Host):
         found = self.found[number]
         self.pump.wait(lambda: any(one.last for one in found) or self.broken is not None, ANSWER_SECONDS)
         return self.found.pop(number)
+
+    def ask_path(self) -> tuple[bytes, ...]:
+        """Ask the program where it looks for modules now; nowhere, if it cannot be asked."""
+        number = self.session.request()
+        if self.broken is not None or self.pump.mine():
+            return ()
+        self.pump.enter()
+        try:
+            self.to(self.setup.program, lambda channel: channel.say(wire.PathWanted(number)))
+            self.flush()
+        finally:
+            self.pump.leave()
+        self.pump.wait(lambda: number in self.paths or self.broken is not None, ANSWER_SECONDS)
+        return self.paths.pop(number, ())
 
     def own_steps(self) -> list[Any]:
         self.pump.enter()
