@@ -69,7 +69,10 @@ def travels(value: object) -> bool:
 
 def wrapped(value: object) -> object:
     """Return the function that a remote function, or another wrapper of that kind, stands for; None for others."""
-    attributes = getattr(type(value), "__dict__", {}).get("__dict__") and object.__getattribute__(value, "__dict__")
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
     return attributes.get("__wrapped__") if isinstance(attributes, dict) else None
 
 
@@ -81,7 +84,9 @@ def namespaces(part: Any) -> Iterator[tuple[object, Look, list[str]]]:
         if cells:
             yield part.__closure__, in_cells(cells), list(cells)
     elif isinstance(part, type):
-        yield part, in_class(part), [name for name, value in vars(part).items() if defined(name, value)]
+        for cls in part.__mro__:
+            if not importable(cls):
+                yield cls, in_class(cls), [name for name, value in vars(cls).items() if defined(name, value)]
     elif isinstance(part, property):
         yield part, lambda name: getattr(part, name), ["fget", "fset", "fdel"]
     elif isinstance(part, staticmethod | classmethod):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from contextvars import ContextVar
 from pickle import PickleBuffer, Pickler, dumps, loads
@@ -331,15 +331,26 @@ def unpack_exception(data: bytes) -> tuple[BaseException | None, str, str, str]:
 
 def _pack_cause(error: BaseException) -> bytes | None:
     """Try the exception, then its parts, since many have an ``__init__`` that ``args`` do not fit."""
-    for form in (error, (type(error), error.args, vars(error))):
+    for form, names in _forms(error):
         with suppress(Exception):
             serialized = serialize(form)
             if not serialized.refs and serialized.nbytes <= CAUSE_BYTES_MAX:
                 data = pack(serialized)
-                looks = [(type(e), str(e), vars(e).keys()) for e in (error, _unpack_cause(data))]
-                if looks[0] == looks[1]:
+                back = _unpack_cause(data)
+                if (type(back), str(back), vars(back).keys()) == (type(error), str(error), names):
                     return data
     return None
+
+
+def _forms(error: BaseException) -> Iterator[tuple[object, Set[str]]]:
+    """Yield what may be pickled in an exception's stead, and the attributes that it then has, most of them first."""
+    yield error, vars(error).keys()
+    yield (type(error), error.args, vars(error)), vars(error).keys()
+    kept = {}
+    for name, value in vars(error).items():
+        with suppress(Exception):
+            kept[name] = deserialize(pack(serialize(value)))
+    yield (type(error), error.args, kept), kept.keys()
 
 
 def _unpack_cause(data: bytes) -> BaseException:

@@ -36,7 +36,8 @@ class TaskOutput(io.TextIOBase):
     def __init__(self, driver: WorkerDriver, stream: int) -> None:
         self._driver = driver
         self._stream = stream
-        self._lines: dict[int, tuple[str, str]] = {}  # thread -> (task, the beginning of a line)
+        self._lines: dict[int, tuple[object, str, str]] = {}  # thread -> (its token, task, the beginning of a line)
+        self._local = threading.local()  # a token for each thread, since a number is given again
         self._pid = os.getpid()
         self.name = ("<stdout>", "<stderr>")[stream - 1]
         self.buffer = TaskBytes(self)
@@ -59,8 +60,11 @@ class TaskOutput(io.TextIOBase):
         if os.getpid() != self._pid:  # a child that a task has forked: it has no link to the program
             os.write(self._stream, text.encode("utf-8", "backslashreplace"))
             return len(text)
-        thread = threading.get_ident()
-        name, line = self._lines.pop(thread, (self._driver.session.task_name, ""))
+        thread, token = threading.get_ident(), self._token()
+        before, name, line = self._lines.pop(thread, (token, self._driver.session.task_name, ""))
+        if before is not token:  # of a thread that has ended
+            self._send(name, line)
+            name, line = self._driver.session.task_name, ""
         whole, end, rest = (line + text).rpartition("\n")
         if end:
             self._send(name, whole)
@@ -69,8 +73,8 @@ class TaskOutput(io.TextIOBase):
             self._send(name, rest[:LINE_CHARACTERS_MAX])
             rest = rest[LINE_CHARACTERS_MAX:]
         if rest:
-            _, inside = self._lines.get(thread, ("", ""))  # a finalizer has printed meanwhile
-            self._lines[thread] = name, forgotten(rest) + inside
+            *_, inside = self._lines.get(thread, ("",))  # a finalizer has printed meanwhile
+            self._lines[thread] = token, name, forgotten(rest) + str(inside)
         return len(text)
 
     def flush(self) -> None:
@@ -81,7 +85,14 @@ class TaskOutput(io.TextIOBase):
         if self._lines:
             alive = sys._current_frames().keys() - {threading.get_ident()}
             for thread in self._lines.keys() - alive:
-                self._send(*self._lines.pop(thread))
+                _, name, line = self._lines.pop(thread)
+                self._send(name, line)
+
+    def _token(self) -> object:
+        """Return what only this thread has."""
+        if not hasattr(self._local, "token"):
+            self._local.token = object()
+        return self._local.token
 
     def _send(self, name: str, lines: str) -> None:
         if "\r" in lines:
@@ -158,7 +169,7 @@ def end_in_order(driver: WorkerDriver) -> None:
         finally:
             real(status)
 
-    os._exit = leave
+    os._exit = sys.modules["posix"]._exit = leave  # type: ignore[attr-defined]
 
 
 def configure_logging(found: wire.Logging) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,8 @@ class ProgramDriver(WorkerDriver):
         self.background: Any = None
         self.ending = threading.RLock()  # of who ends the cluster
         self.ended = False
+        self.shown: deque[wire.Output] = deque()  # to be printed, in this order
+        self.showing = threading.RLock()  # of who prints: the background thread or one that waits
         self.lines: dict[tuple[int, int], str] = {}  # (worker, stream) -> the beginning of a long line
 
     def begin(self, lifeline: Channel) -> None:
@@ -125,6 +128,17 @@ class ProgramDriver(WorkerDriver):
             raise RuntimeError("the cluster ended while it was being started")
 
     def show(self, word: wire.Output) -> None:
+        self.shown.append(word)
+        self.pump.calls.append(self.show_all)
+
+    def show_all(self) -> None:
+        """Print what has come, one thread at a time, so that lines keep their order."""
+        with self.showing:
+            while self.shown:
+                self.print(self.shown.popleft())
+
+    def print(self, word: wire.Output) -> None:
+        """Print whole lines, each with the task's name; keep the beginning of a long one."""
         text = self.lines.pop((word.worker, word.stream), "") + word.text
         if not text.endswith("\n"):
             self.lines[word.worker, word.stream] = text

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -79,7 +80,7 @@ class WorkerDriver(LocalDriver, Host):
                 self.paths[number] = path
                 self.pump.notify()
             case wire.Output():
-                self.pump.calls.append(partial(self.show, word))
+                self.show(word)
             case _:
                 super().hear(channel, word)
 
@@ -114,7 +115,7 @@ class WorkerDriver(LocalDriver, Host):
         return silent + put_together(parts)
 
     def show(self, word: wire.Output) -> None:
-        """Print what a task has printed; only the program is told of any."""
+        """Have printed what a task has printed; only the program is told of any."""
 
     def peer_lost(self, peer: int) -> None:
         if peer == self.party.node:
@@ -283,9 +284,15 @@ def work(driver: WorkerDriver) -> None:
         run = runs.popleft()
         try:
             run_task(session, run, before_reply=end_lines)
-        except SystemExit:
-            end_lines()
-            driver.tell()  # what was printed goes out
-            os._exit(1)
+        except SystemExit as error:
+            os._exit(exit_status(error))  # when what was printed is sent
         if driver.broken is not None:
             os._exit(0)  # the task has forked, and its child has come out of the function
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the status that Python gives to a process that ends so; print what it prints."""
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
