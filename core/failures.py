@@ -24,8 +24,6 @@ TEXTS = {
     "cannot_pickle": "{text}",
 }
 
-NAMED = ("name", "path")  # what some builtin exceptions take beside their arguments
-
 
 def exception_of(failure: Failure, history: tuple[str, ...] = ()) -> Exception:
     """Return the exception that a get raises for a failure."""
@@ -78,9 +76,8 @@ def like(original: BaseException, kind: type) -> BaseException:
     args = (*original.args, filename) if isinstance(original, OSError) and filename else original.args
     error: BaseException = base.__new__(kind, *args)
     base.__init__(error, *args)
-    for name in NAMED if isinstance(original, ImportError | NameError | AttributeError) else ():
-        if hasattr(original, name):
-            setattr(error, name, getattr(original, name))
+    if isinstance(original, ImportError) and isinstance(error, ImportError):
+        error.name, error.path = original.name, original.path
     error.__dict__.update(original.__dict__)
     return error
 

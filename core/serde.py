@@ -349,7 +349,9 @@ def _forms(error: BaseException) -> Iterator[tuple[object, Set[str]]]:
     kept = {}
     for name, value in vars(error).items():
         with suppress(Exception):
-            kept[name] = deserialize(pack(serialize(value)))
+            serialized = serialize(value)
+            if not serialized.refs:
+                kept[name] = deserialize(pack(serialized))
     yield (type(error), error.args, kept), kept.keys()
 
 

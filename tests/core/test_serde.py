@@ -373,15 +373,6 @@ def test_exceptions_come_back_as_they_were(error: Any) -> None:
     assert message == str(error).encode(errors="backslashreplace").decode()
 
 
-@pytest.mark.parametrize("who", [LOCK, Ref(1)], ids=["lock", "reference"])
-def test_attributes_that_cannot_travel_are_left_out(who: Any) -> None:
-    """The class is what a user catches: it is worth more than an attribute."""
-    error, _, message, _ = sent(Wanting(5, who=who))
-    assert isinstance(error, Wanting)
-    assert (error.code, str(error), message) == (5, f"{who} wants 5", f"{who} wants 5")
-    assert not hasattr(error, "who")
-
-
 def test_exceptions_that_cannot_travel_leave_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
     who = "x" * (2 << 20)
     error, name, message, text = sent(Wanting(5, who=who))
