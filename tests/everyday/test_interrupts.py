@@ -69,7 +69,7 @@ def test_at_any_instant(desk, what: str, presses: int) -> None:
         pytest.skip("the task runs on the program's own stack, or a simulated day passes at once")
     desk.write(program=PROGRAMS[what])
     instants = random.Random(f"{what} {presses} {desk.backend}")
-    for _ in range(4 if desk.backend == "local" else 2):
+    for _ in range(3 if desk.backend == "local" else 2):
         program = desk.start("program.py", start_new_session=True, preexec_fn=default_interrupts)
         assert program.stdout.readline() == "ready\n"
         for _ in range(presses):
