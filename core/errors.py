@@ -37,7 +37,7 @@ class TaskError(FreeholdError):
     Attributes:
         remote_traceback: the text of the traceback in the worker.
         function_name: the remote function that raised.
-        original: the exception that the task raised, or None if it could not be pickled.
+        original: the exception that the task raised, without attributes that could not be pickled; or None.
     """
 
     cause = "task"

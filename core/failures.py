@@ -7,6 +7,7 @@ from typing import Any
 from freehold.core import serde
 from freehold.core.errors import CAUSES, FreeholdError, SystemError_, TaskError
 from freehold.core.ids import object_name, owner_of, party_name
+from freehold.core.missing import say_where
 from freehold.core.values import Failure
 
 TEXTS = {
@@ -75,6 +76,8 @@ def like(original: BaseException, kind: type) -> BaseException:
     args = (*original.args, filename) if isinstance(original, OSError) and filename else original.args
     error: BaseException = base.__new__(kind, *args)
     base.__init__(error, *args)
+    if isinstance(original, ImportError) and isinstance(error, ImportError):
+        error.name, error.path = original.name, original.path
     error.__dict__.update(original.__dict__)
     return error
 
@@ -87,6 +90,16 @@ def _text(self: object) -> str:
     return str(self.__dict__["_text"])
 
 
+def ends_process(error: BaseException) -> bool:
+    """Tell whether an exception is an order to the process or the thread, and no outcome of the task.
+
+    Others that are no ``Exception`` are outcomes: a cancelled coroutine's, a test's that is skipped.
+    """
+    return isinstance(error, KeyboardInterrupt | SystemExit) or type(error).__name__ == "GreenletExit"
+
+
 def failure_of(error: BaseException, function: str, task: int, party: int) -> Failure:
     """Return the failure that a task's exception becomes."""
+    if isinstance(error, ModuleNotFoundError):
+        say_where(error)
     return Failure("task", task, party, function, serde.pack_exception(error, function))

@@ -30,6 +30,7 @@ import msgspec
 from freehold.core import cluster, serde
 from freehold.core.callsites import mark
 from freehold.core.errors import NotSupported, SessionError
+from freehold.core.freshness import Uses, uses_of
 from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
 
@@ -49,6 +50,7 @@ Argument: TypeAlias = A | ObjectRef[A]
 Returned = TypeVar("Returned", covariant=True)
 Several = Literal[2, 3, 4, 5, 6, 7, 8, 9, 10]
 Refs = list[ObjectRef[Any]]
+CO_COROUTINE, CO_ASYNC_GENERATOR = 0x80, 0x200  # as in inspect, which takes long to import
 
 
 def is_number(value: object) -> bool:
@@ -125,16 +127,18 @@ class Exported:
         self.name = name
         self.ref = ref
         self.busy = False  # it is being pickled: inside, it means itself
+        self.uses = Uses()  # what it and what travels with it looked up, when it was put
 
     def put(self, session: Session) -> ObjectRef[Any]:
         """Return the object that is the function in this session."""
         ref = self.ref
-        if ref is not None and ref._session is session and not session.closed:
+        if ref is not None and ref._session is session and not session.closed and self.uses.same():
             return ref
         if self.function is None:
             raise SessionError(f"the cluster of the remote function {self.name} was shut down")
         self.busy = True
         try:
+            self.uses = uses_of(self.function)
             self.ref = ref = session.put_payload(serde.serialize_function(self.function))
         finally:
             self.busy = False
@@ -142,7 +146,7 @@ class Exported:
 
     def usable(self) -> bool:
         """Tell whether the reference can travel in place of the function."""
-        return self.ref is not None and not self.busy and not self.ref._session.closed
+        return self.ref is not None and not self.busy and not self.ref._session.closed and self.uses.same()
 
 
 class RemoteFunction(Generic[Function, Out]):
@@ -151,6 +155,7 @@ class RemoteFunction(Generic[Function, Out]):
     def __init__(
         self, function: Callable[..., Any] | None, options: TaskOptions, exported: Exported | None = None
     ) -> None:
+        refuse_coroutines(function)
         self._options = options
         self._shape = options.shape()
         name = getattr(function, "__qualname__", repr(function)) if exported is None else exported.name
@@ -253,6 +258,16 @@ class RemoteFunction(Generic[Function, Out]):
 
     def __repr__(self) -> str:
         return f"<remote function {self._name}>"
+
+
+def refuse_coroutines(function: Any) -> None:
+    """Raise if calling a function would only make a coroutine, which nobody would run."""
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        raise NotSupported(
+            f"@remote on the coroutine function {function.__qualname__}: make it a plain function, in which"
+            " asyncio.run(...) may run coroutines; references are awaited where .remote(...) is called"
+        )
 
 
 def arrived(ref: ObjectRef[Any], options: TaskOptions, name: str) -> RemoteFunction[Any, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from contextvars import ContextVar
 from pickle import PickleBuffer, Pickler, dumps, loads
@@ -23,6 +23,8 @@ import msgspec
 
 from freehold.core.complaints import PLAIN, complaint, importable, type_name
 from freehold.core.errors import FreeholdError
+from freehold.core.freshness import Uses, uses_of
+from freehold.core.missing import say_where
 
 Adopt = Callable[..., object]  # makes a reference of this process from what another one noted
 Copy = Callable[[memoryview, memoryview], None]  # (target, source), of equal length
@@ -127,8 +129,14 @@ def _parts(serialized: Serialized) -> Sequence[bytes | memoryview]:
 
 
 def _load(data: bytes | memoryview, writable: bool) -> Any:
-    if data and data[0] == 0x80:
-        return loads(data)
+    try:
+        return loads(data) if data and data[0] == 0x80 else _load_parts(data, writable)
+    except ModuleNotFoundError as error:
+        say_where(error)
+        raise
+
+
+def _load_parts(data: bytes | memoryview, writable: bool) -> Any:
     view = memoryview(data)
     if len(view) < HEADER.size or view[:4] != MAGIC:
         raise ValueError(f"{len(view)} bytes that begin with {bytes(view[:4])!r} are not a packed value")
@@ -178,14 +186,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Send a class as a blob, made and loaded once, unless an attribute has been bound anew."""
         marks, blob, home = _KNOWN.get(cls, (None, b"", True))
         now = _marks(cls)
-        if blob and marks == now and not self.in_place:
+        same = marks == now and (cls not in _USES or _USES[cls].same())
+        if blob and same and not self.in_place:
             return _load_class, (blob,)
         reduced = super().reducer_override(cls)
         if reduced is NotImplemented or len(reduced) < 6:
             return reduced
         if self.in_place:
             _KNOWN.setdefault(cls, (None, b"", home))
-        elif marks != now:
+        elif not same:
+            _USES[cls] = uses_of(cls)
             blob = _blob(cls)  # takes long enough for another thread to have come first
             _CLASSES.pop(_KNOWN.get(cls, (None, b""))[1], None)
             _KNOWN[cls] = (now, blob, home)
@@ -256,6 +266,7 @@ def _reduce_array(array: Any, kind: type) -> Any:
 
 # class -> (marks when its blob was made, its blob or b"" if it is pickled in place, whether it was made here)
 _KNOWN: WeakKeyDictionary[type, tuple[list[object] | None, bytes, bool]] = WeakKeyDictionary()
+_USES: WeakKeyDictionary[type, Uses] = WeakKeyDictionary()  # what its methods looked up when its blob was made
 _CLASSES: WeakValueDictionary[bytes, type] = WeakValueDictionary()  # by blob
 
 
@@ -321,15 +332,28 @@ def unpack_exception(data: bytes) -> tuple[BaseException | None, str, str, str]:
 
 def _pack_cause(error: BaseException) -> bytes | None:
     """Try the exception, then its parts, since many have an ``__init__`` that ``args`` do not fit."""
-    for form in (error, (type(error), error.args, vars(error))):
+    for form, names in _forms(error):
         with suppress(Exception):
             serialized = serialize(form)
             if not serialized.refs and serialized.nbytes <= CAUSE_BYTES_MAX:
                 data = pack(serialized)
-                looks = [(type(e), str(e), vars(e).keys()) for e in (error, _unpack_cause(data))]
-                if looks[0] == looks[1]:
+                back = _unpack_cause(data)
+                if (type(back), str(back), vars(back).keys()) == (type(error), str(error), names):
                     return data
     return None
+
+
+def _forms(error: BaseException) -> Iterator[tuple[object, Set[str]]]:
+    """Yield what may be pickled in an exception's stead, and the attributes that it then has, most of them first."""
+    yield error, vars(error).keys()
+    yield (type(error), error.args, vars(error)), vars(error).keys()
+    kept = {}
+    for name, value in vars(error).items():
+        with suppress(Exception):
+            serialized = serialize(value)
+            if not serialized.refs:
+                kept[name] = deserialize(pack(serialized))
+    yield (type(error), error.args, kept), kept.keys()
 
 
 def _unpack_cause(data: bytes) -> BaseException:

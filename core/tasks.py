@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from freehold.core import serde
 from freehold.core.effects import Run
-from freehold.core.failures import failure_of
+from freehold.core.failures import ends_process, failure_of
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.refs import ObjectRef
 from freehold.core.serde import ATOMS
@@ -94,7 +94,9 @@ def perform(session: Session, description: Description) -> tuple[Payload | Failu
         args, kwargs = arguments(session, description)
         session.kept = function(*args, **kwargs)
         outcomes = serialize_returns(session, description, session.kept)
-    except Exception as error:
+    except BaseException as error:
+        if ends_process(error):
+            raise
         failure = failure_of(error, description.name, description.task, session.worker.me)
         outcomes = (failure,) * description.returns
     finally:

@@ -11,6 +11,7 @@ import asyncio.events
 import copyreg
 import functools
 import gc
+import io
 import operator
 import os
 import queue
@@ -65,6 +66,10 @@ class Patches:
             self.replace(os, "fork", self.chosen(os.fork, functools.partial(self.fork, os.fork)))
         for module in (asyncio, asyncio.events):
             self.replace(module, "new_event_loop", self.chosen(module.new_event_loop, self.loop))
+        for stream in (sys.stdout, sys.stderr):
+            if not isinstance(stream, io.TextIOWrapper) and hasattr(stream, "__dict__"):
+                aside = functools.partial(self.strands.aside, stream.flush)  # a notebook's waits for a thread
+                self.replace(stream, "flush", self.chosen(stream.flush, aside))
         if gc.isenabled():
             gc.disable()
             self.undo.append(gc.enable)

@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import socket
+import sys
 import traceback
 import weakref
 from collections import deque
@@ -97,9 +98,9 @@ class LocalDriver(Driver):
         finally:
             self.driving = False
 
-    def crashed(self, error: Exception) -> None:
+    def crashed(self, error: BaseException) -> None:
         """The party can no longer be trusted: a bug in freehold."""
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=sys.__stderr__)  # not by way of the party
         os._exit(1)
 
     def take(self, event: Event, cause: int) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-import warnings
+from collections import deque
 from typing import Any
 
 from freehold import core
@@ -17,17 +17,17 @@ from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.interrupts import InterruptsAtStart
 from freehold.backends.local.limits import check
+from freehold.backends.local.setting import PROGRAM, program_setup
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
-from freehold.core.ids import HEAD, node_id, node_index, party_name, worker_id
+from freehold.core.ids import HEAD, node_id, node_index, party_name
 from freehold.core.queries import is_alive
 from freehold.core.session import Session
 from freehold.core.tables import compile_tables
 from freehold.core.values import Failure
 from freehold.core.worker import Worker
 
-PROGRAM = worker_id(HEAD, 1)
 END_SECONDS_MAX = 10.0
 JOIN_SECONDS = 1.0
 
@@ -43,6 +43,8 @@ class ProgramDriver(WorkerDriver):
         self.background: Any = None
         self.ending = threading.RLock()  # of who ends the cluster
         self.ended = False
+        self.shown: deque[wire.Output] = deque()  # to be printed, in this order
+        self.showing = threading.RLock()  # of who prints: the background thread or one that waits
         self.lines: dict[tuple[int, int], str] = {}  # (worker, stream) -> the beginning of a long line
 
     def begin(self, lifeline: Channel) -> None:
@@ -122,6 +124,17 @@ class ProgramDriver(WorkerDriver):
                 raise RuntimeError(text)
 
     def show(self, word: wire.Output) -> None:
+        self.shown.append(word)
+        self.pump.calls.append(self.show_all)
+
+    def show_all(self) -> None:
+        """Print what has come, one thread at a time, so that lines keep their order."""
+        with self.showing:
+            while self.shown:
+                self.print(self.shown.popleft())
+
+    def print(self, word: wire.Output) -> None:
+        """Print whole lines, each with the task's name; keep the beginning of a long one."""
         text = self.lines.pop((word.worker, word.stream), "") + word.text
         if not text.endswith("\n"):
             self.lines[word.worker, word.stream] = text
@@ -137,7 +150,7 @@ class ProgramDriver(WorkerDriver):
     def node_lost(self) -> None:
         self.lost_for(Failure("session", 0, HEAD, f"{party_name(HEAD)} ended, and the cluster with it"))
 
-    def crashed(self, error: Exception) -> None:
+    def crashed(self, error: BaseException) -> None:
         self.lost_for(Failure("system", 0, PROGRAM, f"the cluster ended, since freehold has a bug: {error!r}"))
 
     def lost_for(self, failure: Failure) -> None:
@@ -251,57 +264,6 @@ def environment() -> dict[str, str]:
     home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(core.__file__))))
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([home, *([path] if path else [])])}
-
-
-def program_setup(options: Options) -> wire.Setup:
-    """Return what every process of the cluster must know of this program."""
-    filters = [
-        (str(action), pattern(message), str(getattr(kind, "__name__", "")), pattern(module), int(line))
-        for action, message, kind, module, line in warnings.filters
-    ]
-    main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-    here = working_folder()
-    script = os.path.dirname(os.path.join(here, main_file)) if main_file else here
-    path = [entry or here for entry in sys.path if isinstance(entry, str)]
-    nonce = os.urandom(16)
-    return wire.Setup(
-        nonce=nonce,
-        policy=options.policy,
-        path=[os.fsencode(entry) for entry in dict.fromkeys([*path, script])],
-        warnings=filters,
-        program=PROGRAM,
-        log_to_driver=options.log_to_driver,
-        checked=checked(),
-        record=record_folder(nonce),
-    )
-
-
-def pattern(compiled: Any) -> str:
-    """Return the text of a pattern of a warning filter, "" for none."""
-    return str(getattr(compiled, "pattern", compiled or ""))
-
-
-def working_folder() -> str:
-    """Return the working directory, "" if it has been removed."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return ""
-
-
-def record_folder(nonce: bytes) -> str:
-    """Return a folder for the journals of this cluster, made inside that of FREEHOLD_RECORD; "" for none."""
-    home = os.environ.get("FREEHOLD_RECORD")
-    if not home:
-        return ""
-    folder = os.path.join(os.path.abspath(home), nonce.hex()[:12])
-    os.makedirs(folder)
-    return folder
-
-
-def checked() -> bool:
-    """Tell whether every step is to be checked."""
-    return os.environ.get("FREEHOLD_CHECK", "off") != "off"
 
 
 def default_cpus(nodes: int) -> float:

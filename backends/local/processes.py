@@ -3,7 +3,8 @@
 The program starts the launcher, a fresh interpreter.  It forks a template for each node; the template makes the
 node's arena, seals it and forks the node, and later its workers.  A template stays single-threaded and never
 imports users' code, so that a fork is safe at any time.  Nothing outlives the program: the launcher ends all
-when its link to the program closes, and takes in what a killed process leaves behind.
+when its link to the program closes.  What tasks have started and left ends at the latest with its worker: launcher
+and templates take in what loses its parent, and end what belongs to nobody who lives.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from freehold.core.worker import Worker
 
 SWITCH_SECONDS = 0.0005  # between threads of a worker: a running task must not keep the pump waiting
 AGAIN_MILLISECONDS = 100.0  # between two tries to fork where there may be no more processes
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+MARK = "FREEHOLD_WORKER"  # in the environment of what a worker's tasks start: which worker
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,6 +60,7 @@ class Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.end())
         self.wake_fds = (wake_read, wake_write)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def loop(self) -> None:
         """Serve until the link closes; then end all children."""
@@ -70,6 +73,7 @@ class Parent:
                 if fd == self.wake_fds[0]:
                     os.read(fd, 4096)
                     self.reap()
+                    self.end_strays()
                 elif fd == self.watched:
                     self.end()
                 else:
@@ -119,6 +123,16 @@ class Parent:
 
     def ended(self, party: int, status: int) -> None:
         """A child has ended."""
+
+    def end_strays(self) -> None:
+        """End what was started by a process that is gone; what that has started comes next, with its end."""
+        for pid in adopted_children():
+            if pid not in self.children and self.is_stray(pid):
+                os.kill(pid, signal.SIGKILL)  # it is a child that nobody has waited for: the number is its own
+
+    def is_stray(self, pid: int) -> bool:
+        """Tell whether a child that was taken in belongs to nobody who lives."""
+        return True  # a launcher's: templates that live take in what is theirs
 
     def fork(self, party: int) -> bool:
         """Fork; return True in the child, which has none of the parent's descriptors.
@@ -181,6 +195,25 @@ def adopted_children() -> list[int]:
         return []
 
 
+def marks_for(worker: int) -> tuple[str, str]:
+    """Return by what one knows that a worker has started a process: in the environment, and as its short name.
+
+    The first is passed on to programs, the second to forks.
+    """
+    name = party_name(worker)
+    return f"{MARK}={name}", f"fh-{name}"[:15]
+
+
+def marks_of(pid: int) -> set[str]:
+    """Return what a process shows of the worker that has started it; nothing, if it hides that."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/comm") as comm:
+            found = {comm.read().rstrip("\n"), *environ.read().decode(errors="replace").split("\0")}
+    except OSError:  # it has ended, or has another user's rights
+        return set()
+    return {mark for mark in found if mark.startswith((f"{MARK}=", "fh-"))}
+
+
 class Launcher(Parent):
     """The root of the tree.
 
@@ -195,7 +228,6 @@ class Launcher(Parent):
         self.nodes: dict[int, int] = {}  # node -> pid of its template
         with contextlib.suppress(OSError):  # an old kernel: then only the link tells that the program has ended
             self.watched = os.pidfd_open(program)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def hear(self, word: Any) -> None:
         match word:
@@ -264,6 +296,10 @@ class Template(Parent):
             self.end()
         self.channel.say(wire.Exited(party, status))
 
+    def is_stray(self, pid: int) -> bool:
+        marks = marks_of(pid)
+        return bool(marks) and marks.isdisjoint(mark for party in self.children.values() for mark in marks_for(party))
+
 
 def prepare(setup: wire.Setup) -> None:
     """Make this process like the program: the same modules are found, the same warnings shown."""
@@ -309,8 +345,12 @@ def run_node(setup: wire.Setup, start: wire.StartNode, link: int, template: int,
 def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     """Be a worker."""
     from freehold.backends.local.output import capture
+    from freehold.backends.local.setting import ProgramFinder
     from freehold.backends.local.worker import WorkerDriver, work
 
+    mark, name = marks_for(worker)
+    os.environ[MARK] = mark.partition("=")[2]
+    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
     sys.setswitchinterval(SWITCH_SECONDS)
     random.seed()
     if "numpy" in sys.modules:
@@ -320,11 +360,15 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     cluster.activate(driver.session)
     cluster.ours = os.getpid()
     capture(driver)
+    sys.meta_path.append(ProgramFinder(driver))
     driver.pump.enter()
     driver.say(driver.node, wire.Hello(worker, os.getpid()))
     driver.pump.leave()
     driver.pump.start_background()
-    work(driver)
+    try:
+        work(driver)
+    except BaseException as error:  # a bug of ours: what lies further up this stack is the template's
+        driver.crashed(error)
 
 
 def main() -> None:

@@ -26,6 +26,15 @@ BODY_NBYTES_MAX = {
 BATCH_NBYTES = 256 * 2**10  # a batch of messages is cut when it is longer
 
 
+class Logging(msgspec.Struct, frozen=True):
+    """How the program logged when it started the cluster."""
+
+    handled: bool = False  # somebody had asked to see it
+    form: str = ""  # of a line, "" for Python's own
+    date_form: str = ""
+    levels: list[tuple[str, int]] = []  # of loggers that have one of their own
+
+
 class Setup(msgspec.Struct, frozen=True):
     """What every process of a cluster must know, sent to the launcher before anything else."""
 
@@ -36,6 +45,7 @@ class Setup(msgspec.Struct, frozen=True):
     program: int
     log_to_driver: bool
     checked: bool
+    logging: Logging = Logging()
     record: str = ""  # a folder into which each process writes its events; "" for none
 
 
@@ -161,6 +171,19 @@ class Leave(Control, frozen=True, tag=14):
     node: int
 
 
+class PathWanted(Control, frozen=True, tag=15):
+    """Program: a worker has not found a module; where would you look?"""
+
+    number: int
+
+
+class PathFound(Control, frozen=True, tag=16):
+    """What ``sys.path`` of the program is now."""
+
+    number: int
+    path: tuple[bytes, ...]
+
+
 AnyControl: TypeAlias = (
     Dial
     | Link
@@ -176,6 +199,8 @@ AnyControl: TypeAlias = (
     | StepsFound
     | Begin
     | Leave
+    | PathWanted
+    | PathFound
 )
 
 

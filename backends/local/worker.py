@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
@@ -20,6 +21,7 @@ from freehold.backends.local.census import census_of, put_together
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
+from freehold.backends.local.setting import program_path
 from freehold.core import serde
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
@@ -53,6 +55,7 @@ class WorkerDriver(LocalDriver, Host):
         self.runs: deque[Run] = deque()
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
+        self.paths: dict[int, tuple[bytes, ...]] = {}  # answers to PathWanted
         self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
         self.add_channel(node)
 
@@ -71,8 +74,13 @@ class WorkerDriver(LocalDriver, Host):
                 if number in self.found:  # else nobody waits for it any more
                     self.found[number].append(word)
                     self.pump.notify()
+            case wire.PathWanted(number):
+                self.say(channel, wire.PathFound(number, tuple(program_path())))
+            case wire.PathFound(number, path):
+                self.paths[number] = path
+                self.pump.notify()
             case wire.Output():
-                self.pump.calls.append(partial(self.show, word))
+                self.show(word)
             case _:
                 super().hear(channel, word)
 
@@ -107,7 +115,7 @@ class WorkerDriver(LocalDriver, Host):
         return silent + put_together(parts)
 
     def show(self, word: wire.Output) -> None:
-        """Print what a task has printed; only the program is told of any."""
+        """Have printed what a task has printed; only the program is told of any."""
 
     def peer_lost(self, peer: int) -> None:
         if peer == self.party.node:
@@ -248,6 +256,20 @@ class WorkerDriver(LocalDriver, Host):
         self.pump.wait(lambda: any(one.last for one in found) or self.broken is not None, ANSWER_SECONDS)
         return self.found.pop(number)
 
+    def ask_path(self) -> tuple[bytes, ...]:
+        """Ask the program where it looks for modules now; nowhere, if it cannot be asked."""
+        number = self.session.request()
+        if self.broken is not None or self.pump.mine():
+            return ()
+        self.pump.enter()
+        try:
+            self.to(self.setup.program, lambda channel: channel.say(wire.PathWanted(number)))
+            self.flush()
+        finally:
+            self.pump.leave()
+        self.pump.wait(lambda: number in self.paths or self.broken is not None, ANSWER_SECONDS)
+        return self.paths.pop(number, ())
+
     def own_steps(self) -> list[Any]:
         self.pump.enter()
         try:
@@ -285,9 +307,15 @@ def work(driver: WorkerDriver) -> None:
         run = runs.popleft()
         try:
             run_task(session, run, before_reply=end_lines)
-        except SystemExit:
-            end_lines()
-            driver.tell()  # what was printed goes out
-            os._exit(1)
+        except SystemExit as error:
+            os._exit(exit_status(error))  # when what was printed is sent
         if driver.broken is not None:
             os._exit(0)  # the task has forked, and its child has come out of the function
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the status that Python gives to a process that ends so; print what it prints."""
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1

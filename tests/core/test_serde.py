@@ -373,8 +373,8 @@ def test_exceptions_come_back_as_they_were(error: Any) -> None:
     assert message == str(error).encode(errors="backslashreplace").decode()
 
 
-@pytest.mark.parametrize("who", [LOCK, Ref(1), "x" * (2 << 20)], ids=["lock", "reference", "large"])
-def test_exceptions_that_cannot_travel_leave_their_text(who: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exceptions_that_cannot_travel_leave_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = "x" * (2 << 20)
     error, name, message, text = sent(Wanting(5, who=who))
     assert (error, name, message) == (None, f"{__name__}.Wanting", f"{who} wants 5"[: 64 << 10])
     assert (text[:11], text[-12:]) == ("in task f:\n", f"{who} wants 5\n"[-12:])

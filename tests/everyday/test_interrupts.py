@@ -1,0 +1,86 @@
+"""Ctrl-C in a terminal: SIGINT for the whole group of processes, at any instant, once or twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+PROGRAMS = {
+    "all calls": """
+        import freehold, time
+
+        @freehold.remote
+        def nap(seconds):
+            time.sleep(seconds)
+
+        @freehold.remote
+        def same(value):
+            return value
+
+        print("ready", flush=True)
+        while True:
+            with freehold.init(num_cpus=2):
+                refs = [same.remote(number) for number in range(20)]
+                large = freehold.put(bytes(500_000))
+                freehold.wait(refs, num_returns=10)
+                freehold.get([*refs, large, nap.remote(0.02), same.remote(large)])
+    """,
+    "waiting": """
+        import freehold, time
+        freehold.init(num_cpus=2)
+
+        @freehold.remote
+        def nap():
+            time.sleep(600)
+
+        @freehold.remote
+        def parent():
+            return freehold.get(nap.remote())
+
+        print("ready", flush=True)
+        freehold.get([nap.remote(), parent.remote()])
+    """,
+    "import": """
+        print("ready", flush=True)
+        import freehold
+        freehold.init(num_cpus=2)
+        freehold.get(freehold.put(1))
+        while True:
+            pass
+    """,
+}
+
+
+def default_interrupts() -> None:
+    """Undo what a shell does for what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", PROGRAMS)
+@pytest.mark.parametrize("presses", [1, 2])
+def test_at_any_instant(desk, what: str, presses: int) -> None:
+    """The program ends by the signal, with one traceback, and takes everything along."""
+    if desk.backend != "local" and what == "waiting":
+        pytest.skip("the task runs on the program's own stack, or a simulated day passes at once")
+    desk.write(program=PROGRAMS[what])
+    instants = random.Random(f"{what} {presses} {desk.backend}")
+    for _ in range(3 if desk.backend == "local" else 2):
+        program = desk.start("program.py", start_new_session=True, preexec_fn=default_interrupts)
+        assert program.stdout.readline() == "ready\n"
+        for _ in range(presses):
+            time.sleep(instants.uniform(0, 0.4 / presses))
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGINT)
+        try:
+            _, errors = program.communicate(timeout=30)
+        finally:
+            program.kill()
+        assert program.returncode == -signal.SIGINT, errors
+        assert "KeyboardInterrupt" in errors, errors
+        if presses == 1 and what != "import":  # else Python says what it was in the middle of
+            assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt"), errors
