@@ -179,6 +179,6 @@ def test_nothing_is_leaked_by_abandoned_awaits(desk) -> None:
     until = time.monotonic() + 30
     while (left := host.census()) and time.monotonic() < until:
         time.sleep(0.01)
-    print(left, host.callbacks)
+    print(left, host.listeners)
     """
     ) == ["[] {}"]
