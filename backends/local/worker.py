@@ -53,6 +53,7 @@ class WorkerDriver(LocalDriver, Host):
         self.settled: dict[int, Failure | None] = {}
         self.listeners: dict[int, Hear] = {}
         self.runs: deque[Run] = deque()
+        self.interrupting = False  # a signal is on its way to a task
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
         self.paths: dict[int, tuple[bytes, ...]] = {}  # answers to PathWanted
@@ -145,6 +146,7 @@ class WorkerDriver(LocalDriver, Host):
         self.session.doomed.add(effect.task)  # before we look: it looks when it begins
         main = threading.main_thread().ident
         if self.session.task == effect.task and main is not None:
+            self.interrupting = True
             signal.pthread_kill(main, signal.SIGINT)
 
     def kill(self, step: int, effect: Kill) -> None:
@@ -297,7 +299,8 @@ def work(driver: WorkerDriver) -> None:
     pump, runs, session = driver.pump, driver.runs, driver.session
 
     def interrupt(*_: object) -> None:
-        if session.task in session.doomed:
+        ours, driver.interrupting = driver.interrupting, False
+        if session.task in session.doomed or (session.task and not ours):  # ours may come when its task is over
             pump.interrupts.interrupt()
 
     signal.signal(signal.SIGINT, interrupt)
