@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,16 @@ def default_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ended(program: Any) -> tuple[str, int]:
+    """Return what a program says on its standard error, and how often it had to be interrupted again."""
+    for again in range(5):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.communicate(timeout=10)[1], again
+        os.killpg(program.pid, signal.SIGINT)
+    program.kill()
+    return program.communicate()[1], 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", PROGRAMS)
 @pytest.mark.parametrize("presses", [1, 2])
@@ -78,13 +91,11 @@ def test_at_any_instant(desk, what: str, presses: int) -> None:
             time.sleep(instants.uniform(0, 0.4 / presses))
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGINT)
-        try:
-            _, errors = program.communicate(timeout=30)
-        finally:
-            program.kill()
+        errors, again = ended(program)
+        assert again <= errors.count("Exception ignored in"), errors  # Python swallows what it raises in a finalizer
         assert program.returncode == -signal.SIGINT, errors
         assert "KeyboardInterrupt" in errors, errors
-        if presses == 1 and what != "import":  # else Python may say more: what it was in the middle of
+        if presses == 1 and what != "import" and not again:  # else Python may say more: what it was in the middle of
             assert errors.rstrip().endswith("KeyboardInterrupt"), errors
 
 
