@@ -248,6 +248,9 @@ class Simulated(World):
             session.closed = True
         cluster.activate(None)
         self.on_close()
+        if self.strands.interrupted:  # it came amid the end
+            self.strands.interrupted = False
+            raise KeyboardInterrupt
 
 
 class Simulator(Hosted):

@@ -23,10 +23,11 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 from freehold.core.errors import NotSupported
+from freehold.core.refs import ObjectRef
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strands
 
@@ -184,9 +185,11 @@ class Patches:
         """Return an event loop whose time is simulated."""
         return self.strands.aside(lambda: Loop(self.strands))  # it wakes itself up through a pair of sockets
 
-    def on_interrupt(self, signum: int, frame: Any) -> None:
+    def on_interrupt(self, signum: int, frame: FrameType | None) -> None:
         """Ctrl-C is for the program; it never lands in the middle of a step of the cluster."""
-        if self.strands.interrupt():
+        if frame is not None and frame.f_code is ObjectRef.__del__.__code__:
+            self.strands.interrupted = True  # Python would swallow it; so it is raised after the next step
+        elif self.strands.interrupt():
             raise KeyboardInterrupt
 
 

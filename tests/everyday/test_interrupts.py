@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
+from typing import Any
 
 import pytest
+
+import freehold
 
 PROGRAMS = {
     "all calls": """
@@ -60,11 +65,21 @@ def default_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ended(program: Any) -> tuple[str, int]:
+    """Return what a program says on its standard error, and how often it had to be interrupted again."""
+    for again in range(5):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.communicate(timeout=10)[1], again
+        os.killpg(program.pid, signal.SIGINT)
+    program.kill()
+    return program.communicate()[1], 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", PROGRAMS)
 @pytest.mark.parametrize("presses", [1, 2])
 def test_at_any_instant(desk, what: str, presses: int) -> None:
-    """The program ends by the signal, with one traceback, and takes everything along."""
+    """The program ends by the signal, with a traceback, and takes everything along."""
     if desk.backend != "local" and what == "waiting":
         pytest.skip("the task runs on the program's own stack, or a simulated day passes at once")
     desk.write(program=PROGRAMS[what])
@@ -76,11 +91,28 @@ def test_at_any_instant(desk, what: str, presses: int) -> None:
             time.sleep(instants.uniform(0, 0.4 / presses))
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGINT)
-        try:
-            _, errors = program.communicate(timeout=30)
-        finally:
-            program.kill()
+        errors, again = ended(program)
+        assert again <= errors.count("Exception ignored in"), errors  # Python swallows what it raises in a finalizer
         assert program.returncode == -signal.SIGINT, errors
         assert "KeyboardInterrupt" in errors, errors
-        if presses == 1 and what != "import":  # else Python says what it was in the middle of
-            assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt"), errors
+        if presses == 1 and what != "import" and not again:  # else Python may say more: what it was in the middle of
+            assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+
+
+def test_amid_the_end_of_a_simulation() -> None:
+    """The signal comes while a task is being ended: it is raised when all is over."""
+
+    @freehold.remote
+    def nap() -> None:
+        try:
+            time.sleep(600)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    freehold.init(backend="sim")
+    ref = nap.remote()
+    freehold.wait([ref], timeout=1)
+    with pytest.raises(KeyboardInterrupt):
+        freehold.shutdown()
+    assert not freehold.is_initialized()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 import weakref
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,14 @@ outer = freehold.remote(lambda: inner())
 """,
 ]
 ASK = "freehold.get([inner.remote(), outer.remote(), use.remote(Point(3)), use.remote(old)])"
+BOOK = """
+    import json, sys
+    import nbclient, nbformat
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in json.load(sys.stdin)])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    print(json.dumps([cell.outputs for cell in book.cells]))
+"""
 POINT_1, POINT_2 = ("point 1", 1), ("point 2", 0)
 EXPECTED = [
     [("helper 1", 1, POINT_1)] * 2 + [("point 1", "helper 1", True)] * 2,
@@ -82,14 +92,8 @@ def test_cells(desk) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", [pytest.param("local", marks=pytest.mark.local), "sim"], indirect=True)
-def test_a_notebook(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook(desk) -> None:
     """The new one runs; ``await`` works; prints appear in the cell that waits, and nothing else does."""
-    import nbclient
-    import nbformat
-
-    monkeypatch.setenv("FREEHOLD_BACKEND", desk.backend)
-    monkeypatch.setenv("FREEHOLD_TEST", str(desk.folder))
-    monkeypatch.setenv("IPYTHONDIR", str(desk.folder))
     talk = """
 import asyncio, logging, time
 @freehold.remote
@@ -102,22 +106,23 @@ time.sleep(0.5)
 """
     cells = [*[f"{cell}\n{ASK}" for cell in CELLS[:-1]], talk]
     cells += ["freehold.get(ref)", "await asyncio.gather(talk.remote('a'), talk.remote('b'))", "freehold.shutdown()"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(
-        book, timeout=60, kernel_name="python3", resources={"metadata": {"path": desk.folder}}
-    ).execute()
-    texts = [eval(cell.outputs[0]["data"]["text/plain"]) for cell in book.cells[: len(EXPECTED)]]
+    desk.write(book=BOOK)
+    desk.environment.update(IPYTHONDIR=str(desk.folder), PYTHONWARNINGS="ignore")
+    done = desk.run("book.py", stdin=json.dumps(cells))
+    assert done.returncode == 0, done.stderr
+    outputs = json.loads(done.stdout)
+    texts = [eval(cell[0]["data"]["text/plain"]) for cell in outputs[: len(EXPECTED)]]
     assert texts == EXPECTED
-    assert [len(cell.outputs) for cell in book.cells[: len(EXPECTED)]] == [1] * len(EXPECTED)
-    said = [lines_of(cell) for cell in book.cells[len(EXPECTED) :]]
+    assert [len(cell) for cell in outputs[: len(EXPECTED)]] == [1] * len(EXPECTED)
+    said = [lines_of(cell) for cell in outputs[len(EXPECTED) :]]
     assert said[0] + said[1] == ["early is said", "logged"]
     assert said[2] == sorted(["a is said", "b is said", "logged", "logged"])
     assert said[3] == []
 
 
-def lines_of(cell) -> list[str]:
+def lines_of(cell: list[Any]) -> list[str]:
     """Return the sorted lines that a cell shows, without the prefix of a task."""
-    lines = "".join(output["text"] for output in cell.outputs if output["output_type"] == "stream").splitlines()
+    lines = "".join(output["text"] for output in cell if output["output_type"] == "stream").splitlines()
     return sorted(line.partition("node=0) ")[2] or line for line in lines)
 
 
