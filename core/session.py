@@ -130,11 +130,16 @@ class Session:
         return adopt
 
     def drops(self) -> list[Event]:
-        """Return what became of references since the last look.  Called with the driver's exclusion."""
+        """Return what became of references since the last look.  Called with the driver's exclusion.
+
+        Nobody is waited for: a thread that takes in a reference may be in a finalizer of the user's, which waits for us.
+        """
         events: list[Event] = []
         early: list[int] = []  # another thread is in their ``__del__``: they are dead when we look again
         dropped, refs, standing = self.dropped, self.refs, self.waits.standing
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return events
+        try:
             while dropped:
                 object = dropped.popleft()
                 known = refs.get(object)
@@ -150,6 +155,8 @@ class Session:
                         events.append(self.withdrawn(standing.pop(object)))
                 elif ref._dying:
                     early.append(object)
+        finally:
+            self._lock.release()
         dropped.extend(early)
         return events
 

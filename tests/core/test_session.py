@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -67,3 +68,22 @@ def test_a_reference_that_dies_is_not_handed_out_again(session: Session) -> None
     assert found[0]._id == name and id(found[0]) != old
     found.clear()
     assert [*queue.seen, *session.drops()] == [RefDropped(name)]
+
+
+def test_a_look_waits_for_no_thread_that_takes_in_a_reference(session: Session) -> None:
+    """That thread may be in a finalizer, which waits for the lock under which we look."""
+    name = freehold.put(1)._id
+    taken, over = threading.Event(), threading.Event()
+
+    def take_in() -> None:
+        with session._lock:
+            taken.set()
+            over.wait(30)
+
+    other = threading.Thread(target=take_in)
+    other.start()
+    taken.wait(30)
+    assert session.drops() == []
+    over.set()
+    other.join()
+    assert session.drops() == [RefDropped(name)]
