@@ -107,7 +107,7 @@ def lives(contender: Contender, module: str) -> None:
 
 
 def slope(count: int, make: Callable[[], Any]) -> float:
-    """Return how many bytes each of ``count`` objects takes, beyond the first tenth, which may find room made before."""
+    """Return the bytes that each of ``count`` objects takes; a tenth as many, made before, use up old room."""
     early = [make() for _ in range(count // 10)]
     late = [None] * count
     before = resident()

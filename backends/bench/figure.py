@@ -38,7 +38,7 @@ def draw(report: Report, path: Path) -> None:
     rows = drawn_rows(report)
     if not rows:
         raise BenchError("there is nothing to draw: none of the rows has a target and a figure")
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "freehold", "font.size": 9}
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "freehold", "font.size": 9}
     with matplotlib.rc_context(settings):
         from matplotlib.figure import Figure
 

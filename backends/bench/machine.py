@@ -20,9 +20,10 @@ def facts(peers: Peers) -> dict[str, str]:
     python = own.pop("python")
     libraries = {**own, **peers.versions}
     shared = os.statvfs("/dev/shm")
+    sizes = [psutil.virtual_memory().total, shared.f_blocks * shared.f_frsize]
+    memory, shm = [f"{size / 2**30:.0f} GiB" for size in sizes]
     return {
-        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores usable, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, /dev/shm {shared.f_blocks * shared.f_frsize / 2**30:.0f} GiB",
+        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores usable, {memory}, /dev/shm {shm}",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {python}",
         "libraries": ", ".join(f"{name} {version}" for name, version in libraries.items()),

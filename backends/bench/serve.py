@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import IO, Any
 
@@ -48,8 +49,13 @@ class Service:
 
     def answer(self, what: str, *arguments: Any) -> Any:
         """Return the answer to a request, None if the contender has no such operation."""
-        method = {"begin": self.begin, "cold": self.cold, "window": self.window, "whole": self.whole}[what]
-        return method(*arguments)
+        methods: dict[str, Callable[..., Any]] = {
+            "begin": self.begin,
+            "cold": self.cold,
+            "window": self.window,
+            "whole": self.whole,
+        }
+        return methods[what](*arguments)
 
     def begin(self, probe: str, title: str, nodes: int) -> bool | None:
         """Set up how the contender does a rate."""

@@ -47,8 +47,8 @@ def digits(value: float) -> str:
     """Return a number with three significant digits, and no exponent."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{places}f}"
+    value = float(f"{value:.3g}")
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def with_spread(figures: Figures | None, unit: Unit) -> str:

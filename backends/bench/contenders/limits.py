@@ -158,6 +158,7 @@ def fresh_shared_memory() -> Timed:
     def operation() -> None:
         segment = shared_memory.SharedMemory(create=True, size=array.nbytes)
         try:
+            assert segment.buf is not None
             target = numpy.frombuffer(segment.buf, array.dtype)
             numpy.copyto(target, array)
             del target
