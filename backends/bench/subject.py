@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,7 @@ class Subject:
         self.folder = tempfile.TemporaryDirectory(prefix="fb-")  # short: Ray puts the paths of sockets below it
         self.log = Path(self.folder.name, "stderr")
         self.left = b""
+        self.busy = False  # while a request has no answer
         # -P: no module in the working directory takes the place of one that is meant
         command = [python, "-P", "-m", "freehold.backends.bench.serve", entry.place]
         with self.log.open("wb") as stderr:
@@ -84,12 +86,15 @@ class Subject:
             Failed: the process ended, or took too long.
         """
         assert self.process.stdin is not None
+        self.busy = True
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             raise Failed(self.last_words()) from None
-        return json.loads(self.line())["answer"]
+        answer = json.loads(self.line())["answer"]
+        self.busy = False
+        return answer
 
     def line(self) -> bytes:
         """Return the next line of the process."""
@@ -118,7 +123,9 @@ class Subject:
         return said[-1][:300] if said else f"its process ended with {self.process.poll()}"
 
     def end(self) -> None:
-        """End the process and everything that it started."""
+        """End the process and everything that it started; interrupt it if it is in the middle of a request."""
+        if self.busy and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 try:

@@ -48,7 +48,7 @@ def test_who_takes_part() -> None:
 @pytest.mark.slow
 def test_a_quick_run_of_rows_of_every_kind(bench, tmp_path: Path) -> None:
     data, picture = tmp_path / "data.json", tmp_path / "picture.svg"
-    names = ["put-small", "put-first-touch", "object-memory", "defaults-round-trip"]
+    names = ["put-small", "object-memory", "put-first-touch", "defaults-round-trip"]
     words = [word for name in names for word in ("--only", name)]
     code, output, errors = bench.run("--quick", *words, "--json", str(data), "--figure", str(picture))
     assert (code, errors) == (0, ""), output
