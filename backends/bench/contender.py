@@ -98,7 +98,9 @@ def lives(contender: Contender, module: str) -> None:
 
     def life(*options: str) -> dict[str, float]:
         command = [sys.executable, "-P", str(Path(__file__).with_name("life.py")), module, *options]
-        answer = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIFE_SECONDS_MAX, check=True)
+        answer = subprocess.run(command, capture_output=True, timeout=LIFE_SECONDS_MAX)
+        if answer.returncode:
+            raise RuntimeError(f"{module}: {answer.stderr.decode(errors='replace').strip().splitlines()[-1]}")
         figures: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
         return figures
 

@@ -7,7 +7,6 @@ prints one JSON object of seconds.  Whoever starts its workers only with the fir
 
 from __future__ import annotations
 
-import functools
 import json
 import multiprocessing
 import os
@@ -38,13 +37,13 @@ class Life(NamedTuple):
     """How a contender begins, runs one task, and ends."""
 
     begin: Callable[[Any], Any]  # module -> what to use
-    run: Callable[[Any, Callable[..., Any], Any], Callable[[], Any]]  # used, function, argument -> how to wait for it
+    run: Callable[..., Callable[[], Any]]  # used, function, arguments -> how to wait for it
     end: Callable[[Any], object]
 
 
-def run_remote(module: Any, function: Callable[..., Any], argument: Any) -> Callable[[], Any]:
+def run_remote(module: Any, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Run one task of freehold, or of Ray."""
-    ref = module.remote(function).remote(argument)
+    ref = module.remote(function).remote(*arguments)
     return lambda: module.get(ref)
 
 
@@ -62,7 +61,6 @@ def begin_ray(module: Any) -> Any:
         logging_level="ERROR",
         log_to_driver=False,
         _node_ip_address="127.0.0.1",
-        _temp_dir=os.environ.get("RAY_TMPDIR"),
     )
     return module
 
@@ -74,9 +72,9 @@ def begin_pool(_: Any) -> Any:
     return pool
 
 
-def run_pool(pool: Any, function: Callable[..., Any], argument: Any) -> Callable[[], Any]:
+def run_pool(pool: Any, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Run one task of a pool."""
-    result = pool.apply_async(function, (argument,))
+    result = pool.apply_async(function, arguments)
     return lambda: result.get()
 
 
@@ -97,9 +95,9 @@ def begin_executor(make: Callable[[Any], Executor]) -> Callable[[Any], Any]:
     return begin
 
 
-def run_executor(executor: Any, function: Callable[..., Any], argument: Any) -> Callable[[], Any]:
+def run_executor(executor: Any, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Run one task of an executor, or of Dask's client."""
-    future = executor.submit(function, argument)
+    future = executor.submit(function, *arguments)
     return lambda: future.result()
 
 
@@ -142,7 +140,7 @@ IMPORTED_HERE = ("multiprocessing", "concurrent.futures")  # by this script, so 
 def wait_until_it_runs(life: Life, used: Any, seconds: float) -> None:
     """Start a long task, and return when a worker is in the middle of it."""
     with tempfile.TemporaryDirectory() as folder:
-        life.run(used, functools.partial(linger, folder), seconds)
+        life.run(used, linger, folder, seconds)
         while not os.listdir(folder):
             time.sleep(0.001)
 

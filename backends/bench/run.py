@@ -1,5 +1,7 @@
 """A run: rows one after the other; in each, one window of every contender, and again, so that all see the same weather.
 
+Whoever is not being measured stays warm but is stopped: Ray and Dask cost the machine a good part even when they wait.
+
 Decides in which order things are measured, and what becomes of a contender that cannot.  How an operation is done
 and timed is left to the contenders and to ``serve.py``.
 """
@@ -205,11 +207,15 @@ class Measuring:
             return NO_OPERATION
         self.figures(self.row, lane).cold = self.row.figure(subject.ask("cold"))
         subject.ask("window", self.settings.seconds)
+        subject.freeze()
         return ""
 
     def window(self, lane: Lane) -> str:
-        """Measure one window of a contender that is warm."""
-        seconds = self.subject(lane).ask("window", self.settings.seconds)
+        """Measure one window of a contender that is warm, while the others are frozen."""
+        subject = self.subject(lane)
+        subject.thaw()
+        seconds = subject.ask("window", self.settings.seconds)
+        subject.freeze()
         self.figures(self.row, lane).windows.append(self.row.figure(seconds))
         return ""
 

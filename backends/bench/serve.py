@@ -9,15 +9,22 @@ of the requests ends the process, in order.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
 
+import psutil
+
 from freehold.backends.bench.contender import Contender, Timed
 
+LEAD = 5  # before a window, the fifth part of one goes untimed: the contender was stopped
+PR_SET_PDEATHSIG = 1
 GROWTH_MAX = 10  # of the calls between two looks at the clock
 
 
@@ -77,8 +84,10 @@ class Service:
         return self.meter.many(calls) / calls
 
     def window(self, seconds: float) -> float:
-        """Do the operation for a while."""
+        """Do the operation for a while; first, unless it takes long, until the contender has come to itself again."""
         assert self.meter is not None
+        if self.meter.calls > 1:
+            self.meter.window(seconds / LEAD)
         return self.meter.window(seconds)
 
     def whole(self, probe: str, title: str, nodes: int, count: int) -> dict[str, float] | None:
@@ -105,10 +114,24 @@ def main(place: str, answers: IO[str]) -> None:
             answers.write(json.dumps({"answer": service.answer(*json.loads(line))}) + "\n")
             answers.flush()
     finally:
+        thaw()
         service.end()
 
 
+def outlive_no_benchmark() -> None:
+    """Let this process run on, to its end, when the benchmark is killed while this process is stopped."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
+
+
+def thaw() -> None:
+    """Let everything run on that this process has started: it may have been stopped with it."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.resume()
+
+
 if __name__ == "__main__":
+    outlive_no_benchmark()
     channel = os.fdopen(os.dup(1), "w")  # what libraries print must not come between the answers
     os.dup2(2, 1)
     main(sys.argv[1], channel)

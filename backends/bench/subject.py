@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ class Subject:
         self.log = Path(self.folder.name, "stderr")
         self.left = b""
         self.busy = False  # while a request has no answer
+        self.frozen: dict[int, psutil.Process] = {}  # what does not run now
         # -P: no module in the working directory takes the place of one that is meant
         command = [python, "-P", "-m", "freehold.backends.bench.serve", entry.place]
         with self.log.open("wb") as stderr:
@@ -116,6 +118,21 @@ class Subject:
         line, _, self.left = self.left.partition(b"\n")
         return line
 
+    def freeze(self) -> None:
+        """Stop the process and all below it: even those that only wait would cost the others a part of the machine."""
+        root = psutil.Process(self.process.pid)
+        while fresh := [each for each in [root, *root.children(recursive=True)] if each.pid not in self.frozen]:
+            for each in fresh:
+                self.frozen[each.pid] = each
+                with suppress(psutil.NoSuchProcess):
+                    each.suspend()
+
+    def thaw(self) -> None:
+        """Let them run on."""
+        while self.frozen:
+            with suppress(psutil.NoSuchProcess):
+                self.frozen.popitem()[1].resume()
+
     def last_words(self) -> str:
         """Return the last line that the process wrote to stderr."""
         lines = self.log.read_text("utf-8", "replace").split("\n")
@@ -124,6 +141,7 @@ class Subject:
 
     def end(self) -> None:
         """End the process and everything that it started; interrupt it if it is in the middle of a request."""
+        self.thaw()
         if self.busy and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         for pipe in (self.process.stdin, self.process.stdout):
@@ -152,10 +170,8 @@ def kill(processes: Iterable[psutil.Process]) -> None:
     """Kill processes, and wait until they are gone."""
     chosen = list(processes)
     for process in chosen:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
     psutil.wait_procs(chosen, timeout=ORPHAN_SECONDS_MAX)
 
 

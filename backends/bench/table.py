@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.backends.bench.contenders import OURS, VARIANTS
-from freehold.backends.bench.rows import ROWS, Row, Unit
+from freehold.backends.bench.rows import ROWS, SCALE, Row, Unit
 from freehold.backends.bench.run import NO_OPERATION, Report
 from freehold.backends.bench.spread import Figures
 
@@ -38,6 +38,10 @@ def amount(value: float | None, unit: Unit) -> str:
     if unit == "/s" and value >= 1000:
         power = "M" if value >= 999_500 else "k"
         return f"{digits(value / (1e6 if power == 'M' else 1e3))} {power}/s"
+    if unit in SCALE:
+        seconds = value / SCALE[unit]
+        best = next(name for name in ("s", "ms", "us") if abs(seconds) * SCALE[name] >= 0.9995 or name == "us")
+        return f"{digits(seconds * SCALE[best])} {best}"
     if unit == "B" and abs(value) >= 1000:
         return f"{value:,.0f} B"
     return f"{digits(value)} {unit}"

@@ -25,12 +25,11 @@ def begin(nodes: int) -> None:
             num_cpus=2,
             include_dashboard=False,
             _node_ip_address="127.0.0.1",
-            _temp_dir=os.environ.get("RAY_TMPDIR"),
             **quiet,
         )
     elif nodes > 1:
+        os.makedirs(os.path.join(os.environ["RAY_TMPDIR"], "ray"))  # where it writes down its address
         head = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-        head["temp_dir"] = os.environ.get("RAY_TMPDIR")
         CLUSTERS.append(Cluster(initialize_head=True, head_node_args=head))
         CLUSTERS[0].add_node(num_cpus=1, resources={"other": 1}, node_ip_address="127.0.0.1")
         ray.init(address=CLUSTERS[0].address, **quiet)
