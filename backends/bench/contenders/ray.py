@@ -1,4 +1,8 @@
-"""How Ray does each row, with Ray's own functions: 2 CPUs, the loopback address, no dashboard, quiet."""
+"""How Ray does each row, with Ray's own functions: 2 CPUs, the loopback address, no dashboard, quiet.
+
+Two nodes have the machine's own address instead: Ray puts it in the place of the loopback address, and then does not
+find the head node.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,9 @@ def begin(nodes: int) -> None:
         )
     elif nodes > 1:
         os.makedirs(os.path.join(os.environ["RAY_TMPDIR"], "ray"))  # where it writes down its address
-        head = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+        head = {"num_cpus": 1, "include_dashboard": False}
         CLUSTERS.append(Cluster(initialize_head=True, head_node_args=head))
-        CLUSTERS[0].add_node(num_cpus=1, resources={"other": 1}, node_ip_address="127.0.0.1")
+        CLUSTERS[0].add_node(num_cpus=1, resources={"other": 1})
         ray.init(address=CLUSTERS[0].address, **quiet)
 
 
