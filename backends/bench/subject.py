@@ -110,10 +110,7 @@ class Subject:
             if select.select([fd], [], [], 0.0 if ended else 0.5)[0]:
                 part = os.read(fd, 65536)
                 self.left += part
-                if part:
-                    continue
-                self.process.wait()
-                raise Failed(self.last_words())
+                ended = not part
             if ended:
                 raise Failed(self.last_words())
         line, _, self.left = self.left.partition(b"\n")
@@ -135,7 +132,9 @@ class Subject:
                 self.frozen.popitem()[1].resume()
 
     def last_words(self) -> str:
-        """Return the last line that the process wrote to stderr."""
+        """Return the last line that the process wrote to stderr, once it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_SECONDS_MAX)
         lines = self.log.read_text("utf-8", "replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         return said[-1][:300] if said else f"its process ended with {self.process.poll()}"
