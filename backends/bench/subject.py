@@ -118,12 +118,13 @@ class Subject:
 
     def freeze(self) -> None:
         """Stop the process and all below it: even those that only wait would cost the others a part of the machine."""
-        root = psutil.Process(self.process.pid)
-        while fresh := [each for each in [root, *root.children(recursive=True)] if each.pid not in self.frozen]:
-            for each in fresh:
-                self.frozen[each.pid] = each
-                with suppress(psutil.NoSuchProcess):
-                    each.suspend()
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile: the next request will tell
+            root = psutil.Process(self.process.pid)
+            while fresh := [each for each in [root, *root.children(recursive=True)] if each.pid not in self.frozen]:
+                for each in fresh:
+                    self.frozen[each.pid] = each
+                    with suppress(psutil.NoSuchProcess):
+                        each.suspend()
 
     def thaw(self) -> None:
         """Let them run on."""

@@ -93,7 +93,7 @@ def test_an_end_in_the_middle_of_a_request(subject: Subject) -> None:
 
 def test_a_contender_that_cannot_be_imported(subject: Subject) -> None:
     other = Subject(Entry("nobody", "nobody:NOBODY"), sys.executable)
-    with pytest.raises(Failed, match="No module named .*nobody"):
+    with pytest.raises(Failed, match=r"No module named .*nobody"):
         other.ask(*ECHO)
     other.end()
 
