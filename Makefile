@@ -36,7 +36,7 @@ figures: .venv/ready-to-develop ## draw the pictures of the manual, and measure 
 	@$(python) docs/latency.py
 
 bench: .venv/ready-to-run .venv-bench/ready ## measure freehold beside its peers; ARGUMENTS="--only round-trip" are passed on
-	@echo "freehold: measuring, which takes a quarter of an hour"
+	@echo "freehold: measuring; everything takes about 25 minutes"
 	@$(python) -m freehold bench --against ray,pool,dask,loky $(ARGUMENTS)
 
 clean: ## remove the environment and everything else that is made

@@ -31,16 +31,12 @@ class Contender:
         name: as the command line names it.
         begin: start a cluster of so many nodes, with two workers together.
         end: end it.
-        share: the part of a whole's count that it can do in reasonable time.
     """
 
-    def __init__(
-        self, name: str, begin: Callable[[int], object], end: Callable[[], object], *, share: float = 1.0
-    ) -> None:
+    def __init__(self, name: str, begin: Callable[[int], object], end: Callable[[], object]) -> None:
         self.name = name
         self.begin = begin
         self.end = end
-        self.share = share
         self.rates: dict[tuple[str, str], Callable[[], Timed]] = {}  # (probe, title) -> how
         self.wholes: dict[tuple[str, str], Whole] = {}
 

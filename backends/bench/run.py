@@ -231,7 +231,7 @@ class Measuring:
 
     def whole(self, lane: Lane) -> str:
         """Let a new process do all of it, and take the figures of all rows."""
-        count = max(1, int(self.row.count * self.settings.part))
+        count = max(1, int(self.row.count * self.settings.part / lane.entry.part))
         found: Any = self.subject(lane).ask("whole", self.row.function, lane.limit, self.row.nodes, count)
         self.dismiss(lane)
         if found is None:

@@ -91,12 +91,12 @@ class Service:
         return self.meter.window(seconds)
 
     def whole(self, probe: str, title: str, nodes: int, count: int) -> dict[str, float] | None:
-        """Do all of a whole, with as many of ``count`` as the contender can."""
+        """Do all of a whole, with so many objects or tasks."""
         function = self.contender.wholes.get((probe, title))
         if function is None:
             return None
         self.start(nodes)
-        return function(max(1, int(count * self.contender.share)))
+        return function(count)
 
     def end(self) -> None:
         """End the contender."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.backends.bench.contenders import OURS, VARIANTS
+from freehold.backends.bench.contenders import OURS, PEERS, VARIANTS
 from freehold.backends.bench.rows import ROWS, SCALE, Row, Unit
 from freehold.backends.bench.run import NO_OPERATION, Report
 from freehold.backends.bench.spread import Figures
@@ -139,6 +139,10 @@ def notes(report: Report) -> list[str]:
                  f"{report.settings.whole_rounds} of what takes long. {LEGEND}")  # fmt: skip
     if report.settings.part < 1:
         lines.append(f"Only {report.settings.part:.0%} of the objects and tasks of the full run: no figure to quote.")
+    parts = {entry.title: entry.part for entries in PEERS.values() for entry in entries}
+    fewer = [f"{title} one in {parts[title]}" for title in report.titles if parts.get(title, 1) > 1]
+    if fewer:
+        lines.append(f"Of a million objects or tasks {', '.join(fewer)}: all would take too long.")
     for name, found in report.rows.items():
         for title, figures in found.items():
             if figures.missing not in ("", NO_OPERATION):

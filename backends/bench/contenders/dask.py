@@ -34,7 +34,7 @@ def end() -> None:
     cluster.close()
 
 
-DASK = Contender("dask", begin, end, share=1 / 200)
+DASK = Contender("dask", begin, end)
 lives(DASK, "distributed")
 
 

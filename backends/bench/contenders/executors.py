@@ -20,9 +20,7 @@ def results(futures: Any) -> list[Any]:
 
 def executor_contender(name: str, module: str, make: Callable[[], Executor]) -> Contender:
     """Return the contender that an executor with two workers is."""
-    contender = Contender(
-        name, lambda _: EXECUTORS.append(make()), lambda: EXECUTORS.pop().shutdown(wait=True), share=1 / 20
-    )
+    contender = Contender(name, lambda _: EXECUTORS.append(make()), lambda: EXECUTORS.pop().shutdown(wait=True))
     lives(contender, module)
     for probe, function in RATES.items():
         contender.rate(probe)(function)

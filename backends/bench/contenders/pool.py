@@ -24,7 +24,7 @@ def end() -> None:
     pool.join()
 
 
-POOL = Contender("pool", begin, end, share=1 / 10)
+POOL = Contender("pool", begin, end)
 lives(POOL, "multiprocessing")
 
 

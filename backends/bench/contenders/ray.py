@@ -46,7 +46,7 @@ def end() -> None:
         CLUSTERS.pop().shutdown()
 
 
-RAY = Contender("ray", begin, end, share=1 / 50)  # of a million: a million would take ten minutes
+RAY = Contender("ray", begin, end)
 lives(RAY, "ray")
 
 

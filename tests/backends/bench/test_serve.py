@@ -36,7 +36,7 @@ def test_a_window_looks_at_the_clock_about_ten_times() -> None:
 
 
 def contender(log: list[str]) -> Contender:
-    made = Contender("someone", lambda nodes: log.append(f"begin {nodes}"), lambda: log.append("end"), share=0.5)
+    made = Contender("someone", lambda nodes: log.append(f"begin {nodes}"), lambda: log.append("end"))
 
     @made.rate("get", "fast")
     def get() -> Timed:
@@ -55,8 +55,8 @@ def test_a_rate_is_begun_and_done() -> None:
     assert log == ["begin 2", "end"]
 
 
-def test_a_whole_is_done_for_the_share_of_the_contender() -> None:
-    assert Service(contender([])).answer("whole", "queued", "", 1, 10) == {"queued": 5}
+def test_a_whole_is_done_at_once() -> None:
+    assert Service(contender([])).answer("whole", "queued", "", 1, 10) == {"queued": 10}
 
 
 @pytest.mark.parametrize("request_", [("begin", "get", "", 1), ("begin", "put", "fast", 1), ("whole", "get", "", 1, 5)])

@@ -95,6 +95,12 @@ def test_what_the_defaults_cost_is_a_table_of_its_own() -> None:
     assert second.rows == [["task round trip", "1.00 k/s", "-", "500 /s, 0.500 x the defaults"]]
 
 
+def test_it_is_said_who_did_fewer_of_a_million() -> None:
+    assert "Of a million objects or tasks Ray one in 50, Pool one in 10: all would take too long." in table.notes(
+        report()
+    )
+
+
 def test_markdown_has_as_many_cells_in_every_line() -> None:
     text = table.as_markdown(report(round_trip={"freehold": Figures([1.0])}, init={"freehold": Figures([1.0])}))
     lines = [line for line in text.splitlines() if line.startswith("|")]
