@@ -66,6 +66,9 @@ def test_all_below_it_are_stopped_and_run_on(subject: Subject) -> None:
     root = psutil.Process(subject.process.pid)
     both = [root, *root.children(recursive=True)]
     subject.freeze()
+    due = time.monotonic() + 30  # a signal to another process takes its time
+    while time.monotonic() < due and {process.status() for process in both} != {psutil.STATUS_STOPPED}:
+        time.sleep(0.001)
     assert len(both) == 2 and {process.status() for process in both} == {psutil.STATUS_STOPPED}
     subject.thaw()
     assert subject.ask("window", 0.01) > 0
