@@ -10,7 +10,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tour test test-quick lint figures clean
+.PHONY: help tour test test-quick lint figures bench clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,9 +39,13 @@ figures: .venv/ready-to-develop ## draw the pictures of the manual, and measure 
 	@$(python) docs/pictures.py
 	@$(python) docs/latency.py
 
+bench: .venv/ready-to-run .venv-bench/ready ## measure freehold beside its peers; ARGUMENTS="--only round-trip" are passed on
+	@echo "freehold: measuring; everything takes about 25 minutes"
+	@$(python) -m freehold bench --against ray,pool,dask,loky $(ARGUMENTS)
+
 clean: ## remove the environment and everything else that is made
-	@echo "freehold: removing .venv, builds and caches"
-	@rm -rf .venv build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@echo "freehold: removing .venv, .venv-bench, builds and caches"
+	@rm -rf .venv .venv-bench build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- the environment
@@ -54,6 +58,13 @@ clean: ## remove the environment and everything else that is made
 .venv/ready-to-develop: .venv/place pyproject.toml setup.py
 	$(call install,installing what freehold needs to run and to be tested,--editable '.[dev]')
 	@touch .venv/ready-for-tour $@
+
+# The peers have an environment of their own: freehold never needs what they need.
+.venv-bench/ready: private python := .venv-bench/bin/python
+.venv-bench/ready: .venv/place pyproject.toml setup.py
+	@.venv/bin/python -m venv --clear .venv-bench
+	$(call install,installing the peers of the benchmark in .venv-bench,.[bench])
+	@touch $@
 
 # An environment knows its folder and its interpreter by absolute path: when either has moved, it is made again.
 ifneq "$(shell { $(python) -c '' && cat .venv/place; } 2>/dev/null)" "$(CURDIR)"

@@ -132,7 +132,7 @@ class Session:
     def drops(self) -> list[Event]:
         """Return what became of references since the last look.  Called with the driver's exclusion.
 
-        Nobody is waited for: a thread that takes in a reference may be in a finalizer of the user's, which waits for us.
+        Nobody is waited for: a thread that takes in a reference may be in a finalizer, which waits for us.
         """
         events: list[Event] = []
         early: list[int] = []  # another thread is in their ``__del__``: they are dead when we look again
