@@ -26,5 +26,6 @@ PEERS: dict[str, tuple[Entry, ...]] = {  # as --against names them
 }
 VARIANTS: tuple[Entry, ...] = (  # freehold under other switches, for what its defaults cost
     Entry("without trace rings", "ours:OURS", "", (*USUAL, ("FREEHOLD_BENCH_RINGS", "off"))),
+    Entry("without call sites", "ours:OURS", "", (*USUAL, ("FREEHOLD_CALL_SITES", "0"))),
     Entry("FREEHOLD_CHECK=step", "ours:OURS", "", (*USUAL, ("FREEHOLD_CHECK", "step"))),
 )

@@ -10,9 +10,10 @@ from freehold.backends.bench import work
 from freehold.backends.bench.contender import Contender, Timed, lives, queue_behind_blockers, repeated, slope, timed
 from freehold.backends.bench.rows import BATCH, LARGE, MIDDLE, REFS, SMALL
 from freehold.core import cluster
-from freehold.core.api import get, init, put, remote, shutdown, wait
+from freehold.core.api import get, init, put, shutdown, wait
 from freehold.core.events import RefCreated, RefDropped, WantWithdrawn
 from freehold.core.ids import HEAD, object_id, worker_id
+from freehold.core.remote import remote
 from freehold.core.trace import Ring
 from freehold.core.values import Payload
 from freehold.core.worker import Worker
