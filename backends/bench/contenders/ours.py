@@ -14,6 +14,7 @@ from freehold.core.api import get, init, put, shutdown, wait
 from freehold.core.events import RefCreated, RefDropped, WantWithdrawn
 from freehold.core.ids import HEAD, object_id, worker_id
 from freehold.core.remote import remote
+from freehold.core.strides import NONE
 from freehold.core.trace import Ring
 from freehold.core.values import Payload
 from freehold.core.worker import Worker
@@ -54,8 +55,9 @@ def stop_ring(seconds: float = 0.0) -> int:
 
 
 def owner() -> Worker:
-    """Return a party as a program has it, with its trace ring."""
+    """Return a party as a program has it, with its trace ring, but for strides: each step is one of a table."""
     party = Worker(worker_id(HEAD, 1))
+    party.strides = NONE
     party.watch = Ring()
     return party
 

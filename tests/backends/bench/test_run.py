@@ -41,6 +41,7 @@ def test_who_takes_part() -> None:
     assert [lane.title for lane in lanes_of(rows["defaults-put-small"], NOBODY)] == [
         "freehold",
         "without trace rings",
+        "without call sites",
         "FREEHOLD_CHECK=step",
     ]
 

@@ -92,7 +92,7 @@ def test_what_the_defaults_cost_is_a_table_of_its_own() -> None:
     shown = report(round_trip={"freehold": usual}, defaults_round_trip={"freehold": usual, "FREEHOLD_CHECK=step": slow})
     _, second = table.sheets(shown)
     assert second.heads[-1] == "FREEHOLD_CHECK=step"
-    assert second.rows == [["task round trip", "1.00 k/s", "-", "500 /s, 0.500 x the defaults"]]
+    assert second.rows == [["task round trip", "1.00 k/s", "-", "-", "500 /s, 0.500 x the defaults"]]
 
 
 def test_it_is_said_who_did_fewer_of_a_million() -> None:
