@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
 from typing import Any
 
+from freehold.core.account import Account
 from freehold.core.effects import (
     CancelTimer,
     Effect,
@@ -172,3 +173,10 @@ class Host(ABC):
     @abstractmethod
     def steps(self) -> list[Any]:
         """Return the recorded steps of all parties that can be reached."""
+
+    @abstractmethod
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        """Return what all parties know of objects, and which parties should have answered and did not.
+
+        ``names``: of further objects, of which the call sites are asked for.
+        """

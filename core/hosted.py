@@ -12,6 +12,7 @@ from collections.abc import Callable, Sized
 from typing import Any
 
 from freehold.core import cluster, serde
+from freehold.core.account import Account, account
 from freehold.core.driver import Driver, Hear, Host
 from freehold.core.effects import (
     CancelTimer,
@@ -309,6 +310,7 @@ class Hosted(Driver, Host):
         place, _ = found
         self.drive(ViewTaken(object))
         data = View(self.world.drivers[self.party.node].places[place])
+        data.freehold_object = object
         weakref.finalize(data, self.dropped_view, object)
         return memoryview(data).toreadonly()
 
@@ -321,6 +323,15 @@ class Hosted(Driver, Host):
 
     def steps(self) -> list[Step]:
         return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
+
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        found = []
+        for driver in self.world.drivers.values():
+            if driver.session is not None:
+                found.append(driver.session.account(objects, names))
+            else:
+                found.append(account(driver.party, driver.ring, objects, self.now()))
+        return found, []
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
         node = self.world.start_node(capacity or self.world.capacity, resources)
@@ -346,7 +357,8 @@ class Hosted(Driver, Host):
 class View(bytearray):
     """The bytes of a copy as one get sees them; a bytearray that can be referred to weakly."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "freehold_object")
+    freehold_object: int
 
 
 def nbytes_of(message: Any) -> int:

@@ -83,6 +83,19 @@ class Ring:
         for step, effect in asked:
             self.asked(step, effect)
 
+    def since(self, kind: type, name: Any) -> tuple[float | None, bool]:
+        """Return when a record came into the state in which it was last seen, and whether the ring says so.
+
+        If it does not reach back so far, that is the time of the oldest step in it; None if there is no step.
+        """
+        entries = list(self.raw)  # another thread may add to it
+        for entry in reversed(entries):
+            for _, _, at, about, of, before, end, _ in reversed(unfolded(entry)):
+                if about == name and of is kind and before is not end:
+                    return at, True
+        oldest = [unfolded(entry)[0][2] for entry in entries[:1]]
+        return (oldest[0] if oldest else None), False
+
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""
         wishes: dict[int, list[str]] = {}

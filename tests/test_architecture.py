@@ -39,7 +39,7 @@ LAYERS = (  # the pure modules of core; each imports only from layers before its
     ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events"), ("messages",), ("effects",),
     ("weights",), ("strides",), ("policies",), ("machine",), HAVE_RECORDS, ("directory", "holding", "transfer"),
     ("tables",), ("books",), ("owner_strides", "worker_strides"), ("party",), ("worker", "node"), ("queries", "trace"),
-    ("invariants",),
+    ("account",), ("invariants",),
 )  # fmt: skip
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state

@@ -18,17 +18,17 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-import msgspec
-
 from freehold.backends.local import wire
 from freehold.backends.local.census import census_of
 from freehold.backends.local.channel import Channel, LinkError
 from freehold.backends.local.pump import Pump
+from freehold.core.account import Account, account
 from freehold.core.driver import Driver
 from freehold.core.effects import CancelTimer, Send, SetTimer
 from freehold.core.events import Event
 from freehold.core.ids import party_name
 from freehold.core.journal import Journal
+from freehold.core.machine import replace
 from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.node_events import PeerLost
 from freehold.core.party import Party
@@ -264,13 +264,23 @@ class LocalDriver(Driver):
             self.drop_channel(channel)
         return bool(found)
 
-    def findings(self, word: wire.StepsWanted, *, last: bool) -> list[wire.StepsFound]:
-        """Return what this process answers to a question to all, in pieces that fit into frames."""
-        if word.census:
-            return [wire.StepsFound(word.number, (), self.census_part(), last)]
-        steps = [short(step) for step in self.ring.steps() if word.object in (0, step.object)]
+    def findings(self, word: wire.PartWanted, asks: tuple[int, ...] = ()) -> list[wire.PartFound]:
+        """Return what this process answers to a question to all, in pieces that fit into frames.
+
+        ``asks``: whom it has asked in turn; without any its answer is the last.
+        """
+        part = wire.PartFound(word.asker, word.number, self.party.me, asks=asks, last=not asks)
+        if word.about == "census":
+            return [replace(part, census=self.census_part())]
+        if word.about == "accounts":
+            return [replace(part, account=self.account_part(word.objects, word.names))]
+        steps = [short(step) for step in self.ring.steps() if not word.objects or step.object in word.objects]
         pieces = [steps[start : start + PIECE_STEPS] for start in range(0, len(steps), PIECE_STEPS)] or [[]]
-        return [wire.StepsFound(word.number, tuple(piece), None, last and piece is pieces[-1]) for piece in pieces]
+        return [replace(part, steps=tuple(piece), last=not asks and piece is pieces[-1]) for piece in pieces]
+
+    def account_part(self, objects: tuple[int, ...], names: tuple[int, ...]) -> Account:
+        """Return what this process knows of objects."""
+        return account(self.party, self.ring, objects, self.now(), os.getpid())
 
     def census_part(self) -> wire.Census:
         """Return what this process still knows of users' objects."""
@@ -376,4 +386,4 @@ def short(step: Step) -> Step:
     if len(step.asks) <= WISHES_MAX and len(step.detail) <= DETAIL_MAX:
         return step
     asks = (*step.asks[:WISHES_MAX], f"{len(step.asks) - WISHES_MAX} more")[: len(step.asks)]
-    return msgspec.structs.replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])
+    return replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])

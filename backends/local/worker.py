@@ -21,6 +21,7 @@ from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
 from freehold.core import serde
+from freehold.core.account import Account
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
 from freehold.core.events import Moved, ViewDropped, ViewTaken
@@ -53,7 +54,7 @@ class WorkerDriver(LocalDriver, Host):
         self.runs: deque[Run] = deque()
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
-        self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
+        self.found: dict[int, list[wire.PartFound]] = {}  # answers to PartWanted
         self.add_channel(node)
 
     # ------------------------------------------------------------------ links
@@ -65,26 +66,26 @@ class WorkerDriver(LocalDriver, Host):
         match word:
             case wire.Link():
                 self.linked(word, channel.descriptor())
-            case wire.StepsWanted():
+            case wire.PartWanted():
                 self.pump.work.append(partial(self.answer, channel, word))
-            case wire.StepsFound(number):
-                if number in self.found:  # else nobody waits for it any more
-                    self.found[number].append(word)
+            case wire.PartFound():
+                if word.number in self.found:  # else nobody waits for it any more
+                    self.found[word.number].append(word)
                     self.pump.notify()
             case wire.Output():
                 self.pump.calls.append(partial(self.show, word))
             case _:
                 super().hear(channel, word)
 
-    def answer(self, channel: Channel, word: wire.StepsWanted) -> None:
+    def answer(self, channel: Channel, word: wire.PartWanted) -> None:
         """Answer a question to all, outside the lock: for a census what only cycles keep alive has to go first."""
-        if word.census:
+        if word.about == "census":
             gc.collect()
         self.pump.enter()
         try:
             self.drain()
             if channel.fileno() in self.channels:
-                for found in self.findings(word, last=True):
+                for found in self.findings(word):
                     self.say(channel, found)
                 self.flush()
         finally:
@@ -97,7 +98,7 @@ class WorkerDriver(LocalDriver, Host):
 
     def census(self) -> list[str]:
         """Return, in words, what the processes of the cluster still know of users' objects, cached functions apart."""
-        found = self.ask_all(0, census=True)
+        found = self.ask_all("census")
         self.pump.enter()
         try:
             parts = [self.census_part(), *[one.census for one in found if one.census is not None]]
@@ -219,14 +220,14 @@ class WorkerDriver(LocalDriver, Host):
         finally:
             self.pump.leave()  # an interrupt raised here drops the view, and that is told
 
-    def ask_all(self, object: int, *, census: bool = False) -> list[wire.StepsFound]:
-        """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""
+    def ask_all(self, about: str, *names: tuple[int, ...]) -> list[wire.PartFound]:
+        """Ask every other process of the cluster; give up on those that do not answer soon."""
         number = self.session.request()
         self.found[number] = []
         self.pump.enter()
         try:
             if self.broken is None:
-                self.say(self.node, wire.StepsWanted(number, object, census))
+                self.say(self.node, wire.PartWanted(self.party.me, number, about, *names))
                 self.flush()
         finally:
             self.pump.leave()
@@ -242,8 +243,22 @@ class WorkerDriver(LocalDriver, Host):
             self.pump.leave()
 
     def steps(self) -> list[Any]:
-        others = [step for found in self.ask_all(0) for step in found.steps]
+        others = [step for found in self.ask_all("steps") for step in found.steps]
         return [*self.own_steps(), *others]
+
+    def account_part(self, objects: tuple[int, ...], names: tuple[int, ...]) -> Account:
+        return self.session.account(objects, names, os.getpid())
+
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        found = self.ask_all("accounts", objects, names)
+        others = [one.account for one in found if one.account is not None]
+        asked = {self.party.node, *[party for one in found for party in one.asks]}
+        self.pump.enter()
+        try:
+            mine = self.account_part(objects, names)
+        finally:
+            self.pump.leave()
+        return [mine, *others], sorted(asked - {self.party.me} - {account.party for account in others})
 
     def forked(self) -> None:
         super().forked()
