@@ -145,7 +145,9 @@ class Search:
             things = [
                 r
                 for r in referrers
-                if isinstance(r, BaseException | TracebackType) or type(r) is tuple or "ExceptionInfo" in type(r).__name__
+                if isinstance(r, BaseException | TracebackType)
+                or type(r) is tuple
+                or "ExceptionInfo" in type(r).__name__
             ][:LEVEL_OBJECTS_MAX]
 
     def cache(self, cache: Any, at: Found) -> Iterator[Found]:

@@ -105,7 +105,9 @@ class Words:
         task = task or next((fact.text for fact in self.of("sent") + self.of("queued") + self.of("awaits")), "")
         what = f"the result of {task}" if task else "an object"
         made = f", {'called' if task else 'made'} at {site}" if site else ""
-        return f"a read-only view of {self.object_name}, {what}{made}" if viewed else f"{self.object_name}, {what}{made}"
+        return (
+            f"a read-only view of {self.object_name}, {what}{made}" if viewed else f"{self.object_name}, {what}{made}"
+        )
 
     def state(self) -> Iterator[str]:
         """Yield where its value is, how large it is, and who owns it."""
@@ -165,7 +167,9 @@ class Words:
             if fact.kind in ("awaits", "fetches", "blocked", "places", "of task") and fact.by != object:
                 leads.append(fact.by)
         if leads:
-            yield from (f"  {line}" if object != self.object else line for line in self.chain(leads[0], depth + 1, seen))
+            yield from (
+                f"  {line}" if object != self.object else line for line in self.chain(leads[0], depth + 1, seen)
+            )
 
     def details(self, fact: Fact) -> Iterator[str]:
         """Yield what belongs to a step: who has the workers, who fills the store."""
@@ -316,25 +320,31 @@ SAYINGS: dict[str, Saying] = {
         f"its task {w.task(f.object, f.text)} is in the queue of {w.process(f.party)} {w.for_time(f)}, "
         f"{f.count} before it"
     ),
-    "sent": lambda w, f: f"its task {w.task(f.object, f.text)} was sent to {w.process(f.by)}, which has had it "
-    f"{w.for_time(f)}",
+    "sent": lambda w, f: (
+        f"its task {w.task(f.object, f.text)} was sent to {w.process(f.by)}, which has had it {w.for_time(f)}"
+    ),
     "fetches": lambda w, f: f"there it fetches its argument {w.named(f.by)} {w.for_time(f)}",
     "in line": lambda w, f: f"there it is in line behind {w.task(f.by)} {w.for_time(f)}",
     "runs": lambda w, f: f"there it has run {w.for_time(f)}",
     "blocked": lambda w, f: f"it waits for {w.named(f.by)} itself",
     "places": lambda w, f: f"it has returned, and {w.named(f.by)} is being placed in the object store",
     "reports": lambda w, f: f"it has returned, and its reply is on the way {w.for_time(f)}",
-    "reserves": lambda w, f: f"{w.process(f.party)} has asked {w.process(f.by)} for room for {f.nbytes:,} B "
-    f"{w.for_time(f)}",
+    "reserves": lambda w, f: (
+        f"{w.process(f.party)} has asked {w.process(f.by)} for room for {f.nbytes:,} B {w.for_time(f)}"
+    ),
     "writes": lambda w, f: f"{w.process(f.party)} writes its {f.nbytes:,} B {w.for_time(f)}",
     "asks": lambda w, f: f"{w.process(f.party)} has asked its owner {w.process(f.by)} where it is {w.for_time(f)}",
-    "pulls": lambda w, f: f"{w.process(f.party)} has a copy of {f.nbytes:,} B fetched from {w.process(f.by)} "
-    f"{w.for_time(f)}",
-    "retries": lambda w, f: f"{w.process(f.party)} has found no copy {f.count} times, and asks the owner again in "
-    f"{max(0.0, f.due - w.now.get(f.party, f.due)):.1f} s",
+    "pulls": lambda w, f: (
+        f"{w.process(f.party)} has a copy of {f.nbytes:,} B fetched from {w.process(f.by)} {w.for_time(f)}"
+    ),
+    "retries": lambda w, f: (
+        f"{w.process(f.party)} has found no copy {f.count} times, and asks the owner again in "
+        f"{max(0.0, f.due - w.now.get(f.party, f.due)):.1f} s"
+    ),
     "room": lambda w, f: f"{w.process(f.party)} has no room for {f.nbytes:,} B {w.for_time(f)}, {f.count} before it",
-    "transfer": lambda w, f: f"{w.process(f.party)} has {f.count:,} of {f.nbytes:,} B from {w.process(f.by)} "
-    f"{w.for_time(f)}",
+    "transfer": lambda w, f: (
+        f"{w.process(f.party)} has {f.count:,} of {f.nbytes:,} B from {w.process(f.by)} {w.for_time(f)}"
+    ),
 }
 HELD: dict[str, Saying] = {
     "local": lambda w, f: "a reference in Python code",
