@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
@@ -51,6 +52,8 @@ def init(
     logging_level: int | str = logging.INFO,
     log_to_driver: bool = True,
     cluster_file: Any = None,
+    trace: str | os.PathLike[str] | None = None,
+    wait_line: bool = True,
     **rules: Any,
 ) -> Context:
     """Start a cluster on this machine, with this process as its program on the head node.
@@ -66,6 +69,10 @@ def init(
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
         cluster_file: sim: the description of the simulated cluster.
+        trace: a folder, made if it is not there, into which each run writes a folder of its own with the events of
+            every process; None: what the environment variable FREEHOLD_TRACE says, else no trace is written.
+        wait_line: on a terminal a get or wait that takes longer than a second shows what it waits for; False, or
+            FREEHOLD_WAIT_LINE=0 in the environment, turns it off.
         **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
             ``call_sites=False`` keeps references from noting where they were made, as FREEHOLD_CALL_SITES=0 does.
 
@@ -74,7 +81,7 @@ def init(
 
     Raises:
         RuntimeError: a cluster is running and ``ignore_reinit_error`` is false.
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or the folder of the trace cannot be written to.
     """
     if cluster.active is not None and not cluster.active.closed:
         if ignore_reinit_error:
@@ -97,6 +104,8 @@ def init(
         log_to_driver=log_to_driver,
         policy=cluster.policy_of(rules),
         cluster=cluster_file,
+        trace=os.fsdecode(trace) if trace is not None else "",
+        wait_line=wait_line and os.environ.get("FREEHOLD_WAIT_LINE") != "0",
     )
     return Context(cluster.begin(options))
 

@@ -7,17 +7,18 @@ process holds a reference is searched by ``grips.py``.  Here is how they are ask
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freehold.core import cluster
 from freehold.core.account import Account, Fact
 from freehold.core.callsites import site, task_name
 from freehold.core.errors import SessionError
-from freehold.core.grips import Grip, grips
 from freehold.core.ids import COUNTER_BITS
 from freehold.core.refs import ObjectRef
 from freehold.core.session import Session
-from freehold.core.wording import Words
+
+if TYPE_CHECKING:
+    from freehold.core.grips import Grip
 
 OBJECTS_MIN = 1 << COUNTER_BITS  # the names of parties are below
 ROUNDS_MAX = 8  # a chain of waits goes from process to process; each time all are asked
@@ -59,6 +60,9 @@ def explain(value: ObjectRef[Any] | Any) -> Explanation:
         TypeError: something else was given.
         SessionError: the cluster of the reference was shut down.
     """
+    from freehold.core.grips import grips
+    from freehold.core.wording import Words
+
     viewed = 0 if isinstance(value, ObjectRef) else viewed_object(value)
     session = cluster.active
     if isinstance(value, ObjectRef):

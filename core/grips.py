@@ -1,7 +1,8 @@
 """Grips: where the Python code of this process holds a reference, and the command that lets it go.
 
-Searches from the reference towards names: globals of modules, locals of frames that run, what the interpreter keeps of the
-last error.  The work is bounded: so many levels, so many objects on each.  It refuses to know what a reference is of.
+Searches from the reference towards names: globals of modules, locals of frames that run, what the interpreter keeps
+of the last error.  The work is bounded: so many levels, so many objects on each.  It refuses to know what a reference
+is of.
 Keep in mind: looking must keep nothing alive, neither a frame nor a snapshot of one's locals.
 """
 
@@ -10,7 +11,16 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from types import CellType, CoroutineType, FrameType, FunctionType, GeneratorType, ModuleType, TracebackType
+from types import (
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MemberDescriptorType,
+    ModuleType,
+    TracebackType,
+)
 from typing import Any, NamedTuple
 
 LEVELS_MAX = 8
@@ -302,7 +312,7 @@ def getattr_static(thing: Any, name: str) -> Any:
     """Return what a slot holds, without running any code of its class."""
     for kind in type(thing).__mro__:
         slot = vars(kind).get(name)
-        if type(slot).__name__ == "member_descriptor":
+        if isinstance(slot, MemberDescriptorType):
             try:
                 return slot.__get__(thing, type(thing))
             except AttributeError:

@@ -46,8 +46,9 @@ from freehold.core.worker import Worker
 class World(ABC):
     """One process that hosts a whole cluster."""
 
-    def __init__(self, nonce: bytes, policy: Policy, capacity: int) -> None:
+    def __init__(self, nonce: bytes, policy: Policy, capacity: int, trace: str = "") -> None:
         self.nonce = nonce
+        self.trace = trace  # a folder for the events of each party, "" for none
         self.capacity = capacity  # bytes of each node's object store, unless it is given its own
         self.policy = policy
         self.drivers: dict[int, Hosted] = {}
@@ -135,12 +136,21 @@ class World(ABC):
         """Let a party die: all that it was linked with hear of it, after what it has sent."""
         for other in [p for p in self.drivers if is_node(party) and p != party and node_of(p) == party]:
             self.remove(other)
-        self.drivers.pop(party, None)
+        gone = self.drivers.pop(party, None)
+        if gone is not None:
+            gone.end_journal()
         self.sessions.pop(party, None)
         for peer in sorted(self.links.pop(party, ())):
             if peer in self.drivers:
                 self.links[peer].discard(party)
                 self.post(party, peer, 0, PeerLost(party), 0)
+
+    def end(self) -> None:
+        """Forget all parties."""
+        for driver in self.drivers.values():
+            driver.end_journal()
+        self.drivers.clear()
+        self.sessions.clear()
 
     def deliver(self, target: int, event: Event, cause: int = 0) -> None:
         """Hand an event to a party, if it lives."""
@@ -164,7 +174,7 @@ class Hosted(Driver, Host):
     """The driver of one party of a world."""
 
     def __init__(self, world: World, party: Party) -> None:
-        super().__init__(party)
+        super().__init__(party, world.trace)
         self.world = world
         self.session: Session | None = None
         self.ring = Ring()
@@ -348,10 +358,8 @@ class Hosted(Driver, Host):
         self.world.settle_down(lambda: all(other != node for other, _ in self.party.nodes))
 
     def close(self) -> None:
-        if self.party.me != worker_id(HEAD, 1):
-            return  # only the program ends its cluster
-        self.world.drivers.clear()
-        self.world.sessions.clear()
+        if self.party.me == worker_id(HEAD, 1):  # only the program ends its cluster
+            self.world.end()
 
 
 class View(bytearray):

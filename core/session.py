@@ -349,7 +349,7 @@ class Session:
         return tuple([f"{step.name} {step.table} {step.before} -> {step.after}: {step.event}" for step in mine])
 
     def account(self, objects: Iterable[int], names: Iterable[int], pid: int = 0) -> Account:
-        """Return what this process knows of objects, and the call sites of some.  Called with the driver's exclusion."""
+        """Return what this process knows of objects, and the call sites of more; with the driver's exclusion."""
         from freehold.core.callsites import sites
 
         said = account(self.worker, self.host.ring, objects, self.host.now(), pid)

@@ -105,9 +105,7 @@ class Words:
         task = task or next((fact.text for fact in self.of("sent") + self.of("queued") + self.of("awaits")), "")
         what = f"the result of {task}" if task else "an object"
         made = f", {'called' if task else 'made'} at {site}" if site else ""
-        return (
-            f"a read-only view of {self.object_name}, {what}{made}" if viewed else f"{self.object_name}, {what}{made}"
-        )
+        return f"{'a read-only view of ' if viewed else ''}{self.object_name}, {what}{made}"
 
     def state(self) -> Iterator[str]:
         """Yield where its value is, how large it is, and who owns it."""
@@ -167,9 +165,8 @@ class Words:
             if fact.kind in ("awaits", "fetches", "blocked", "places", "of task") and fact.by != object:
                 leads.append(fact.by)
         if leads:
-            yield from (
-                f"  {line}" if object != self.object else line for line in self.chain(leads[0], depth + 1, seen)
-            )
+            indent = "  " if object != self.object else ""
+            yield from (f"{indent}{line}" for line in self.chain(leads[0], depth + 1, seen))
 
     def details(self, fact: Fact) -> Iterator[str]:
         """Yield what belongs to a step: who has the workers, who fills the store."""

@@ -27,7 +27,6 @@ from freehold.core.driver import Driver
 from freehold.core.effects import CancelTimer, Send, SetTimer
 from freehold.core.events import Event
 from freehold.core.ids import party_name
-from freehold.core.journal import Journal
 from freehold.core.machine import replace
 from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.node_events import PeerLost
@@ -54,7 +53,7 @@ class LocalDriver(Driver):
     """
 
     def __init__(self, party: Party, setup: wire.Setup) -> None:
-        super().__init__(party)
+        super().__init__(party, setup.trace)
         self.setup = setup
         self.pump = Pump(self.flush, self.serve, self.tick)
         self.channels: dict[int, Channel] = {}  # by descriptor
@@ -70,7 +69,6 @@ class LocalDriver(Driver):
         self.broken: Failure | None = None  # why the party is told nothing any more
         self.ring = Ring()
         party.watch = self.ring
-        self.journal = Journal.open(setup.record, party) if setup.record else None
         LIVING.add(self)
 
     # ------------------------------------------------------------------ events
@@ -110,16 +108,6 @@ class LocalDriver(Driver):
         methods = self.methods
         for step, effect in self.party.handle(event, monotonic(), cause):
             methods[type(effect)](step, effect)
-
-    def record(self, journal: Journal, event: Event, cause: int) -> None:
-        """Do the same, and write down what the party was told and what it asked for."""
-        at, effects = monotonic(), None
-        try:
-            effects = self.party.handle(event, at, cause)
-        finally:
-            journal.write(at, cause, event, effects)
-        for step, effect in effects:
-            self.methods[type(effect)](step, effect)
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
@@ -350,8 +338,7 @@ class LocalDriver(Driver):
     def close_links(self) -> None:
         """Close every link, and end the journal."""
         self.close_channels()
-        if self.journal is not None:
-            self.journal.close()
+        self.end_journal()
 
     def close_channels(self) -> None:
         """Close every link; what is still to be sent is lost."""

@@ -263,16 +263,15 @@ def program_setup(options: Options) -> wire.Setup:
     here = working_folder()
     script = os.path.dirname(os.path.join(here, main_file)) if main_file else here
     path = [entry or here for entry in sys.path if isinstance(entry, str)]
-    nonce = os.urandom(16)
     return wire.Setup(
-        nonce=nonce,
+        nonce=os.urandom(16),
         policy=options.policy,
         path=[os.fsencode(entry) for entry in dict.fromkeys([*path, script])],
         warnings=filters,
         program=PROGRAM,
         log_to_driver=options.log_to_driver,
         checked=checked(),
-        record=record_folder(nonce),
+        trace=options.trace,
     )
 
 
@@ -287,16 +286,6 @@ def working_folder() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def record_folder(nonce: bytes) -> str:
-    """Return a folder for the journals of this cluster, made inside that of FREEHOLD_RECORD; "" for none."""
-    home = os.environ.get("FREEHOLD_RECORD")
-    if not home:
-        return ""
-    folder = os.path.join(os.path.abspath(home), nonce.hex()[:12])
-    os.makedirs(folder)
-    return folder
 
 
 def checked() -> bool:

@@ -37,7 +37,7 @@ class Setup(msgspec.Struct, frozen=True):
     program: int
     log_to_driver: bool
     checked: bool
-    record: str = ""  # a folder into which each process writes its events; "" for none
+    trace: str = ""  # a folder into which each process writes its events; "" for none
 
 
 class Control(msgspec.Struct, frozen=True, array_like=True):
