@@ -14,7 +14,7 @@ import msgspec
 
 from freehold.core.copy import RESERVING as COPY_RESERVING
 from freehold.core.copy import Copy
-from freehold.core.execution import Execution
+from freehold.core.execution import QUEUED, Execution
 from freehold.core.ids import owner_of
 from freehold.core.membership import DEAD
 from freehold.core.node import Node
@@ -77,18 +77,21 @@ class Account(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def account(party: Party, ring: Ring, objects: Iterable[int], now: float, pid: int = 0) -> Account:
-    """Return what a party knows of objects, and of what they wait for."""
+    """Return what a party knows of objects, and of what they wait for; more than one who waits wants to know."""
     todo = list(dict.fromkeys(objects))
     facts = list(holders(party, frozenset(todo))) if isinstance(party, Worker) else []
     asker = Asker(party, ring, now)
-    for object in todo:  # grows as it is gone through
-        found = list(asker.reasons(object))
-        facts += found
-        leads = [lead for fact in found for lead in leads_of(fact)]
-        todo += [lead for lead in dict.fromkeys(leads) if lead not in todo][: OBJECTS_MAX - len(todo)]
-        facts += asker.fate(object)
+    facts += asker.chain(todo)
+    for object in todo:
+        facts += asker.details(object)
     facts += asker.occupation()
     return Account(party.me, pid, now, tuple(bounded(facts)), tuple(todo))
+
+
+def steps(party: Party, ring: Ring, object: int, now: float) -> Account:
+    """Return what a party knows of the way to a value, and nothing that takes longer the more tasks there are."""
+    todo = [object]
+    return Account(party.me, 0, now, tuple(bounded(Asker(party, ring, now).chain(todo))), tuple(todo))
 
 
 def leads_of(fact: Fact) -> tuple[int, ...]:
@@ -162,11 +165,34 @@ class Asker:
         at, exact = self.ring.since(kind, name)
         return {"at": self.now if at is None else at, "exact": exact}
 
+    def chain(self, todo: list[int]) -> Iterator[Fact]:
+        """Yield how far this party is with each of some objects; those that these wait for are added to the list."""
+        for object in todo:  # grows as it is gone through
+            found = list(self.reasons(object))
+            yield from found
+            leads = dict.fromkeys(lead for fact in found for lead in leads_of(fact))
+            todo += [lead for lead in leads if lead not in todo][: OBJECTS_MAX - len(todo)]
+
+    def details(self, object: int) -> Iterator[Fact]:
+        """Yield what belongs to an object's state: who waits, who has the workers, whether its owner lives."""
+        owner = self.party.members.get(owner_of(object))
+        if owner is not None and owner.state is DEAD:
+            yield Fact("dead", self.me, object, owner.party)
+        if isinstance(self.party, Node):
+            yield from self.office(self.party, object)
+        elif isinstance(self.party, Worker):
+            worker = self.party
+            for number, request in worker.requests.items():
+                if object in request.objects:
+                    yield self.call(number, request, object)
+            e = worker.execution.get(object)
+            if e is not None and e.state is QUEUED:
+                yield from self.workers(worker, e)
+
     def reasons(self, object: int) -> Iterator[Fact]:
-        """Yield what this party knows about an object's or a task's state."""
+        """Yield how far this party is with an object or a task."""
         if isinstance(self.party, Node):
             yield from self.copy(self.party, object)
-            yield from self.office(self.party, object)
         elif isinstance(self.party, Worker):
             worker = self.party
             if object in worker.promotion:
@@ -177,15 +203,6 @@ class Asker:
                 yield from self.execution(worker, worker.execution[object])
             if object in worker.running:
                 yield from self.run(worker, worker.running[object])
-            for number, request in worker.requests.items():
-                if object in request.objects:
-                    yield self.call(number, request, object)
-
-    def fate(self, object: int) -> Iterator[Fact]:
-        """Say that the owner is dead, if that is known here."""
-        owner = self.party.members.get(owner_of(object))
-        if owner is not None and owner.state is DEAD:
-            yield Fact("dead", self.me, object, owner.party)
 
     def occupation(self) -> Iterator[Fact]:
         """Yield the task that has a worker's thread, whatever was asked."""
@@ -253,23 +270,26 @@ class Asker:
                 for object in dict.fromkeys(awaited):
                     yield Fact("awaits", self.me, e.task, object, text=name, **since)
             case "QUEUED":
-                yield from self.queued(worker, e, name, since)
+                pool = worker.pools[e.pool]
+                place = next((place for place, task in pool.queue.items() if task == e.task), pool.first)
+                yield Fact("queued", self.me, e.task, count=place - pool.first, text=name, **since)
             case "RUNNING":
                 yield Fact("sent", self.me, e.task, e.worker, text=name, **since)
 
-    def queued(self, worker: Worker, e: Execution, name: str, since: Mapping[str, Any]) -> Iterator[Fact]:
-        """Say who is before a task in the queue, which nodes were asked, and which workers the pool has."""
+    def workers(self, worker: Worker, e: Execution) -> Iterator[Fact]:
+        """Say which nodes were asked for workers of a task's pool, and which workers the pool has."""
         pool = worker.pools[e.pool]
-        place = next((place for place, task in pool.queue.items() if task == e.task), pool.first)
         wants = ", ".join(f"{name} {amount:g}" for name, amount in e.pool[0])
-        yield Fact("queued", self.me, e.task, count=place - pool.first, text=name, **since)
         yield Fact("wants", self.me, e.task, count=len(pool.asked), text=wants)
         for node in sorted(pool.asked):
             told = "full" if node in pool.full else "busy" if node in pool.busy else "asked"
             yield Fact("asked", self.me, e.task, node, text=told)
-        for at, lease in sorted(pool.leases.items()):
-            tasks = tuple([task for task, other in worker.execution.items() if other.worker == at])
-            yield Fact("leased", self.me, e.task, at, lease.tasks, others=tasks[:LARGEST_MAX])
+        tasks: dict[int, list[int]] = {at: [] for at in sorted(pool.leases)}
+        for task, other in worker.execution.items():
+            if other.worker in tasks:
+                tasks[other.worker].append(task)
+        for at, some in tasks.items():
+            yield Fact("leased", self.me, e.task, at, pool.leases[at].tasks, others=tuple(some[:LARGEST_MAX]))
 
     def run(self, worker: Worker, r: Run_) -> Iterator[Fact]:
         """Say how far a task is that was sent to this worker."""

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from freehold.core import cluster
-from freehold.core.arguments import checked_timeout, engine_for
+from freehold.core.arguments import check_cluster, checked_timeout, engine_for
 from freehold.core.callsites import mark
 from freehold.core.completed import follow
 from freehold.core.hooks import Options
 from freehold.core.ids import node_id, node_index, party_name
 from freehold.core.refs import ObjectRef
-from freehold.core.remote import check_resources, is_number
 from freehold.core.session import Session
 from freehold.core.values import Want
 
@@ -87,13 +86,7 @@ def init(
         if ignore_reinit_error:
             return Context(cluster.active)
         raise RuntimeError("a cluster is running: call freehold.shutdown() first, or init(ignore_reinit_error=True)")
-    if type(num_nodes) is not int or num_nodes < 1:
-        raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
-    if num_cpus is not None and not (is_number(num_cpus) and num_cpus > 0):
-        raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")
-    if object_store_memory is not None and not (type(object_store_memory) is int and object_store_memory > 0):
-        raise ValueError(f"object_store_memory is a number of bytes, not {object_store_memory!r}")
-    check_resources(resources or {})
+    check_cluster(num_nodes, num_cpus, resources or {}, object_store_memory)
     logging.getLogger("freehold").setLevel(logging_level)
     options = Options(
         backend=backend or cluster.default_backend(),

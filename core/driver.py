@@ -36,8 +36,12 @@ Hear = Callable[[Failure | None], None]
 class Driver(ABC):
     """Performs the effects of one party.
 
-    ``folder``: where its events are written down, "" for nowhere.  ``perform`` never blocks.  Effects are performed in the order given.  A message that cannot be delivered
+    ``perform`` never blocks.  Effects are performed in the order given.  A message that cannot be delivered
     because its target is dead is answered with the event ``PeerLost``.
+
+    Args:
+        party: the party.
+        folder: where its events are written down, "" for nowhere.
     """
 
     def __init__(self, party: Party, folder: str = "") -> None:

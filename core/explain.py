@@ -10,11 +10,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from freehold.core import cluster
-from freehold.core.account import Account, Fact
+from freehold.core.account import Account, Fact, steps
 from freehold.core.callsites import site, task_name
 from freehold.core.errors import SessionError
-from freehold.core.ids import COUNTER_BITS
+from freehold.core.ids import COUNTER_BITS, object_name
+from freehold.core.queries import readable
 from freehold.core.refs import ObjectRef
+from freehold.core.request import Request
 from freehold.core.session import Session
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 OBJECTS_MIN = 1 << COUNTER_BITS  # the names of parties are below
 ROUNDS_MAX = 8  # a chain of waits goes from process to process; each time all are asked
 BASES_MAX = 32
+SEARCHED_MAX = 10_000  # objects of one call, among which the first that is not there is looked for
 
 
 class Explanation(str):
@@ -118,3 +121,21 @@ def viewed_object(value: Any) -> int:
         if value is None:
             break
     return 0
+
+
+def long_wait(session: Session, request: int) -> str:
+    """Return in one line what a call of this process has waited for, as far as the process itself knows."""
+    from freehold.core.wording import Words
+
+    worker, ring, now = session.worker, session.host.ring, session.host.now()
+    call = worker.requests.get(request)
+    if call is None:
+        return "waiting"
+    missing = (object for object in call.objects[:SEARCHED_MAX] if readable(worker, object) is None)
+    object = next(missing, call.objects[0])
+    since, exact = ring.since(Request, request)
+    seconds = f"{'' if exact else 'over '}{now - since if since is not None else 0.0:.0f} s"
+    many = f"{call.left} of {len(call.objects)} objects, first " if len(call.objects) > 1 else ""
+    said = session.sited(steps(worker, ring, object, now))
+    words = Words(worker.me, [said], object, brief=True)
+    return f"waiting {seconds} for {many}{object_name(object)}: {words.line()}"

@@ -1,8 +1,8 @@
 """The trace of a run: the events of each party on a file, to be read, and to be redone by the pure core step by step.
 
-A folder for each run, and in it a file for each party.  A line for the party; then one for each event, with marks of what came of it: how many effects, a check sum over
-them, and how many records there were afterwards; and now and then a check sum over all tables.  Values' tokens are
-left out: the core never looks at them.
+A folder for each run, and in it a file for each party.  A line for the party; then one for each event, with marks of
+what came of it: how many effects, a check sum over them, and how many records there were afterwards; and now and then
+a check sum over all tables.  Values' tokens are left out: the core never looks at them.
 """
 
 from __future__ import annotations

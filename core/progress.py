@@ -22,6 +22,8 @@ class Bar:
         title: what is done to them.
     """
 
+    shown = 0  # bars of this process that are seen now
+
     def __init__(self, total: int, title: str) -> None:
         self.total = total
         self.title = title
@@ -61,6 +63,7 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
+        Bar.shown += 1
         console = Console(stderr=True, force_jupyter=notebook)
         self.progress = Progress(*columns, console=console, auto_refresh=False, get_time=monotonic)
         self.progress.add_task(self.title, total=self.total, rate="")
@@ -89,6 +92,7 @@ class Bar:
         """Leave the bar as it stands, and the terminal as it was."""
         if self.progress is not None and not self.closed:
             self.closed = True
+            Bar.shown -= 1
             self.drawn = monotonic()
             self.draw()  # what has come since the last drawing
             if self.cell is None:

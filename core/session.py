@@ -350,9 +350,12 @@ class Session:
 
     def account(self, objects: Iterable[int], names: Iterable[int], pid: int = 0) -> Account:
         """Return what this process knows of objects, and the call sites of more; with the driver's exclusion."""
+        return self.sited(account(self.worker, self.host.ring, objects, self.host.now(), pid), names)
+
+    def sited(self, said: Account, names: Iterable[int] = ()) -> Account:
+        """Return an account with the call sites of the references that it names, and of more."""
         from freehold.core.callsites import sites
 
-        said = account(self.worker, self.host.ring, objects, self.host.now(), pid)
         return replace(said, sites=tuple(sites(self.refs, {*names, *said.names()})))
 
     def close(self) -> None:

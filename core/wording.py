@@ -54,11 +54,20 @@ class Words:
         object: the object.
         silent: processes that have not answered.
         made: where the reference was made here, and by the call of which task; "" if that is not known.
+        brief: names are as short as can be.
     """
 
     def __init__(
-        self, me: int, accounts: Sequence[Account], object: int, silent: Sequence[int], made: tuple[str, str] = ("", "")
+        self,
+        me: int,
+        accounts: Sequence[Account],
+        object: int,
+        silent: Sequence[int] = (),
+        made: tuple[str, str] = ("", ""),
+        *,
+        brief: bool = False,
     ) -> None:
+        self.brief = brief
         self.me = me
         self.object = object
         self.object_name = object_name(object)
@@ -271,6 +280,8 @@ class Words:
             return "nobody"
         if is_node(party):
             return f"node {node_index(party)}"
+        if self.brief:
+            return party_name(party)
         me = ", this process" if party == self.me and party != PROGRAM else ""
         pid = f", pid {self.pids[party]}" if self.pids.get(party) and party != self.me else ""
         role = "the program" if party == PROGRAM else f"a worker of node {node_index(party)}"
@@ -279,7 +290,7 @@ class Words:
     def named(self, object: int) -> str:
         """Return an object's name, with what is known of it."""
         site, task = self.sites.get(object, ("", ""))
-        what = ", ".join([word for word in (f"of {task}" if task else "", site) if word])
+        what = ", ".join([word for word in (f"of {task}" if task else "", "" if self.brief else site) if word])
         return f"{object_name(object)} ({what})" if what else object_name(object)
 
     def task(self, task: int, name: str = "") -> str:
@@ -288,6 +299,8 @@ class Words:
         name = name or known
         for kind in () if name else ("runs", "sent", "queued", "awaits"):
             name = next((fact.text for fact in self.of(kind, task)), name)
+        if self.brief:
+            return name or object_name(task)
         return f"{name or 'a task'} ({', '.join([object_name(task), *([site] if site else [])])})"
 
     def for_time(self, fact: Fact) -> str:
@@ -303,8 +316,9 @@ class Words:
         return one if fact.by else f"{fact.count} more of the kind: {fact.kind}"
 
     def line(self) -> str:
-        """Return why the value is not there in one line: the last step that is known here."""
-        return next(iter([*self.chain(self.object, 0, set())][:1]), "nothing is known of it here")
+        """Return why the value is not there, in one line: the first and the last step that is known."""
+        lines = [line.strip() for line in self.chain(self.object, 0, set())]
+        return "; ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or "nothing is known of it here"
 
 
 NODES = {"asked": "it has not answered", "busy": "it has none free", "full": "it can start no more"}

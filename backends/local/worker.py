@@ -20,6 +20,7 @@ from freehold.backends.local.census import census_of, put_together
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
+from freehold.backends.local.pump import FOREVER
 from freehold.core import serde
 from freehold.core.account import Account
 from freehold.core.driver import Hear, Host
@@ -52,6 +53,7 @@ class WorkerDriver(LocalDriver, Host):
         self.settled: dict[int, Failure | None] = {}
         self.listeners: dict[int, Hear] = {}
         self.runs: deque[Run] = deque()
+        self.patience = FOREVER  # seconds after which a wait says what it waits for, again and again
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
         self.found: dict[int, list[wire.PartFound]] = {}  # answers to PartWanted
@@ -177,9 +179,17 @@ class WorkerDriver(LocalDriver, Host):
     def block(self, request: int, came: Sized = ()) -> Failure | None:
         settled, runs = self.settled, self.runs
         main = threading.current_thread() is threading.main_thread()
+        long = False
+
+        def ready() -> bool:
+            return request in settled or self.broken is not None or bool(came or (main and runs))
+
         try:
             while True:
-                self.pump.wait(lambda: request in settled or self.broken is not None or bool(came or (main and runs)))
+                if self.pump.wait(ready, self.patience):
+                    long = True
+                    self.say_why(request)
+                    continue
                 if not (main and runs):
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
@@ -188,7 +198,16 @@ class WorkerDriver(LocalDriver, Host):
         except BaseException:
             settled.pop(request, None)
             raise
+        finally:
+            if long:
+                self.wait_over()
         return settled.pop(request) if request in settled else self.broken
+
+    def say_why(self, request: int) -> None:
+        """A wait takes long: show what it waits for."""
+
+    def wait_over(self) -> None:
+        """A wait that took long is over."""
 
     def listen(self, request: int, hear: Hear) -> None:
         self.listeners[request] = hear
