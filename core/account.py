@@ -99,7 +99,7 @@ def leads_of(fact: Fact) -> tuple[int, ...]:
     return (fact.by, *fact.others) if fact.kind in LEADING else ()
 
 
-LEADING = ("of task", "argument", "awaits", "blocked", "fetches", "places")
+LEADING = ("of task", "awaits", "blocked", "fetches", "places")
 
 
 def bounded(facts: Iterable[Fact]) -> Iterator[Fact]:
@@ -110,8 +110,7 @@ def bounded(facts: Iterable[Fact]) -> Iterator[Fact]:
         alike.append(fact)
     for (kind, object), alike in seen.items():
         yield from alike[:LIKE_FACTS_MAX]
-        rest = alike[LIKE_FACTS_MAX:]
-        if rest:
+        if rest := alike[LIKE_FACTS_MAX:]:
             yield Fact(kind, rest[0].party, object, 0, sum(fact.count for fact in rest))
 
 

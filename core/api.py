@@ -60,7 +60,7 @@ def init(
     Args:
         backend: "local" (real processes), "inline" (one process, for debugging) or "sim" (simulated time);
             None: what the environment variable FREEHOLD_BACKEND says, else "local".
-        num_nodes: nodes, each with an object store and workers of its own; node 0 is the head node.
+        num_nodes: nodes, each with an object store and workers; node 0 is the head node.
         num_cpus: tasks that run at once on each node; None: the machine's CPUs, divided by the nodes.
         resources: further resources of each node, by name.
         object_store_memory: bytes of each node's object store; None: 30 % of what is left, divided by the nodes.
@@ -68,10 +68,8 @@ def init(
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
         cluster_file: sim: the description of the simulated cluster.
-        trace: a folder, made if it is not there, into which each run writes a folder of its own with the events of
-            every process; None: what the environment variable FREEHOLD_TRACE says, else no trace is written.
-        wait_line: on a terminal a get or wait that takes longer than a second shows what it waits for; False, or
-            FREEHOLD_WAIT_LINE=0 in the environment, turns it off.
+        trace: a folder to which each run adds one with the events of every process; None: what FREEHOLD_TRACE says.
+        wait_line: on a terminal a wait of over a second says what it waits for, unless FREEHOLD_WAIT_LINE is 0.
         **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
             ``call_sites=False`` keeps references from noting where they were made, as FREEHOLD_CALL_SITES=0 does.
 

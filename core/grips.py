@@ -24,13 +24,15 @@ from types import (
 from typing import Any, NamedTuple
 
 LEVELS_MAX = 8
-LEVEL_OBJECTS_MAX = 200
+LEVEL_OBJECTS_MAX = 100
+LOOKS_MAX = 100  # each goes through all objects of the process: 10 ms and more
 FRAMES_MAX = 1000
 LOCALS_MAX = 100_000
-GRIPS_MAX = 8
+GRIPS_MAX = 12
 TEXT_MAX = 40
 OPTIMIZED = 1  # a code's flag: its locals are not those of a dictionary
 FORGET_LAST = "sys.last_value = sys.last_traceback = sys.last_exc = None"
+FORGET_RESULTS = "get_ipython().run_line_magic('reset', '-f out'); get_ipython().user_ns_hidden.clear()"
 
 
 class Grip(NamedTuple):
@@ -47,8 +49,17 @@ class Found(NamedTuple):
     """An object on the way from a name to the reference."""
 
     thing: Any
-    path: str  # from it on to the reference, as Python would write it: ``[3].ref``
-    note: str  # what Python could not write
+    path: str = ""  # from it on to the reference, as Python would write it: ``[3].ref``
+    cut: str = ""  # the beginning of the path that ``del`` takes: a tuple loses no item
+    note: str = ""  # what Python could not write
+
+    def inside(self, thing: Any, part: str, *, fixed: bool = False) -> Found:
+        """Return where it lies: in another thing, of which it is a part."""
+        return Found(thing, part + self.path, "" if fixed else part + self.cut, self.note)
+
+    def beyond(self, thing: Any, note: str) -> Found:
+        """Return where it lies, if Python has no way to write that."""
+        return Found(thing, note=self.note or note)
 
 
 class Search:
@@ -60,32 +71,45 @@ class Search:
         self.last = last_frames()
         self.ours: set[int] = {id(self), id(self.__dict__), id(self.modules), id(self.last)}
         self.complete = True
+        self.looks = 0
         self.grips: dict[Grip, None] = {}
+        self.shell = dict(shell_parts())  # where IPython keeps results, beside variables
+        self.results: list[str] = []  # names under which IPython keeps it
         self.locals = self.local_names()
         self.seen = {id(target)}
         self.target = target
 
     def run(self) -> list[Grip]:
         """Return the grips that were found, the nearest first."""
-        level = [Found(self.target, "", "")]
+        level = [Found(self.target)]
         self.ours.add(id(level))
         for depth in range(LEVELS_MAX):
             level = self.step(level)
-            if not level or len(self.grips) >= GRIPS_MAX:
+            if not level:
+                break
+            if len(self.grips) >= GRIPS_MAX:
+                self.complete = False
                 break
             if len(level) > LEVEL_OBJECTS_MAX or depth == LEVELS_MAX - 1:
                 self.complete = False
                 level = level[:LEVEL_OBJECTS_MAX]
+        if self.results:
+            names = ", ".join(f"`{name}`" for name in self.results[:GRIPS_MAX])
+            return [*list(self.grips)[:GRIPS_MAX], Grip(f"{names}: results that IPython keeps", FORGET_RESULTS)]
         return list(self.grips)[:GRIPS_MAX]
 
     def step(self, level: list[Found]) -> list[Found]:
         """Note the names of the objects of one level; return those that refer to them and have none."""
         found: list[Found] = []
         for at in level:
+            self.looks += 1
+            if self.looks > LOOKS_MAX:
+                self.complete = False
+                break
             self.ours |= {id(level), id(found), id(at)}
             for where in self.locals.get(id(at.thing), ()):
                 frame, name = where
-                self.add(f"the local `{name}{at.path}` of {frame}{at.note}", f"del {name}{at.path}")
+                self.add(f"the local `{name}{at.path}` of {frame}{at.note}", f"del {name}{at.cut}")
             for referrer in gc.get_referrers(at.thing):
                 if id(referrer) in self.ours or is_ours(referrer):
                     continue
@@ -107,22 +131,28 @@ class Search:
     def follow(self, referrer: Any, at: Found) -> Iterator[Found]:
         """Note the grip, if the search ends here; else yield the referrer, with the path that leads on from it."""
         kind, thing = type(referrer), at.thing
-        if kind is dict:
-            yield from [Found(referrer, f"[{short(k)}]{at.path}", at.note) for k in keys_of(referrer, thing)]
+        if id(referrer) in self.shell:
+            name, drop = self.shell[id(referrer)]
+            if drop:
+                self.add(name, drop)
+            else:
+                self.results.append(f"{name}{at.path}")
+        elif kind is dict:
+            yield from [at.inside(referrer, f"[{short(key)}]") for key in keys_of(referrer, thing)]
         elif kind in (list, tuple):
             index = next((i for i, value in enumerate(referrer) if value is thing), 0)
-            yield Found(referrer, f"[{index}]{at.path}", at.note)
+            yield at.inside(referrer, f"[{index}]", fixed=kind is tuple)
         elif kind is FrameType:
-            self.frame(referrer, at)
+            yield from self.frame(referrer, at)
         elif kind is FunctionType:
-            yield Found(referrer, "", at.note or f" (by way of the function {referrer.__qualname__})")
+            yield at.beyond(referrer, f" (by way of the function {referrer.__qualname__})")
         elif kind is CellType:
-            yield Found(referrer, at.path, at.note)
+            yield at.beyond(referrer, "")
         elif kind is GeneratorType or kind is CoroutineType:
             if not (getattr(referrer, "gi_running", False) or getattr(referrer, "cr_running", False)):
                 self.add(f"a local of {referrer.__qualname__}, which is suspended{at.note}")
         elif kind is TracebackType or isinstance(referrer, BaseException):
-            yield Found(referrer, at.path, at.note or f" (in the error {short(referrer)})")
+            yield at.beyond(referrer, f" (in the error {short(referrer)})")
         elif kind.__name__ in ("_lru_list_elem", "_lru_cache_wrapper"):
             yield from self.cache(referrer, at)
         else:
@@ -131,34 +161,18 @@ class Search:
     def globals_of(self, module: str, names: dict[str, Any], at: Found) -> None:
         """Note the names that a module has for something."""
         for name in [name for name, value in list(names.items()) if value is at.thing]:
-            self.add(*in_module(module, str(name), at))
+            if is_result(module, str(name)):
+                self.results.append(f"{name}{at.path}")
+            else:
+                self.add(*in_module(module, str(name), at))
 
-    def frame(self, frame: FrameType, at: Found) -> None:
+    def frame(self, frame: FrameType, at: Found) -> Iterator[Found]:
         """A frame that has ended and is kept, as the traceback of an error keeps it."""
         where = f"a local of {frame.f_code.co_qualname}, line {frame.f_lineno}"
         if id(frame) in self.last:
             self.add(f"{where}, kept by the traceback of {self.last[id(frame)]}", FORGET_LAST)
-            return
-        holders = [h for h in gc.get_referrers(frame) if type(h) is TracebackType]
-        names = [name for trace in holders for name in self.errors_of(trace)]
-        self.add(f"{where}, kept by the traceback of {' and '.join(names) or 'an error that is kept'}", drop_of(names))
-
-    def errors_of(self, trace: TracebackType) -> Iterator[str]:
-        """Yield the names of variables that keep the error of a traceback."""
-        things: list[Any] = [trace]
-        self.ours.add(id(things))
-        for _ in range(LEVELS_MAX):
-            for thing in things:
-                yield from [f"`{name}` of {frame}" for frame, name in self.locals.get(id(thing), ())]
-            referrers = [r for thing in things for r in gc.get_referrers(thing)]
-            self.ours.add(id(referrers))
-            things = [
-                r
-                for r in referrers
-                if isinstance(r, BaseException | TracebackType)
-                or type(r) is tuple
-                or "ExceptionInfo" in type(r).__name__
-            ][:LEVEL_OBJECTS_MAX]
+        elif type(at.thing) is not FrameType:  # else it was called by the other
+            yield Found(frame, note=f", whose traceback keeps {where}")
 
     def cache(self, cache: Any, at: Found) -> Iterator[Found]:
         """What ``functools.lru_cache`` keeps."""
@@ -175,18 +189,19 @@ class Search:
 
     def instance(self, referrer: Any, at: Found) -> Iterator[Found]:
         """An object with attributes, or of a type that keeps its content to itself."""
-        held = getattr(referrer, "__dict__", None)
+        held = dict(vars(referrer)) if isinstance(referrer, type) else getattr(referrer, "__dict__", None)
+        self.ours.add(id(held))
         names = [name for name, value in held.items() if value is at.thing] if isinstance(held, dict) else []
         slots = [name for k in type(referrer).__mro__ for name in getattr(k, "__slots__", ()) or ()]
         names += [name for name in slots if name[:2] != "__" and getattr_static(referrer, name) is at.thing]
-        if held is at.thing and at.path[:2] == "['":  # the dictionary of its attributes
-            key, _, rest = at.path[2:].partition("']")
-            yield Found(referrer, f".{key}{rest}", at.note)
+        key, _, rest = at.path[2:].partition("']") if at.path[:2] == "['" else ("", "", "")
+        if type(at.thing) is dict and key and (held is at.thing or is_class_dict(referrer, key, at.thing)):
+            cut = f".{key}{at.cut[len(key) + 4 :]}" if at.cut else ""
+            yield Found(referrer, f".{key}{rest}", cut, at.note)
         elif names:
-            yield Found(referrer, f".{names[0]}{at.path}", at.note)
+            yield at.inside(referrer, f".{names[0]}")
         else:
-            kind = type(referrer).__qualname__
-            yield Found(referrer, "", at.note or f" (inside a {kind})")
+            yield at.beyond(referrer, f" (inside a {type(referrer).__qualname__})")
 
     # ------------------------------------------------------------------ names of locals
 
@@ -210,14 +225,14 @@ class Search:
 
 
 def running_frames() -> Iterator[FrameType]:
-    """Yield the frames of users' functions that run now, on any thread; freehold's own are left out."""
+    """Yield the frames of users' functions that run now, on any thread; freehold's and IPython's are left out."""
     count = 0
     for top in list(sys._current_frames().values()):
         frame: FrameType | None = top
         while frame is not None and count < FRAMES_MAX:
             count += 1
             module = str(frame.f_globals.get("__name__"))
-            if frame.f_code.co_flags & OPTIMIZED and not module.startswith("freehold."):
+            if frame.f_code.co_flags & OPTIMIZED and not module.startswith(("freehold.", "IPython.")):
                 yield frame
             frame = frame.f_back
 
@@ -277,20 +292,32 @@ def in_module(module: str, name: str, at: Found) -> tuple[str, str]:
     whole = f"{name}{at.path}"
     if module == "builtins" and name == "_":
         return "`_`, the last result of the interactive interpreter", "0  # any other result takes its place"
-    if module == "__main__" and "IPython" in sys.modules:
-        if name in ("Out", "_oh") or (name.lstrip("_").isdecimal() and name[0] == "_"):
-            return f"`{whole}`, the results that IPython keeps", "%reset -f out"
-        if name in ("_", "__", "___"):
-            return f"`{name}`, the last results of IPython", "%reset -f out"
     if module == "sys" and name.startswith("last_"):
         return f"the last error that nobody caught, `sys.{name}`{at.note}", FORGET_LAST
-    drop = "" if "(" in at.note else f"del {whole}" if module == "__main__" else f"del sys.modules[{module!r}].{whole}"
+    owner = "" if module == "__main__" else f"sys.modules[{module!r}]."
+    drop = f"del {owner}{name}{at.cut}"
     return f"the global `{whole}` of {module}{at.note}", drop
 
 
-def drop_of(names: list[str]) -> str:
-    """Return the command that drops the variables that keep an error."""
-    return f"del {', '.join(name.split('`')[1] for name in names)}" if names else ""
+def shell_parts() -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield what IPython has for results and errors, beside variables, by identity: its name, and how it is emptied."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+        traceback = ("the traceback that IPython has shown last", "get_ipython().InteractiveTB.tb = None")
+        yield id(shell.user_ns_hidden), ("get_ipython().user_ns_hidden", "")
+        for part, what in ((shell.displayhook, ("get_ipython().displayhook", "")), (shell.InteractiveTB, traceback)):
+            yield from ((id(part), what), (id(vars(part)), what))
+
+
+def is_result(module: str, name: str) -> bool:
+    """Tell whether a name is one that IPython gives to what a cell returned."""
+    numbered = name[:1] == "_" and (name[1:].isdecimal() or set(name) == {"_"})
+    return "IPython" in sys.modules and module == "__main__" and (name in ("Out", "_oh") or numbered)
+
+
+def is_class_dict(thing: Any, key: str, names: dict[str, Any]) -> bool:
+    """Tell whether a dictionary is that of a class, which nobody can have."""
+    return isinstance(thing, type) and vars(thing).get(key, thing) is names.get(key)
 
 
 def keys_of(mapping: dict[Any, Any], thing: Any) -> list[Any]:

@@ -28,6 +28,14 @@ STATES = {
     "PLACED": "in the object store",
     "FAILED": "failed",
 }
+COPIES = {
+    "RESERVING": "has been asked for room for a copy",
+    "WRITING": "has room for a copy that is being written",
+    "PULLING": "fetches a copy",
+    "PRIMARY": "has the primary copy",
+    "SECONDARY": "has a copy that may go when nobody holds it",
+    "RETIRING": "keeps the bytes of a copy that is released",
+}
 CALLS = {"get": "a get", "wait": "a wait", "look": "a wait"}
 CAUSES = {
     "task": "its task raised an error, which get raises again",
@@ -72,6 +80,7 @@ class Words:
         self.object = object
         self.object_name = object_name(object)
         self.silent = silent
+        self.seen: dict[int, None] = {}  # what the chain of waits has come through
         self.now = {account.party: account.at for account in accounts}
         self.pids = {account.party: account.pid for account in accounts}
         self.sites = {name: (where, task) for account in accounts for name, where, task in account.sites}
@@ -111,7 +120,7 @@ class Words:
     def title(self, viewed: bool) -> str:
         """Return the line that says what the object is."""
         site, task = self.sites.get(self.object, ("", ""))
-        task = task or next((fact.text for fact in self.of("sent") + self.of("queued") + self.of("awaits")), "")
+        task = task or self.task_name(self.object)
         what = f"the result of {task}" if task else "an object"
         made = f", {'called' if task else 'made'} at {site}" if site else ""
         return f"{'a read-only view of ' if viewed else ''}{self.object_name}, {what}{made}"
@@ -147,18 +156,18 @@ class Words:
         for fact in self.of("call")[:LINES_MAX]:
             of = f" of {fact.count} objects" if fact.count > 1 else ""
             yield f"{CALLS[fact.text]}{of} in {self.task_of(fact)} has waited for it {self.for_time(fact)}"
-        yield from self.chain(self.object, 0, set())
+        yield from self.chain(self.object, 0)
 
     def task_of(self, fact: Fact) -> str:
         """Return the task, or the process, whose thread waits."""
         return self.task(fact.by) if fact.by else self.process(fact.party)
 
-    def chain(self, object: int, depth: int, seen: set[int]) -> Iterator[str]:
+    def chain(self, object: int, depth: int) -> Iterator[str]:
         """Yield what is known of the way to one object's value, and of the first that it waits for in turn."""
-        if object in seen or depth > DEPTH_MAX:
-            yield f"{self.named(object)} is waited for already, above: this goes in a circle"
+        if object in self.seen or depth > DEPTH_MAX:
+            yield f"{self.named(object)} is waited for already, above"
             return
-        seen.add(object)
+        self.seen[object] = None
         found = [fact for kind in STEPS for fact in self.of(kind, object)]
         for fact in self.of("of task", object):
             if fact.by != object:
@@ -175,7 +184,7 @@ class Words:
                 leads.append(fact.by)
         if leads:
             indent = "  " if object != self.object else ""
-            yield from (f"{indent}{line}" for line in self.chain(leads[0], depth + 1, seen))
+            yield from (f"{indent}{line}" for line in self.chain(leads[0], depth + 1))
 
     def details(self, fact: Fact) -> Iterator[str]:
         """Yield what belongs to a step: who has the workers, who fills the store."""
@@ -213,7 +222,9 @@ class Words:
             for fact in facts if kind == "occupied" else ():
                 if fact.party == worker:
                     what, _, name = fact.text.partition(" ")
-                    return f"{self.task(fact.object, name)} {what} there {self.for_time(fact)}"
+                    circle = fact.object in self.seen and what == "waits"
+                    end = ", for what is explained here: they wait for each other" if circle else ""
+                    return f"{self.task(fact.object, name)} {what} there {self.for_time(fact)}{end}"
         return "it did not answer" if worker in self.silent else "it runs nothing now"
 
     # ------------------------------------------------------------------ why it is alive
@@ -264,8 +275,7 @@ class Words:
     def copies(self) -> Iterator[str]:
         """Yield who keeps the bytes of copies in place: the holds of workers, and their views."""
         for copy in self.of("copy"):
-            kind = copy.text.lower()
-            yield f"{self.process(copy.party)} has a {kind} copy, {copy.nbytes:,} B"
+            yield f"{self.process(copy.party)} {COPIES[copy.text]}, {copy.nbytes:,} B"
             for held in self.of("held"):
                 if held.party == copy.party:
                     views = sum(fact.count for fact in self.of("view") if fact.party == held.by)
@@ -290,15 +300,19 @@ class Words:
     def named(self, object: int) -> str:
         """Return an object's name, with what is known of it."""
         site, task = self.sites.get(object, ("", ""))
+        task = task or self.task_name(object)
         what = ", ".join([word for word in (f"of {task}" if task else "", "" if self.brief else site) if word])
         return f"{object_name(object)} ({what})" if what else object_name(object)
+
+    def task_name(self, task: int) -> str:
+        """Return the name of a task, as far as a fact gives it."""
+        found = [fact.text for kind in ("runs", "sent", "queued", "awaits") for fact in self.of(kind, task)]
+        return found[0] if found else ""
 
     def task(self, task: int, name: str = "") -> str:
         """Return a task's name, the one of its first result, and where it was called."""
         site, known = self.sites.get(task, ("", ""))
-        name = name or known
-        for kind in () if name else ("runs", "sent", "queued", "awaits"):
-            name = next((fact.text for fact in self.of(kind, task)), name)
+        name = name or known or self.task_name(task)
         if self.brief:
             return name or object_name(task)
         return f"{name or 'a task'} ({', '.join([object_name(task), *([site] if site else [])])})"
@@ -317,7 +331,7 @@ class Words:
 
     def line(self) -> str:
         """Return why the value is not there, in one line: the first and the last step that is known."""
-        lines = [line.strip() for line in self.chain(self.object, 0, set())]
+        lines = [line.strip() for line in self.chain(self.object, 0)]
         return "; ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or "nothing is known of it here"
 
 
@@ -329,7 +343,7 @@ SAYINGS: dict[str, Saying] = {
     "awaits": lambda w, f: f"its task {w.task(f.object, f.text)} awaits its argument {w.named(f.by)} {w.for_time(f)}",
     "queued": lambda w, f: (
         f"its task {w.task(f.object, f.text)} is in the queue of {w.process(f.party)} {w.for_time(f)}, "
-        f"{f.count} before it"
+        f"{f.count or 'nothing'} before it"
     ),
     "sent": lambda w, f: (
         f"its task {w.task(f.object, f.text)} was sent to {w.process(f.by)}, which has had it {w.for_time(f)}"
@@ -352,7 +366,9 @@ SAYINGS: dict[str, Saying] = {
         f"{w.process(f.party)} has found no copy {f.count} times, and asks the owner again in "
         f"{max(0.0, f.due - w.now.get(f.party, f.due)):.1f} s"
     ),
-    "room": lambda w, f: f"{w.process(f.party)} has no room for {f.nbytes:,} B {w.for_time(f)}, {f.count} before it",
+    "room": lambda w, f: (
+        f"{w.process(f.party)} has no room for {f.nbytes:,} B {w.for_time(f)}, {f.count or 'nothing'} before it"
+    ),
     "transfer": lambda w, f: (
         f"{w.process(f.party)} has {f.count:,} of {f.nbytes:,} B from {w.process(f.by)} {w.for_time(f)}"
     ),

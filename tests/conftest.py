@@ -113,6 +113,10 @@ def is_there(module: str) -> bool:
 WORLDS = [World(backend, nodes) for backend in backends() for nodes in NODES]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the golden outputs again; read the difference")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
 
