@@ -69,10 +69,10 @@ class Search:
         modules = [(name, m) for name, m in list(sys.modules.items()) if isinstance(m, ModuleType)]
         self.modules = {id(vars(m)): name for name, m in reversed(modules)}  # of several names the first
         self.last = last_frames()
-        self.ours: set[int] = {id(self), id(self.__dict__), id(self.modules), id(self.last)}
+        self.ours: set[int] = {id(self), id(self.__dict__), id(self.modules), id(self.last), *shell_itself()}
         self.complete = True
-        self.looks = 0
-        self.grips: dict[Grip, None] = {}
+        self.looks = self.level = 0
+        self.grips: dict[Grip, int] = {}  # and on which level
         self.shell = dict(shell_parts())  # where IPython keeps results, beside variables
         self.results: list[str] = []  # names under which IPython keeps it
         self.locals = self.local_names()
@@ -83,20 +83,20 @@ class Search:
         """Return the grips that were found, the nearest first."""
         level = [Found(self.target)]
         self.ours.add(id(level))
-        for depth in range(LEVELS_MAX):
+        for self.level in range(LEVELS_MAX):
             level = self.step(level)
             if not level:
                 break
             if len(self.grips) >= GRIPS_MAX:
                 self.complete = False
                 break
-            if len(level) > LEVEL_OBJECTS_MAX or depth == LEVELS_MAX - 1:
+            if len(level) > LEVEL_OBJECTS_MAX or self.level == LEVELS_MAX - 1:
                 self.complete = False
                 level = level[:LEVEL_OBJECTS_MAX]
         if self.results:
-            names = ", ".join(f"`{name}`" for name in self.results[:GRIPS_MAX])
-            return [*list(self.grips)[:GRIPS_MAX], Grip(f"{names}: results that IPython keeps", FORGET_RESULTS)]
-        return list(self.grips)[:GRIPS_MAX]
+            names = ", ".join(f"`{name}`" for name in sorted(set(self.results))[:GRIPS_MAX])
+            self.add(f"{names}: results that IPython keeps", FORGET_RESULTS)
+        return sorted(self.grips, key=lambda grip: (self.grips[grip], grip))[:GRIPS_MAX]
 
     def step(self, level: list[Found]) -> list[Found]:
         """Note the names of the objects of one level; return those that refer to them and have none."""
@@ -124,7 +124,7 @@ class Search:
 
     def add(self, where: str, drop: str = "") -> None:
         """Note a grip, once."""
-        self.grips[Grip(where, drop)] = None
+        self.grips.setdefault(Grip(where, drop), self.level)
 
     # ------------------------------------------------------------------ from one object to those that refer to it
 
@@ -297,6 +297,12 @@ def in_module(module: str, name: str, at: Found) -> tuple[str, str]:
     owner = "" if module == "__main__" else f"sys.modules[{module!r}]."
     drop = f"del {owner}{name}{at.cut}"
     return f"the global `{whole}` of {module}{at.note}", drop
+
+
+def shell_itself() -> list[int]:
+    """Return what leads to all variables of a notebook, by identity: nothing is found by going on from it."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return [id(shell), id(vars(shell)), id(shell._trait_values)] if shell is not None else []
 
 
 def shell_parts() -> Iterator[tuple[int, tuple[str, str]]]:

@@ -18,7 +18,9 @@ def wait_until(ref, kind):
         freehold.wait([ref], timeout=0.1)
 
 
-first, second, third = [slow.remote(60) for _ in range(3)]
+first = slow.remote(60)
+second = slow.remote(60)
+third = slow.remote(60)
 wait_until(first, "runs")
 wait_until(third, "office")
 print(freehold.explain(third))

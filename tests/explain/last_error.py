@@ -1,4 +1,4 @@
-"""After an error at the prompt the objects of the function that failed stay: sys.last_value has them (ipython#12879)."""
+"""After an error at the prompt objects of the function that failed stay: sys.last_value has them (ipython#12879)."""
 
 import sys
 
@@ -25,7 +25,7 @@ try:
     fail()
 except KeyError as error:  # what the interpreter does with an error that nobody catches
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
-rest()
     (kept,) = error.args
+rest()
 print(freehold.explain(kept))
 freehold.shutdown()
