@@ -73,7 +73,8 @@ def explain(value: ObjectRef[Any] | Any) -> Explanation:
         session = cluster.engine()
         session.check(value, "explain")
     if not isinstance(value, ObjectRef) and not viewed:
-        raise TypeError(f"explain wants an ObjectRef, or a view that get has returned, not a {type(value).__name__}")
+        text = f"explain wants an ObjectRef, or a view that get has returned, not {type(value).__name__}"
+        raise TypeError(f"{text}: {value!r:.80}")
     if session is None or session.closed:
         raise SessionError("explain: the cluster whose object this is a view of was shut down")
     object = viewed or value._id

@@ -41,6 +41,7 @@ class Bar:
         if self.progress is None:
             if done == self.total or not self.begin():
                 return
+            Bar.shown += 1
             self.begun, self.found = now, done
         self.done = done
         if now - self.drawn >= SECONDS_MIN or done == self.total:
@@ -63,7 +64,6 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
-        Bar.shown += 1
         console = Console(stderr=True, force_jupyter=notebook)
         self.progress = Progress(*columns, console=console, auto_refresh=False, get_time=monotonic)
         self.progress.add_task(self.title, total=self.total, rate="")
