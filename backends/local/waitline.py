@@ -73,5 +73,5 @@ def width() -> int:
     """Return how many characters a line of the terminal has."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return 80
