@@ -28,8 +28,8 @@ STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes 
 class Inline(World):
     """A cluster whose messages are delivered when somebody waits."""
 
-    def __init__(self, nonce: bytes, policy: Policy, capacity: int) -> None:
-        super().__init__(nonce, policy, capacity)
+    def __init__(self, nonce: bytes, policy: Policy, capacity: int, trace: str = "") -> None:
+        super().__init__(nonce, policy, capacity, trace)
         self.posts: deque[tuple[int, Event, int]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
         self.cancelled: set[tuple[int, int]] = set()
@@ -114,7 +114,7 @@ class Inline(World):
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
     policy = replace(options.policy, cpu_back="end")
-    world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES)
+    world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES, options.trace)
     resources = {"CPU": options.num_cpus or 2.0, **options.resources}
     for _ in range(options.num_nodes):
         world.start_node(world.capacity, resources)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from freehold.core import cluster
-from freehold.core.arguments import checked_timeout, engine_for
+from freehold.core.arguments import check_cluster, checked_timeout, engine_for
 from freehold.core.callsites import mark
 from freehold.core.completed import follow
 from freehold.core.hooks import Options
 from freehold.core.ids import node_id, node_index, party_name
 from freehold.core.refs import ObjectRef
-from freehold.core.remote import check_resources, is_number
 from freehold.core.session import Session
 from freehold.core.values import Want
 
@@ -51,6 +51,8 @@ def init(
     logging_level: int | str = logging.INFO,
     log_to_driver: bool = True,
     cluster_file: Any = None,
+    trace: str | os.PathLike[str] | None = None,
+    wait_line: bool = True,
     **rules: Any,
 ) -> Context:
     """Start a cluster on this machine, with this process as its program on the head node.
@@ -58,7 +60,7 @@ def init(
     Args:
         backend: "local" (real processes), "inline" (one process, for debugging) or "sim" (simulated time);
             None: what the environment variable FREEHOLD_BACKEND says, else "local".
-        num_nodes: nodes, each with an object store and workers of its own; node 0 is the head node.
+        num_nodes: nodes, each with an object store and workers; node 0 is the head node.
         num_cpus: tasks that run at once on each node; None: the machine's CPUs, divided by the nodes.
         resources: further resources of each node, by name.
         object_store_memory: bytes of each node's object store; None: 30 % of what is left, divided by the nodes.
@@ -66,6 +68,8 @@ def init(
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
         cluster_file: sim: the description of the simulated cluster.
+        trace: a folder to which each run adds one with the events of every process; None: what FREEHOLD_TRACE says.
+        wait_line: on a terminal a wait of over a second says what it waits for, unless FREEHOLD_WAIT_LINE is 0.
         **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
             ``call_sites=False`` keeps references from noting where they were made, as FREEHOLD_CALL_SITES=0 does.
 
@@ -74,19 +78,13 @@ def init(
 
     Raises:
         RuntimeError: a cluster is running and ``ignore_reinit_error`` is false.
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or the folder of the trace cannot be written to.
     """
     if cluster.active is not None and not cluster.active.closed:
         if ignore_reinit_error:
             return Context(cluster.active)
         raise RuntimeError("a cluster is running: call freehold.shutdown() first, or init(ignore_reinit_error=True)")
-    if type(num_nodes) is not int or num_nodes < 1:
-        raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
-    if num_cpus is not None and not (is_number(num_cpus) and num_cpus > 0):
-        raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")
-    if object_store_memory is not None and not (type(object_store_memory) is int and object_store_memory > 0):
-        raise ValueError(f"object_store_memory is a number of bytes, not {object_store_memory!r}")
-    check_resources(resources or {})
+    check_cluster(num_nodes, num_cpus, resources or {}, object_store_memory)
     logging.getLogger("freehold").setLevel(logging_level)
     options = Options(
         backend=backend or cluster.default_backend(),
@@ -97,6 +95,8 @@ def init(
         log_to_driver=log_to_driver,
         policy=cluster.policy_of(rules),
         cluster=cluster_file,
+        trace=os.fsdecode(trace) if trace is not None else "",
+        wait_line=wait_line and os.environ.get("FREEHOLD_WAIT_LINE") != "0",
     )
     return Context(cluster.begin(options))
 

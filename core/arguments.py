@@ -9,6 +9,7 @@ from typing import Any
 
 from freehold.core import cluster
 from freehold.core.refs import ObjectRef
+from freehold.core.remote import check_resources, is_number
 from freehold.core.session import Session
 
 SESSION = attrgetter("_session")
@@ -45,3 +46,14 @@ def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | 
     if not timeout >= 0:
         raise ValueError(f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}")
     return None if timeout == math.inf else timeout
+
+
+def check_cluster(num_nodes: object, num_cpus: Any, resources: dict[str, float], object_store_memory: Any) -> None:
+    """Refuse a cluster that cannot be."""
+    if type(num_nodes) is not int or num_nodes < 1:
+        raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
+    if num_cpus is not None and not (is_number(num_cpus) and num_cpus > 0):
+        raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")
+    if object_store_memory is not None and not (type(object_store_memory) is int and object_store_memory > 0):
+        raise ValueError(f"object_store_memory is a number of bytes, not {object_store_memory!r}")
+    check_resources(resources)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
+from collections.abc import Iterable, Iterator
 from sys import _getframe
 from types import CodeType
 from typing import Any
@@ -52,3 +54,13 @@ def line_of(code: CodeType, instruction: int) -> int:
     """Return the line on which an instruction of some code was written."""
     lines = (line for start, end, line in code.co_lines() if start <= instruction < end and line)
     return next(lines, code.co_firstlineno)
+
+
+def sites(refs: dict[int, weakref.ref[ObjectRef[Any]]], names: Iterable[int]) -> Iterator[tuple[int, str, str]]:
+    """Yield (object, call site, task) for those of the objects of which a process has made references."""
+    for name in names:
+        known = refs.get(name)
+        ref = known() if known is not None else None
+        where = site(ref) if ref is not None else None
+        if ref is not None and (where or task_name(ref)):
+            yield name, where or "", task_name(ref)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import atexit
 import os
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, start
+from freehold.core.journal import run_folder
+from freehold.core.machine import replace
 from freehold.core.policies import Policy
 from freehold.core.session import Session
 
@@ -42,10 +45,22 @@ def default_backend() -> str:
 def begin(options: Options) -> Session:
     """Start a cluster and make its session the active one."""
     global active, ours, inherited
-    session = start(options)
+    home = options.trace or os.environ.get("FREEHOLD_TRACE") or ""
+    session = start(options) if not home else start_traced(options, home)
     active, ours, inherited = session, os.getpid(), False
     atexit.register(end)
     return session
+
+
+def start_traced(options: Options, home: str) -> Session:
+    """Start a cluster whose processes write their events into a new folder inside ``home``."""
+    folder = run_folder(home)
+    try:
+        return start(replace(options, trace=folder))
+    except BaseException:
+        with suppress(OSError):  # it is kept if something has begun
+            os.rmdir(folder)
+        raise
 
 
 def end() -> None:

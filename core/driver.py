@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
+from freehold.core.account import Account
 from freehold.core.effects import (
     CancelTimer,
     Effect,
@@ -24,6 +25,7 @@ from freehold.core.effects import (
     Spawn,
 )
 from freehold.core.events import Event, RequestAbandoned
+from freehold.core.journal import Journal
 from freehold.core.party import Party
 from freehold.core.trace import Ring
 from freehold.core.values import Failure
@@ -36,10 +38,15 @@ class Driver(ABC):
 
     ``perform`` never blocks.  Effects are performed in the order given.  A message that cannot be delivered
     because its target is dead is answered with the event ``PeerLost``.
+
+    Args:
+        party: the party.
+        folder: where its events are written down, "" for nowhere.
     """
 
-    def __init__(self, party: Party) -> None:
+    def __init__(self, party: Party, folder: str = "") -> None:
         self.party = party
+        self.journal = Journal.open(folder, party) if folder else None
         self.methods: dict[type[Effect], Callable[[int, Any], None]] = {
             Send: self.send,
             SetTimer: self.set_timer,
@@ -56,9 +63,28 @@ class Driver(ABC):
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party and perform what it asks for.  One thread at a time."""
+        if self.journal is not None:
+            self.record(self.journal, event, cause)
+            return
         methods = self.methods
         for step, effect in self.party.handle(event, self.now(), cause):
             methods[type(effect)](step, effect)
+
+    def record(self, journal: Journal, event: Event, cause: int) -> None:
+        """Do the same, and write down what the party was told and what it asked for."""
+        at, effects = self.now(), None
+        try:
+            effects = self.party.handle(event, at, cause)
+        finally:
+            journal.write(at, cause, event, effects)
+        for step, effect in effects:
+            self.methods[type(effect)](step, effect)
+
+    def end_journal(self) -> None:
+        """Write the last line of the journal, if there is one; what the party does from here on is not recorded."""
+        journal, self.journal = self.journal, None
+        if journal is not None:
+            journal.close()
 
     @abstractmethod
     def now(self) -> float:
@@ -177,3 +203,10 @@ class Host(ABC):
     @abstractmethod
     def steps(self) -> list[Any]:
         """Return the recorded steps of all parties that can be reached."""
+
+    @abstractmethod
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        """Return what all parties know of objects, and which parties should have answered and did not.
+
+        ``names``: of further objects, of which the call sites are asked for.
+        """

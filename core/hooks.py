@@ -32,6 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log_to_driver: bool = True
     policy: Policy = DEFAULT
     cluster: Any = None  # sim: the simulated cluster
+    trace: str = ""  # a folder into which each process writes its events; "" for none
+    wait_line: bool = True  # a wait that takes longer than a second says on a terminal what it waits for
 
 
 @hookspec(firstresult=True)

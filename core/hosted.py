@@ -12,6 +12,7 @@ from collections.abc import Callable, Sized
 from typing import Any
 
 from freehold.core import cluster, serde
+from freehold.core.account import Account, account
 from freehold.core.driver import Driver, Hear, Host
 from freehold.core.effects import (
     CancelTimer,
@@ -45,8 +46,9 @@ from freehold.core.worker import Worker
 class World(ABC):
     """One process that hosts a whole cluster."""
 
-    def __init__(self, nonce: bytes, policy: Policy, capacity: int) -> None:
+    def __init__(self, nonce: bytes, policy: Policy, capacity: int, trace: str = "") -> None:
         self.nonce = nonce
+        self.trace = trace  # a folder for the events of each party, "" for none
         self.capacity = capacity  # bytes of each node's object store, unless it is given its own
         self.policy = policy
         self.drivers: dict[int, Hosted] = {}
@@ -134,12 +136,21 @@ class World(ABC):
         """Let a party die: all that it was linked with hear of it, after what it has sent."""
         for other in [p for p in self.drivers if is_node(party) and p != party and node_of(p) == party]:
             self.remove(other)
-        self.drivers.pop(party, None)
+        gone = self.drivers.pop(party, None)
+        if gone is not None:
+            gone.end_journal()
         self.sessions.pop(party, None)
         for peer in sorted(self.links.pop(party, ())):
             if peer in self.drivers:
                 self.links[peer].discard(party)
                 self.post(party, peer, 0, PeerLost(party), 0)
+
+    def end(self) -> None:
+        """Forget all parties."""
+        for driver in self.drivers.values():
+            driver.end_journal()
+        self.drivers.clear()
+        self.sessions.clear()
 
     def deliver(self, target: int, event: Event, cause: int = 0) -> None:
         """Hand an event to a party, if it lives."""
@@ -163,7 +174,7 @@ class Hosted(Driver, Host):
     """The driver of one party of a world."""
 
     def __init__(self, world: World, party: Party) -> None:
-        super().__init__(party)
+        super().__init__(party, world.trace)
         self.world = world
         self.session: Session | None = None
         self.ring = Ring()
@@ -309,6 +320,7 @@ class Hosted(Driver, Host):
         place, _ = found
         self.drive(ViewTaken(object))
         data = View(self.world.drivers[self.party.node].places[place])
+        data.freehold_object = object
         weakref.finalize(data, self.dropped_view, object)
         return memoryview(data).toreadonly()
 
@@ -321,6 +333,15 @@ class Hosted(Driver, Host):
 
     def steps(self) -> list[Step]:
         return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
+
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        found = []
+        for driver in self.world.drivers.values():
+            if driver.session is not None:
+                found.append(driver.session.account(objects, names))
+            else:
+                found.append(account(driver.party, driver.ring, objects, self.now()))
+        return found, []
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
         node = self.world.start_node(capacity or self.world.capacity, resources)
@@ -337,16 +358,15 @@ class Hosted(Driver, Host):
         self.world.settle_down(lambda: all(other != node for other, _ in self.party.nodes))
 
     def close(self) -> None:
-        if self.party.me != worker_id(HEAD, 1):
-            return  # only the program ends its cluster
-        self.world.drivers.clear()
-        self.world.sessions.clear()
+        if self.party.me == worker_id(HEAD, 1):  # only the program ends its cluster
+            self.world.end()
 
 
 class View(bytearray):
     """The bytes of a copy as one get sees them; a bytearray that can be referred to weakly."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "freehold_object")
+    freehold_object: int
 
 
 def nbytes_of(message: Any) -> int:

@@ -1,14 +1,14 @@
-"""The events of a party on a file, so that a run can be redone by the pure core and compared step by step.
+"""The trace of a run: the events of each party on a file, to be read, and to be redone by the pure core step by step.
 
-A line for the party; then one for each event, with marks of what came of it: how many effects, a check sum over
-them, and how many records there were afterwards; and now and then a check sum over all tables.  Values' tokens are
-left out: the core never looks at them.
+A folder for each run, and in it a file for each party.  A line for the party; then one for each event, with marks of
+what came of it: how many effects, a check sum over them, and how many records there were afterwards; and now and then
+a check sum over all tables.  Values' tokens are left out: the core never looks at them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -18,6 +18,8 @@ from immutables import Map
 
 from freehold.core import events, messages, node_events, task_events
 from freehold.core.events import Event
+from freehold.core.ids import party_name
+from freehold.core.machine import replace
 from freehold.core.node import Node
 from freehold.core.party import Party
 from freehold.core.policies import Policy
@@ -25,6 +27,7 @@ from freehold.core.values import Failure, Payload, Shape
 from freehold.core.weights import without_values
 from freehold.core.worker import Worker
 
+VERSION = 1
 TABLES_EVERY = 16  # events between two check sums over the tables; more if they are large
 
 Effects: TypeAlias = list[tuple[int, Any]]
@@ -37,7 +40,9 @@ class Diverged(AssertionError):
 class Header(msgspec.Struct, frozen=True):
     """The party whose events follow."""
 
+    version: int  # of this format
     party: int
+    name: str  # of the party, as stories print it
     policy: Policy
     capacity: int = 0  # of a node's object store
     resources: Shape = ()
@@ -64,6 +69,29 @@ KINDS: dict[str, type[Event]] = {
 }
 
 
+def run_folder(home: str) -> str:
+    """Make a folder for one run inside another, which is made if it is not there; return its path.
+
+    Raises:
+        ValueError: no files can be made there.
+    """
+    home = os.path.abspath(home)
+    try:
+        os.makedirs(home, exist_ok=True)
+        number = len(os.listdir(home))
+        while True:
+            number += 1
+            folder = os.path.join(home, f"run-{number:04}")
+            try:
+                os.mkdir(folder)
+            except FileExistsError:  # another run has just begun
+                continue
+            return folder
+    except OSError as error:
+        text = f"trace={home!r}: no files can be made there ({error.strerror}): name a folder that you may write to"
+        raise ValueError(text) from error
+
+
 class Journal:
     """A file that events are appended to.
 
@@ -77,16 +105,16 @@ class Journal:
         self._encoder = msgspec.json.Encoder()
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115  (closed by close)
         self._wait = 0  # events until the tables are summed again
-        header = Header(party.me, party.policy)
+        header = Header(VERSION, party.me, party_name(party.me), party.policy)
         if isinstance(party, Node):
             resources = tuple(sorted(party.offices[0].free.items()))
-            header = Header(party.me, party.policy, party.rooms[0].capacity, resources)
+            header = replace(header, capacity=party.rooms[0].capacity, resources=resources)
         self._line(header)
 
     @classmethod
     def open(cls, folder: str, party: Party) -> Journal:
         """Begin the journal of a party, in a file of its own."""
-        return cls(os.path.join(folder, f"{party.me}.ndjson"), party)
+        return cls(os.path.join(folder, f"{party_name(party.me)}.ndjson"), party)
 
     def write(self, at: float, cause: int, event: Event, effects: Effects | None) -> None:
         """Append one event and what came of it: effects, or None if it was refused."""
@@ -159,10 +187,19 @@ def read(path: str) -> tuple[Header, Iterator[Entry | int]]:
     """Return the header of a journal, and its entries; a party that left in good order ends with a last sum.
 
     A line that a kill has cut off is left out.
+
+    Raises:
+        ValueError: the file is not a journal, or one of another version.
     """
     with open(path, "rb") as file:
         lines = file.read().split(b"\n")
-    return msgspec.json.decode(lines[0], type=Header), _entries(lines[1:-1])
+    try:
+        header = msgspec.json.decode(lines[0], type=Header)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path} is not a trace of freehold: {error}") from error
+    if header.version != VERSION:
+        raise ValueError(f"{path} is a trace of version {header.version}; this freehold reads version {VERSION}")
+    return header, _entries(lines[1:-1])
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[Entry | int]:
@@ -180,8 +217,12 @@ def fresh_party(header: Header) -> Party:
     return Worker(header.party, header.policy)
 
 
-def redo(path: str) -> Party:
+def redo(path: str, look: Callable[[Party], object] = lambda party: None) -> Party:
     """Run a journal through a new party of the pure core, compare, and return the party.
+
+    Args:
+        path: the journal.
+        look: called with the party now and then, amid the run.
 
     Raises:
         UndeclaredTransition: the recorded run was not a behaviour of the tables.
@@ -201,6 +242,7 @@ def redo(path: str) -> Party:
         expect(path, number, f"records after {what}", entry.records, count(party))
         if entry.tables >= 0:
             expect(path, number, f"tables after {what}", entry.tables, sum_of_tables(party))
+            look(party)
     return party
 
 
@@ -210,8 +252,8 @@ def expect(path: str, line: int, what: str, recorded: int, redone: int) -> None:
         raise Diverged(f"{path}:{line}: {what:.2000}: recorded {recorded}, redone {redone}")
 
 
-def redo_all(folder: str) -> dict[str, Party]:
+def redo_all(folder: str, look: Callable[[Party], object] = lambda party: None) -> dict[str, Party]:
     """Redo every journal below a folder; return the parties by the paths of their journals."""
     paths = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
     begun = [path for path in sorted(paths) if path.endswith(".ndjson") and os.path.getsize(path)]
-    return {path: redo(path) for path in begun}
+    return {path: redo(path, look) for path in begun}

@@ -45,7 +45,7 @@ def facts(ref: ObjectRef[Any]) -> dict[str, str]:
 def age(ref: ObjectRef[Any]) -> str:
     """Return how long this process has known of an object, as far as its ring of steps reaches back."""
     host = ref._session.host
-    since, oldest = host.ring.since(ref._id), host.ring.reaches_to()
+    since, oldest = host.ring.first(ref._id), host.ring.reaches_to()
     if since is None:
         return "not known here" if oldest is None else f"over {host.now() - oldest:,.1f} s"
     return f"{'' if oldest is None else 'at least '}{host.now() - since:,.1f} s"

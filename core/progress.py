@@ -22,6 +22,8 @@ class Bar:
         title: what is done to them.
     """
 
+    shown = 0  # bars of this process that are seen now
+
     def __init__(self, total: int, title: str) -> None:
         self.total = total
         self.title = title
@@ -39,6 +41,7 @@ class Bar:
         if self.progress is None:
             if done == self.total or not self.begin():
                 return
+            Bar.shown += 1
             self.begun, self.found = now, done
         self.done = done
         if now - self.drawn >= SECONDS_MIN or done == self.total:
@@ -89,6 +92,7 @@ class Bar:
         """Leave the bar as it stands, and the terminal as it was."""
         if self.progress is not None and not self.closed:
             self.closed = True
+            Bar.shown -= 1
             self.drawn = monotonic()
             self.draw()  # what has come since the last drawing
             if self.cell is None:

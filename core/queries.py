@@ -6,7 +6,6 @@ from freehold.core.copy import PULLING
 from freehold.core.membership import ALIVE, UNKNOWN
 from freehold.core.messages import ChunkReply
 from freehold.core.node import Node
-from freehold.core.ownership import Ownership
 from freehold.core.party import Party
 from freehold.core.promotion import FAILED as NO_VALUE
 from freehold.core.promotion import PENDING, PLACED
@@ -68,19 +67,6 @@ def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...],
     if fetch is not None and fetch.failure is not None:
         return "failed", 0, (), False
     return "borrowed", 0, (), False
-
-
-def holders(r: Ownership) -> dict[str, int]:
-    """Return how many references of each kind keep an object alive here, kinds that are absent left out."""
-    kinds = {
-        "local": int(r.local),
-        "argument of pending task": r.arguments,
-        "contained in": r.containers,
-        "running task": r.pins,
-        "exported": int(r.exported),
-        "borrowed by": len(r.borrowers),
-    }
-    return {kind: count for kind, count in kinds.items() if count}
 
 
 def exists(worker: Worker, object: int) -> bool:

@@ -11,10 +11,11 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
 from freehold.core import serde
+from freehold.core.account import Account, account
 from freehold.core.driver import Host
 from freehold.core.errors import GetTimeoutError, SessionError
 from freehold.core.events import (
@@ -29,6 +30,7 @@ from freehold.core.events import (
 )
 from freehold.core.failures import exception_of
 from freehold.core.ids import object_id, object_name
+from freehold.core.machine import replace
 from freehold.core.queries import Held, exists, readable
 from freehold.core.refs import ObjectRef
 from freehold.core.task_events import CancelAsked, TaskSubmitted
@@ -341,6 +343,16 @@ class Session:
         """Return the last few steps of an object, in words, as far as they are known in this process."""
         mine = [step for step in self.host.own_steps() if step.object == object][-HISTORY_STEPS:]
         return tuple([f"{step.name} {step.table} {step.before} -> {step.after}: {step.event}" for step in mine])
+
+    def account(self, objects: Iterable[int], names: Iterable[int], pid: int = 0) -> Account:
+        """Return what this process knows of objects, and the call sites of more; with the driver's exclusion."""
+        return self.sited(account(self.worker, self.host.ring, objects, self.host.now(), pid), names)
+
+    def sited(self, said: Account, names: Iterable[int] = ()) -> Account:
+        """Return an account with the call sites of the references that it names, and of more."""
+        from freehold.core.callsites import sites
+
+        return replace(said, sites=tuple(sites(self.refs, {*names, *said.names()})))
 
     def close(self) -> None:
         """Leave the cluster, or end it."""

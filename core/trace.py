@@ -77,10 +77,23 @@ class Ring:
         """Return the time of the oldest step, None if none has rolled off yet."""
         return self.raw[0][2] if len(self.raw) == self.raw.maxlen else None
 
-    def since(self, object: int) -> float | None:
+    def first(self, object: int) -> float | None:
         """Return the time of the first step of an object that is remembered."""
         entries = list(self.raw)  # others may add to it meanwhile
         return next((at for entry in entries for _, _, at, name, *_ in unfolded(entry) if name == object), None)
+
+    def since(self, kind: type, name: Any) -> tuple[float | None, bool]:
+        """Return when a record came into the state in which it was last seen, and whether the ring says so.
+
+        If it does not reach back so far, that is the time of the oldest step in it; None if there is no step.
+        """
+        entries = list(self.raw)  # another thread may add to it
+        for entry in reversed(entries):
+            for _, _, at, about, of, before, end, *_ in reversed(unfolded(entry)):
+                if about == name and of is kind and before is not end:
+                    return at, True
+        oldest = [unfolded(entry)[0][2] for entry in entries[:1]]
+        return (oldest[0] if oldest else None), False
 
     def steps(self) -> list[Step]:
         """Return what is in the ring, oldest first."""

@@ -80,10 +80,11 @@ class Simulated(World):
         policy: the rules of all parties; its seed also orders what happens at one instant.
         capacity: bytes of each node's object store.
         costs: what things cost once the cluster is built, which takes no time.
+        trace: a folder for the events of each party, "" for none.
     """
 
-    def __init__(self, policy: Policy, capacity: int, costs: Costs) -> None:
-        super().__init__(hashlib.sha256(b"freehold sim %d" % policy.seed).digest()[:16], policy, capacity)
+    def __init__(self, policy: Policy, capacity: int, costs: Costs, trace: str = "") -> None:
+        super().__init__(hashlib.sha256(b"freehold sim %d" % policy.seed).digest()[:16], policy, capacity, trace)
         self.clock = Clock(0.0)
         self.strands = Strands(self.clock, self.deadlock, policy.seed)
         self.given = costs
@@ -241,8 +242,7 @@ class Simulated(World):
     def close(self) -> None:
         """End everything; whatever a task does from here on does nothing."""
         sessions = list(self.sessions.values())
-        self.drivers.clear()
-        self.sessions.clear()
+        self.end()
         self.strands.close()
         for session in sessions:
             session.closed = True

@@ -19,7 +19,7 @@ def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session; then time is zero."""
     if options.cluster is not None:
         raise NotSupported("backend='sim' cannot read a description of a cluster yet: use num_nodes= and num_cpus=")
-    world = Simulated(options.policy, options.object_store_memory or STORE_NBYTES, DEFAULT)
+    world = Simulated(options.policy, options.object_store_memory or STORE_NBYTES, DEFAULT, options.trace)
     resources = {"CPU": options.num_cpus or CPUS, **options.resources}
     for _ in range(options.num_nodes):
         world.start_node(world.capacity, resources)

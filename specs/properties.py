@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from freehold.core.account import REFERENCES, bounded, holders
 from freehold.core.ids import COUNTER_BITS, object_name, party_name
 from freehold.core.node import Node
 from freehold.core.office import cpus_left
 from freehold.core.ownership import OWNED
+from freehold.core.party import Party
 from freehold.core.worker import Worker
 from freehold.specs.users import Users
 from freehold.specs.world import Violation, World
@@ -44,6 +46,24 @@ def worker_counts_agree(worker: Worker) -> Iterator[str]:
         true = (arguments[object], pins[object], containers[object])
         if said != true:
             yield f"{party_name(worker.me)} counts {said} for {object_name(object)}, but there are {true}"
+
+
+def accounts_agree(*parties: Party) -> Iterator[str]:
+    """The references that an account lists are, kind by kind, those that the ownership record counts."""
+    for worker in parties:
+        if not isinstance(worker, Worker):
+            continue
+        listed: Counter[tuple[int, str]] = Counter()
+        for fact in bounded(holders(worker, worker.ownership)):
+            if fact.kind in REFERENCES:
+                listed[fact.object, REFERENCES[fact.kind]] += fact.count
+        for object, r in worker.ownership.items():
+            for field in sorted(set(REFERENCES.values())):
+                counted = getattr(r, field)
+                counted = len(counted) if field == "borrowers" else int(counted)
+                if counted != listed[object, field]:
+                    name = f"{object_name(object)} in {party_name(worker.me)}"
+                    yield f"{name}: {field} is {counted}, but an account lists {listed[object, field]}"
 
 
 def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
@@ -133,6 +153,7 @@ def insist(*complaints: Iterator[str]) -> None:
 
 
 __all__ = [
+    "accounts_agree",
     "calls_return",
     "counts_agree",
     "held_is_not_released",

@@ -179,6 +179,7 @@ class Walk(Users):
         properties.insist(
             properties.users_agree(self),
             properties.counts_agree(self),
+            properties.accounts_agree(*self.parties.values()),
             properties.rooms_agree(self),
         )
         if not self.dead:

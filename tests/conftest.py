@@ -21,8 +21,10 @@ import pytest
 
 import freehold
 from freehold.core import cluster, journal
+from freehold.core.party import Party
 from freehold.core.session import Session
 from freehold.core.tables import TABLES, compile_tables
+from freehold.specs import properties
 from freehold.specs.leftovers import settled
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
@@ -45,8 +47,8 @@ class World:
         self.backend = backend
         self.nodes = nodes
         self.arguments: Mapping[str, Any] | None = None  # of the running cluster
-        self.records: Path | None = None  # a folder for what real processes write down
-        self.redone = 0  # processes whose events the pure core has done again
+        self.records: Path | None = None  # a folder for the traces of its runs
+        self.redone = 0  # parties whose events the pure core has done again
 
     def __str__(self) -> str:
         return f"{self.backend}-{self.nodes}"
@@ -77,7 +79,7 @@ class World:
         if self.records is not None:
             for folder in self.records.iterdir():
                 try:
-                    self.redone += len(journal.redo_all(str(folder)))
+                    self.redone += len(journal.redo_all(str(folder), look))
                 finally:
                     shutil.rmtree(folder)
 
@@ -89,6 +91,11 @@ class World:
             self.stop()  # the next test starts afresh
             text = "\n".join(line[:300] for line in found[:20])
             pytest.fail(f"{after}: {len(found)} left over in {self}:\n{text}", pytrace=False)
+
+
+def look(party: Party) -> None:
+    """Check, amid a run that is done again, what explain would say of a process."""
+    properties.insist(properties.accounts_agree(party))
 
 
 def backends() -> list[str]:
@@ -104,6 +111,10 @@ def is_there(module: str) -> bool:
 
 
 WORLDS = [World(backend, nodes) for backend in backends() for nodes in NODES]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the golden outputs again; read the difference")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -159,16 +170,15 @@ def world(
 ) -> Iterator[World]:
     """A world; after a test that failed its cluster is ended.
 
-    On real processes every step is checked, and every process writes its events down.
+    Every step is checked, and every party writes its events down.
     """
     chosen: World = request.param
     for other in WORLDS:
         if other is not chosen and other.arguments is not None:
             other.stop()
-    if chosen.backend == "local":
-        chosen.records = chosen.records or tmp_path_factory.mktemp("records")
-        monkeypatch.setenv("FREEHOLD_RECORD", str(chosen.records))
-        monkeypatch.setenv("FREEHOLD_CHECK", "step")
+    chosen.records = chosen.records or tmp_path_factory.mktemp("records")
+    monkeypatch.setenv("FREEHOLD_TRACE", str(chosen.records))
+    monkeypatch.setenv("FREEHOLD_CHECK", "step")
     yield chosen
     if not freehold.is_initialized() or request.node.stash.get(FAILED, False):
         chosen.stop()
@@ -222,7 +232,7 @@ def report_worlds(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section(f"conformance: {len(scenarios())} scenarios")
     redone = sum(world.redone for world in WORLDS)
     if redone:
-        terminalreporter.line(f"the events of {redone} real processes were done again by the pure core")
+        terminalreporter.line(f"the events of {redone} parties were done again by the pure core")
     where: dict[tuple[str, str], list[str]] = {}  # obstacle and scenarios -> worlds
     for world, (seconds, after) in sorted(SLOWEST.items()):
         terminalreporter.line(f"{world}: nothing left over within {seconds:.2f} s (longest after {after})")

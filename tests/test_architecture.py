@@ -39,8 +39,9 @@ LAYERS = (  # the pure modules of core; each imports only from layers before its
     ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events"), ("messages",), ("effects",),
     ("weights",), ("strides",), ("policies",), ("machine",), HAVE_RECORDS, ("directory", "holding", "transfer"),
     ("tables",), ("books",), ("value_strides", "task_strides", "worker_strides"), ("party",), ("worker", "node"),
-    ("queries", "trace"), ("invariants",),
+    ("queries", "trace"), ("account",), ("invariants",),
 )  # fmt: skip
+READERS = ("account",)  # pure, and not counted as protocol: they only read it, for people
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state
     "freehold", "immutables", "msgspec",
@@ -213,7 +214,7 @@ def core_is_small(sources: Iterable[Source]) -> Iterator[str]:
     machines = sum(source.lines for source in pure if source.pure_module in MACHINES)
     if machines > MACHINES_LINES_MAX:
         yield f"{', '.join(MACHINES)}: {machines} lines together, over {MACHINES_LINES_MAX}"
-    if (lines := sum(source.lines for source in pure)) > PURE_LINES_MAX:
+    if (lines := sum(source.lines for source in pure if source.pure_module not in READERS)) > PURE_LINES_MAX:
         yield f"the pure layers of core: {lines} lines together, over {PURE_LINES_MAX}"
 
 
@@ -293,6 +294,7 @@ RULES: dict[Rule, list[tuple[str, str]]] = {  # each with (path, text) of bad so
         ("core/resolution.py", "from freehold.core import ownership"),
         ("core/link.py", "from . import membership"),
         ("core/worker.py", "from freehold.core.node import Node"),
+        ("core/queries.py", "from freehold.core.account import Fact"),
         ("core/node.py", "from freehold.core.serde import pack"),
         ("core/machine.py", "def late():\n    import freehold.core.hooks"),
     ],

@@ -268,7 +268,8 @@ def _whole(mapping: _Mapping) -> memoryview:
 
 def _pin_type(capacity: int) -> Any:
     """One type for views of all lengths: a new one costs 8 us.  A weakref on a memoryview fires too early."""
-    body = {"__slots__": ("mapping", "dead", "id"), "__del__": lambda pin: pin.dead(pin.id)}
+    names = {"freehold_object": property(lambda pin: pin.id), "__del__": lambda pin: pin.dead(pin.id)}
+    body = {"__slots__": ("mapping", "dead", "id"), **names}
     return type("Pin", (ctypes.c_char * capacity,), body)
 
 

@@ -19,17 +19,16 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-import msgspec
-
 from freehold.backends.local import wire
 from freehold.backends.local.census import census_of
 from freehold.backends.local.channel import Channel, LinkError
 from freehold.backends.local.pump import Pump
+from freehold.core.account import Account, account
 from freehold.core.driver import Driver
 from freehold.core.effects import CancelTimer, Send, SetTimer
 from freehold.core.events import Event
 from freehold.core.ids import party_name
-from freehold.core.journal import Journal
+from freehold.core.machine import replace
 from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.node_events import PeerLost
 from freehold.core.party import Party
@@ -55,7 +54,7 @@ class LocalDriver(Driver):
     """
 
     def __init__(self, party: Party, setup: wire.Setup) -> None:
-        super().__init__(party)
+        super().__init__(party, setup.trace)
         self.setup = setup
         self.pump = Pump(self.flush, self.serve, self.tick)
         self.channels: dict[int, Channel] = {}  # by descriptor
@@ -71,7 +70,6 @@ class LocalDriver(Driver):
         self.broken: Failure | None = None  # why the party is told nothing any more
         self.ring = Ring()
         party.watch = self.ring
-        self.journal = Journal.open(setup.record, party) if setup.record else None
         LIVING.add(self)
 
     # ------------------------------------------------------------------ events
@@ -111,16 +109,6 @@ class LocalDriver(Driver):
         methods = self.methods
         for step, effect in self.party.handle(event, monotonic(), cause):
             methods[type(effect)](step, effect)
-
-    def record(self, journal: Journal, event: Event, cause: int) -> None:
-        """Do the same, and write down what the party was told and what it asked for."""
-        at, effects = monotonic(), None
-        try:
-            effects = self.party.handle(event, at, cause)
-        finally:
-            journal.write(at, cause, event, effects)
-        for step, effect in effects:
-            self.methods[type(effect)](step, effect)
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
@@ -275,13 +263,23 @@ class LocalDriver(Driver):
             self.drop_channel(channel)
         return bool(found)
 
-    def findings(self, word: wire.StepsWanted, *, last: bool) -> list[wire.StepsFound]:
-        """Return what this process answers to a question to all, in pieces that fit into frames."""
-        if word.census:
-            return [wire.StepsFound(word.number, (), self.census_part(), last)]
-        steps = [short(step) for step in self.ring.steps() if word.object in (0, step.object)]
+    def findings(self, word: wire.PartWanted, asks: tuple[int, ...] = ()) -> list[wire.PartFound]:
+        """Return what this process answers to a question to all, in pieces that fit into frames.
+
+        ``asks``: whom it has asked in turn; without any its answer is the last.
+        """
+        part = wire.PartFound(word.asker, word.number, self.party.me, asks=asks, last=not asks)
+        if word.about == "census":
+            return [replace(part, census=self.census_part())]
+        if word.about == "accounts":
+            return [replace(part, account=self.account_part(word.objects, word.names))]
+        steps = [short(step) for step in self.ring.steps() if not word.objects or step.object in word.objects]
         pieces = [steps[start : start + PIECE_STEPS] for start in range(0, len(steps), PIECE_STEPS)] or [[]]
-        return [wire.StepsFound(word.number, tuple(piece), None, last and piece is pieces[-1]) for piece in pieces]
+        return [replace(part, steps=tuple(piece), last=not asks and piece is pieces[-1]) for piece in pieces]
+
+    def account_part(self, objects: tuple[int, ...], names: tuple[int, ...]) -> Account:
+        """Return what this process knows of objects."""
+        return account(self.party, self.ring, objects, self.now(), os.getpid())
 
     def census_part(self) -> wire.Census:
         """Return what this process still knows of users' objects."""
@@ -351,8 +349,7 @@ class LocalDriver(Driver):
     def close_links(self) -> None:
         """Close every link, and end the journal."""
         self.close_channels()
-        if self.journal is not None:
-            self.journal.close()
+        self.end_journal()
 
     def close_channels(self) -> None:
         """Close every link; what is still to be sent is lost."""
@@ -387,4 +384,4 @@ def short(step: Step) -> Step:
     if len(step.asks) <= WISHES_MAX and len(step.detail) <= DETAIL_MAX:
         return step
     asks = (*step.asks[:WISHES_MAX], f"{len(step.asks) - WISHES_MAX} more")[: len(step.asks)]
-    return msgspec.structs.replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])
+    return replace(step, asks=asks, detail=step.detail[:DETAIL_MAX])

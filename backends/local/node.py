@@ -14,6 +14,7 @@ from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.core.effects import Kill, Move, Release, Reserve, Spawn
 from freehold.core.ids import HEAD, is_node, node_of, worker_id
+from freehold.core.machine import replace
 from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import Reserved, ReserveFailed
@@ -48,7 +49,7 @@ class NodeDriver(LocalDriver):
         self.template = template
         self.started = 1 if node.me == HEAD else 0  # the first worker of the head node is the program
         self.pairs: set[tuple[int, int]] = set()  # head node: parties that have been linked
-        self.gathered: dict[int, Gathering] = {}
+        self.gathered: dict[tuple[int, int], Gathering] = {}  # (asker, its number) -> who is still to answer
         self.add_channel(template)
 
     # ------------------------------------------------------------------ words
@@ -69,9 +70,9 @@ class NodeDriver(LocalDriver):
                 self.worker_exited(worker)
             case wire.Leave(node):
                 self.leave(node)
-            case wire.StepsWanted():
+            case wire.PartWanted():
                 self.gather(channel, word)
-            case wire.StepsFound():
+            case wire.PartFound():
                 self.answer(channel, word)
             case _:
                 super().hear(channel, word)
@@ -106,8 +107,8 @@ class NodeDriver(LocalDriver):
     def peer_lost(self, peer: int) -> None:
         if peer in (0, HEAD, self.setup.program) and peer != self.party.me:
             os._exit(0)  # the template, the head node or the program is gone: this is the end
-        for number, gathering in list(self.gathered.items()):
-            self.one_answered(number, gathering, peer)
+        for question, gathering in list(self.gathered.items()):
+            self.one_answered(question, gathering, peer)
         super().peer_lost(peer)
 
     def leave(self, node: int) -> None:
@@ -133,40 +134,41 @@ class NodeDriver(LocalDriver):
 
     # ------------------------------------------------------------------ questions to all
 
-    def gather(self, asker: Channel, word: wire.StepsWanted) -> None:
-        """Answer for ourselves, and ask our workers and, from the head node, the other nodes."""
-        others = {peer for peer in self.links if self.speaks_for(peer) and self.links[peer] is not asker}
-        for found in self.findings(word, last=not others):
+    def gather(self, asker: Channel, word: wire.PartWanted) -> None:
+        """Answer for ourselves, and ask all others of the links that lead on to somebody who has not been asked."""
+        others = {peer for peer in self.links if self.links[peer] is not asker and self.leads_on(peer)}
+        for found in self.findings(word, tuple(sorted(others))):
             self.say(asker, found)
         if others:
-            self.gathered[word.number] = Gathering(asker, others)
+            self.gathered[word.asker, word.number] = Gathering(asker, others)
             for peer in sorted(others):
                 self.say(self.links[peer], word)
 
-    def speaks_for(self, peer: int) -> bool:
-        """Tell whether questions to all reach a peer through this node."""
-        return node_of(peer) == self.party.me if not is_node(peer) else self.party.me == HEAD
+    def leads_on(self, peer: int) -> bool:
+        """Tell whether questions to all go to a peer: they go along a tree, with the head node as its root."""
+        return HEAD in (self.party.me, peer) if is_node(peer) else node_of(peer) == self.party.me
 
-    def answer(self, channel: Channel, word: wire.StepsFound) -> None:
+    def answer(self, channel: Channel, word: wire.PartFound) -> None:
         """Pass an answer back to who asked."""
-        gathering = self.gathered.get(word.number)
+        question = word.asker, word.number
+        gathering = self.gathered.get(question)
         if gathering is None:
             return
         if word.last:
             gathering.asked.discard(channel.peer)
         last = not gathering.asked
         if last:
-            del self.gathered[word.number]
+            del self.gathered[question]
         if gathering.asker.fileno() in self.channels:
-            self.say(gathering.asker, wire.StepsFound(word.number, word.steps, word.census, last))
+            self.say(gathering.asker, replace(word, last=last))
 
-    def one_answered(self, number: int, gathering: Gathering, peer: int) -> None:
-        """A peer that was asked is gone."""
+    def one_answered(self, question: tuple[int, int], gathering: Gathering, peer: int) -> None:
+        """A peer that was asked is gone; so may be whoever asked."""
         gathering.asked.discard(peer)
         if not gathering.asked:
-            del self.gathered[number]
+            del self.gathered[question]
             if gathering.asker.fileno() in self.channels:
-                self.say(gathering.asker, wire.StepsFound(number, (), None, True))
+                self.say(gathering.asker, wire.PartFound(*question, 0, last=True))
 
     def census_part(self) -> wire.Census:
         """Return what this process still knows of users' objects."""

@@ -18,8 +18,10 @@ from freehold.backends.local.channel import Channel
 from freehold.backends.local.interrupts import InterruptsAtStart
 from freehold.backends.local.limits import check
 from freehold.backends.local.setting import PROGRAM, program_setup
+from freehold.backends.local.waitline import SECONDS, WaitLine, on_terminal
 from freehold.backends.local.worker import WorkerDriver
 from freehold.core.errors import NotSupported
+from freehold.core.explain import long_wait
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, node_id, node_index, party_name
 from freehold.core.queries import is_alive
@@ -46,6 +48,7 @@ class ProgramDriver(WorkerDriver):
         self.shown: deque[wire.Output] = deque()  # to be printed, in this order
         self.showing = threading.RLock()  # of who prints: the background thread or one that waits
         self.lines: dict[tuple[int, int], str] = {}  # (worker, stream) -> the beginning of a long line
+        self.wait_line = WaitLine()
 
     def begin(self, lifeline: Channel) -> None:
         """Join the cluster, as the worker that has no tasks to run."""
@@ -139,11 +142,25 @@ class ProgramDriver(WorkerDriver):
         if not text.endswith("\n"):
             self.lines[word.worker, word.stream] = text
             return
+        self.wait_line.erase()
         prefix = f"({word.name or 'worker'} pid={word.pid}, node={node_index(word.worker)}) "
         stream = sys.stdout if word.stream == 1 else sys.stderr
         with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed, or there is none
             stream.write("".join(f"{prefix}{line}\n" for line in text.removesuffix("\n").split("\n")))
             stream.flush()
+
+    def say_why(self, request: int) -> None:
+        if not self.wait_line.begins():
+            return
+        self.pump.enter()
+        try:
+            text = long_wait(self.session, request)
+        finally:
+            self.pump.leave()
+        self.wait_line.show(text)
+
+    def wait_over(self) -> None:
+        self.wait_line.end()
 
     # ------------------------------------------------------------------ the end
 
@@ -311,5 +328,7 @@ def first_node(
     send_all(lifeline)
     driver = ProgramDriver(setup, arena, Channel(ours, HEAD, carries_fds=True), launcher)
     driver.nodes_started = 1
+    if options.wait_line and on_terminal():
+        driver.patience = SECONDS
     driver.begin(lifeline)
     return driver

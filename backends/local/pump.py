@@ -170,10 +170,13 @@ class Pump:
 
     # ------------------------------------------------------------------ waiting
 
-    def wait(self, ready: Ready, seconds: float = FOREVER, begin: Callable[[], None] | None = None) -> None:
+    def wait(self, ready: Ready, seconds: float = FOREVER, begin: Callable[[], None] | None = None) -> bool:
         """Wait until ``ready()``, which is called with the lock held, or the pump is closed, or time has passed.
 
         ``begin`` is called first, with the lock held, too.
+
+        Returns:
+            Whether it is the time that has passed.
 
         Raises:
             KeyboardInterrupt: Ctrl-C, in the main thread.
@@ -184,19 +187,20 @@ class Pump:
             if begin is not None:
                 begin()
             if ready():
-                return
-            until = time.monotonic() + seconds
+                return False
+            until, left = time.monotonic() + seconds, seconds
             self._inside += 1
             self._step(ThreadCame(me))
             try:
                 while not (ready() or self.closed or (self.interrupts.noted and me == self.interrupts.main)):
-                    left = until - time.monotonic() if seconds < FOREVER else FOREVER
                     if left <= 0:
-                        break
+                        return True
                     if self._leader == me:
                         self.turn(ready, left)
                     else:
                         self._follow(me, ready, left)
+                    left = until - time.monotonic() if seconds < FOREVER else FOREVER
+                return False
             finally:
                 self._step(ThreadLeft(me))
                 self._inside -= 1

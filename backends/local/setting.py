@@ -32,9 +32,8 @@ def program_setup(options: Options) -> wire.Setup:
         (str(action), pattern(message), str(getattr(kind, "__name__", "")), pattern(module), int(line))
         for action, message, kind, module, line in warnings.filters
     ]
-    nonce = os.urandom(16)
     return wire.Setup(
-        nonce=nonce,
+        nonce=os.urandom(16),
         policy=options.policy,
         path=program_path(),
         warnings=filters,
@@ -42,7 +41,7 @@ def program_setup(options: Options) -> wire.Setup:
         log_to_driver=options.log_to_driver,
         checked=checked(),
         logging=program_logging(),
-        record=record_folder(nonce),
+        trace=options.trace,
     )
 
 
@@ -78,16 +77,6 @@ def working_folder() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def record_folder(nonce: bytes) -> str:
-    """Return a folder for the journals of this cluster, made inside that of FREEHOLD_RECORD; "" for none."""
-    home = os.environ.get("FREEHOLD_RECORD")
-    if not home:
-        return ""
-    folder = os.path.join(os.path.abspath(home), nonce.hex()[:12])
-    os.makedirs(folder)
-    return folder
 
 
 def checked() -> bool:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from freehold.core.account import Account
 from freehold.core.messages import ChunkReply, Envelope
 from freehold.core.policies import INLINED_BYTES_MAX, Policy
 from freehold.core.trace import Step
@@ -46,7 +47,7 @@ class Setup(msgspec.Struct, frozen=True):
     log_to_driver: bool
     checked: bool
     logging: Logging = Logging()
-    record: str = ""  # a folder into which each process writes its events; "" for none
+    trace: str = ""  # a folder into which each process writes its events; "" for none
 
 
 class Control(msgspec.Struct, frozen=True, array_like=True):
@@ -125,12 +126,14 @@ class Output(Control, frozen=True, tag=10):
     text: str
 
 
-class StepsWanted(Control, frozen=True, tag=11):
-    """Send the steps that you, and those behind you, remember of an object, 0: of all; or take part in a census."""
+class PartWanted(Control, frozen=True, tag=11):
+    """A question to all: send your part of the answer, and have those behind you send theirs."""
 
-    number: int
-    object: int
-    census: bool
+    asker: int
+    number: int  # of the asker's question
+    about: str  # "steps": those in your ring; "accounts": what you know; "census": what you still know at all
+    objects: tuple[int, ...] = ()  # steps, accounts: of these; steps: of all if there are none
+    names: tuple[int, ...] = ()  # accounts: of further objects, of which only the call sites are asked for
 
 
 class Left(msgspec.Struct, frozen=True, array_like=True):
@@ -150,13 +153,17 @@ class Census(msgspec.Struct, frozen=True, array_like=True):
     contents: tuple[tuple[int, tuple[int, ...]], ...]  # objects of its own -> references inside
 
 
-class StepsFound(Control, frozen=True, tag=12):
-    """Some of the steps, or a part of the census."""
+class PartFound(Control, frozen=True, tag=12):
+    """A part of the answer, or a piece of one."""
 
+    asker: int
     number: int
-    steps: tuple[Step, ...]
-    census: Census | None
-    last: bool  # everybody who could be asked has answered in full
+    party: int  # whose part it is; 0 for the word that nobody else will answer
+    steps: tuple[Step, ...] = ()
+    census: Census | None = None
+    account: Account | None = None
+    asks: tuple[int, ...] = ()  # whom this party has asked in turn
+    last: bool = False  # everybody who could be asked has answered in full
 
 
 class Begin(Control, frozen=True, tag=13):
@@ -195,8 +202,8 @@ AnyControl: TypeAlias = (
     | StopNode
     | NodeLinked
     | Output
-    | StepsWanted
-    | StepsFound
+    | PartWanted
+    | PartFound
     | Begin
     | Leave
     | PathWanted

@@ -21,8 +21,10 @@ from freehold.backends.local.census import census_of, put_together
 from freehold.backends.local.channel import Channel
 from freehold.backends.local.driver import LocalDriver
 from freehold.backends.local.output import end_lines
+from freehold.backends.local.pump import FOREVER
 from freehold.backends.local.setting import program_path
 from freehold.core import serde
+from freehold.core.account import Account
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
 from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
@@ -54,10 +56,11 @@ class WorkerDriver(LocalDriver, Host):
         self.listeners: dict[int, Hear] = {}
         self.runs: deque[Run] = deque()
         self.interrupting = False  # a signal is on its way to a task
+        self.patience = FOREVER  # seconds after which a wait says what it waits for, again and again
         self.views: deque[int] = deque()  # objects of which a view has died
         self.printed: deque[wire.Output] = deque()
         self.paths: dict[int, tuple[bytes, ...]] = {}  # answers to PathWanted
-        self.found: dict[int, list[wire.StepsFound]] = {}  # answers to StepsWanted
+        self.found: dict[int, list[wire.PartFound]] = {}  # answers to PartWanted
         self.add_channel(node)
 
     # ------------------------------------------------------------------ links
@@ -69,11 +72,11 @@ class WorkerDriver(LocalDriver, Host):
         match word:
             case wire.Link():
                 self.linked(word, channel.descriptor())
-            case wire.StepsWanted():
+            case wire.PartWanted():
                 self.pump.work.append(partial(self.answer, channel, word))
-            case wire.StepsFound(number):
-                if number in self.found:  # else nobody waits for it any more
-                    self.found[number].append(word)
+            case wire.PartFound():
+                if word.number in self.found:  # else nobody waits for it any more
+                    self.found[word.number].append(word)
                     self.pump.notify()
             case wire.PathWanted(number):
                 self.say(channel, wire.PathFound(number, tuple(program_path())))
@@ -85,15 +88,15 @@ class WorkerDriver(LocalDriver, Host):
             case _:
                 super().hear(channel, word)
 
-    def answer(self, channel: Channel, word: wire.StepsWanted) -> None:
+    def answer(self, channel: Channel, word: wire.PartWanted) -> None:
         """Answer a question to all, outside the lock: for a census what only cycles keep alive has to go first."""
-        if word.census:
+        if word.about == "census":
             gc.collect()
         self.pump.enter()
         try:
             self.drain()
             if channel.fileno() in self.channels:
-                for found in self.findings(word, last=True):
+                for found in self.findings(word):
                     self.say(channel, found)
                 self.flush()
         finally:
@@ -106,7 +109,7 @@ class WorkerDriver(LocalDriver, Host):
 
     def census(self) -> list[str]:
         """Return, in words, what the processes of the cluster still know of users' objects, cached functions apart."""
-        found = self.ask_all(0, census=True)
+        found = self.ask_all("census")
         self.pump.enter()
         try:
             parts = [self.census_part(), *[one.census for one in found if one.census is not None]]
@@ -195,12 +198,19 @@ class WorkerDriver(LocalDriver, Host):
         settled, runs = self.settled, self.runs
         begin = partial(self.tell_inside, events) if events else None
         main = threading.current_thread() is threading.main_thread()
+        long = False
+
+        def ready() -> bool:
+            return request in settled or self.broken is not None or bool(came or (main and runs))
+
         try:
             while True:
-                self.pump.wait(
-                    lambda: request in settled or self.broken is not None or bool(came or (main and runs)), begin=begin
-                )
+                late = self.pump.wait(ready, self.patience, begin)
                 begin = None
+                if late:
+                    long = True
+                    self.say_why(request)
+                    continue
                 if not (main and runs):
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
@@ -211,7 +221,16 @@ class WorkerDriver(LocalDriver, Host):
         except BaseException:
             settled.pop(request, None)
             raise
+        finally:
+            if long:
+                self.wait_over()
         return settled.pop(request) if request in settled else self.broken
+
+    def say_why(self, request: int) -> None:
+        """A wait takes long: show what it waits for."""
+
+    def wait_over(self) -> None:
+        """A wait that took long is over."""
 
     def listen(self, request: int, hear: Hear) -> None:
         self.listeners[request] = hear
@@ -243,14 +262,14 @@ class WorkerDriver(LocalDriver, Host):
         finally:
             self.pump.leave()  # an interrupt raised here drops the view, and that is told
 
-    def ask_all(self, object: int, *, census: bool = False) -> list[wire.StepsFound]:
-        """Ask every process of the cluster what it remembers; give up on those that do not answer soon."""
+    def ask_all(self, about: str, *names: tuple[int, ...]) -> list[wire.PartFound]:
+        """Ask every other process of the cluster; give up on those that do not answer soon."""
         number = self.session.request()
         self.found[number] = []
         self.pump.enter()
         try:
             if self.broken is None:
-                self.say(self.node, wire.StepsWanted(number, object, census))
+                self.say(self.node, wire.PartWanted(self.party.me, number, about, *names))
                 self.flush()
         finally:
             self.pump.leave()
@@ -280,8 +299,22 @@ class WorkerDriver(LocalDriver, Host):
             self.pump.leave()
 
     def steps(self) -> list[Any]:
-        others = [step for found in self.ask_all(0) for step in found.steps]
+        others = [step for found in self.ask_all("steps") for step in found.steps]
         return [*self.own_steps(), *others]
+
+    def account_part(self, objects: tuple[int, ...], names: tuple[int, ...]) -> Account:
+        return self.session.account(objects, names, os.getpid())
+
+    def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        found = self.ask_all("accounts", objects, names)
+        others = [one.account for one in found if one.account is not None]
+        asked = {self.party.node, *[party for one in found for party in one.asks]}
+        self.pump.enter()
+        try:
+            mine = self.account_part(objects, names)
+        finally:
+            self.pump.leave()
+        return [mine, *others], sorted(asked - {self.party.me} - {account.party for account in others})
 
     def forked(self) -> None:
         super().forked()

@@ -6,6 +6,7 @@
 from freehold import exceptions as exceptions
 from freehold.core.api import Cluster, cancel, get, init, is_initialized, put, shutdown, wait
 from freehold.core.completed import as_completed
+from freehold.core.explain import explain
 from freehold.core.look import cluster_resources, get_runtime_context, locate, nodes, story
 from freehold.core.refs import ObjectRef
 from freehold.core.remote import remote
@@ -17,6 +18,7 @@ __all__ = [
     "as_completed",
     "cancel",
     "cluster_resources",
+    "explain",
     "get",
     "get_runtime_context",
     "init",

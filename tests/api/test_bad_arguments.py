@@ -111,8 +111,8 @@ class TestWait:
 
 
 class TestOthers:
-    @pytest.mark.parametrize("call", [freehold.cancel, freehold.story])
-    def test_cancel_and_story_want_a_reference(self, call) -> None:
+    @pytest.mark.parametrize("call", [freehold.cancel, freehold.story, freehold.explain])
+    def test_cancel_story_and_explain_want_a_reference(self, call) -> None:
         for given in (5, [freehold.put(1)], None):
             with pytest.raises(TypeError, match=f"ObjectRef.*not {type(given).__name__}"):
                 call(given)

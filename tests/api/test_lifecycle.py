@@ -171,6 +171,7 @@ USES = {
     "wait": lambda ref: freehold.wait([ref]),
     "cancel": freehold.cancel,
     "story": freehold.story,
+    "explain": freehold.explain,
     "argument": same.remote,
     "nested argument": lambda ref: same.remote([ref]),
     "keyword": lambda ref: same.remote(value=ref),

@@ -156,7 +156,7 @@ def recorded(
     watch = Watch(tmp_path_factory.mktemp("record"))
     monkeypatch.setenv("FREEHOLD_TEST", str(watch.folder))
     if request.node.get_closest_marker("defaults") is None:
-        monkeypatch.setenv("FREEHOLD_RECORD", str(watch.folder))
+        monkeypatch.setenv("FREEHOLD_TRACE", str(watch.folder))
         monkeypatch.setenv("FREEHOLD_CHECK", "step")
     yield watch
     freehold.shutdown()
