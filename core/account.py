@@ -76,11 +76,16 @@ class Account(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return {name for fact in self.facts for name in (fact.object, fact.by, *fact.others)}
 
 
-def account(party: Party, ring: Ring, objects: Iterable[int], now: float, pid: int = 0) -> Account:
-    """Return what a party knows of objects, and of what they wait for; more than one who waits wants to know."""
+def account(
+    party: Party, ring: Ring, objects: Iterable[int], now: float, pid: int = 0, aside: Container[int] = ()
+) -> Account:
+    """Return what a party knows of objects, and of what they wait for; more than one who waits wants to know.
+
+    Requests that are ``aside`` are those of no call: nobody waits for them.
+    """
     todo = list(dict.fromkeys(objects))
     facts = list(holders(party, frozenset(todo))) if isinstance(party, Worker) else []
-    asker = Asker(party, ring, now)
+    asker = Asker(party, ring, now, aside)
     facts += asker.chain(todo)
     for object in todo:
         facts += asker.details(object)
@@ -153,7 +158,8 @@ def own_references(me: int, r: Ownership) -> Iterator[Fact]:
 class Asker:
     """Goes through the records of one party, and looks up in its ring since when they are as they are."""
 
-    def __init__(self, party: Party, ring: Ring, now: float) -> None:
+    def __init__(self, party: Party, ring: Ring, now: float, aside: Container[int] = ()) -> None:
+        self.aside = aside
         self.party = party
         self.me = party.me
         self.ring = ring
@@ -182,7 +188,7 @@ class Asker:
         elif isinstance(self.party, Worker):
             worker = self.party
             for number, request in worker.requests.items():
-                if object in request.objects:
+                if object in request.objects and number not in self.aside:
                     yield self.call(number, request, object)
             e = worker.execution.get(object)
             if e is not None and e.state is QUEUED:

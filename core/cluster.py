@@ -15,7 +15,6 @@ import msgspec
 
 from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, start
-from freehold.core.journal import run_folder
 from freehold.core.machine import replace
 from freehold.core.policies import Policy
 from freehold.core.session import Session
@@ -54,6 +53,8 @@ def begin(options: Options) -> Session:
 
 def start_traced(options: Options, home: str) -> Session:
     """Start a cluster whose processes write their events into a new folder inside ``home``."""
+    from freehold.core.journal import run_folder
+
     folder = run_folder(home)
     try:
         return start(replace(options, trace=folder))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from freehold.core.account import Account
 from freehold.core.effects import (
     CancelTimer,
     Effect,
@@ -25,10 +24,13 @@ from freehold.core.effects import (
     Spawn,
 )
 from freehold.core.events import Event, RequestAbandoned
-from freehold.core.journal import Journal
 from freehold.core.party import Party
 from freehold.core.trace import Ring
 from freehold.core.values import Failure
+
+if TYPE_CHECKING:
+    from freehold.core.account import Account
+    from freehold.core.journal import Journal
 
 Hear = Callable[[Failure | None], None]
 
@@ -46,7 +48,7 @@ class Driver(ABC):
 
     def __init__(self, party: Party, folder: str = "") -> None:
         self.party = party
-        self.journal = Journal.open(folder, party) if folder else None
+        self.journal = journal_in(folder, party) if folder else None
         self.methods: dict[type[Effect], Callable[[int, Any], None]] = {
             Send: self.send,
             SetTimer: self.set_timer,
@@ -133,6 +135,13 @@ class Driver(ABC):
     @abstractmethod
     def release(self, step: int, effect: Release) -> None:
         """Give bytes back."""
+
+
+def journal_in(folder: str, party: Party) -> Journal:
+    """Begin a journal; what it takes is imported by those who want one."""
+    from freehold.core.journal import Journal
+
+    return Journal.open(folder, party)
 
 
 class Host(ABC):

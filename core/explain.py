@@ -10,7 +10,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from freehold.core import cluster
-from freehold.core.account import Account, Fact, steps
 from freehold.core.callsites import site, task_name
 from freehold.core.errors import SessionError
 from freehold.core.ids import COUNTER_BITS, object_name
@@ -20,6 +19,7 @@ from freehold.core.request import Request
 from freehold.core.session import Session
 
 if TYPE_CHECKING:
+    from freehold.core.account import Account, Fact
     from freehold.core.grips import Grip
 
 OBJECTS_MIN = 1 << COUNTER_BITS  # the names of parties are below
@@ -126,6 +126,7 @@ def viewed_object(value: Any) -> int:
 
 def long_wait(session: Session, request: int) -> str:
     """Return in one line what a call of this process has waited for, as far as the process itself knows."""
+    from freehold.core.account import steps
     from freehold.core.wording import Words
 
     worker, ring, now = session.worker, session.host.ring, session.host.now()

@@ -9,10 +9,9 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freehold.core import cluster, serde
-from freehold.core.account import Account, account
 from freehold.core.driver import Driver, Hear, Host
 from freehold.core.effects import (
     CancelTimer,
@@ -41,6 +40,9 @@ from freehold.core.tasks import run_task
 from freehold.core.trace import Ring, Step
 from freehold.core.values import Failure, Shape
 from freehold.core.worker import Worker
+
+if TYPE_CHECKING:
+    from freehold.core.account import Account
 
 
 class World(ABC):
@@ -335,6 +337,8 @@ class Hosted(Driver, Host):
         return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
 
     def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
+        from freehold.core.account import account
+
         found = []
         for driver in self.world.drivers.values():
             if driver.session is not None:

@@ -12,10 +12,9 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freehold.core import serde
-from freehold.core.account import Account, account
 from freehold.core.driver import Host
 from freehold.core.errors import GetTimeoutError, SessionError
 from freehold.core.events import (
@@ -39,6 +38,9 @@ from freehold.core.trace import Step
 from freehold.core.values import Description, Failure, Payload, Want
 from freehold.core.waits import Waits
 from freehold.core.worker import Worker
+
+if TYPE_CHECKING:
+    from freehold.core.account import Account
 
 HISTORY_STEPS = 20  # that an error carries
 REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers
@@ -346,7 +348,10 @@ class Session:
 
     def account(self, objects: Iterable[int], names: Iterable[int], pid: int = 0) -> Account:
         """Return what this process knows of objects, and the call sites of more; with the driver's exclusion."""
-        return self.sited(account(self.worker, self.host.ring, objects, self.host.now(), pid), names)
+        from freehold.core.account import account
+
+        aside = self.waits.unheard()
+        return self.sited(account(self.worker, self.host.ring, objects, self.host.now(), pid, aside), names)
 
     def sited(self, said: Account, names: Iterable[int] = ()) -> Account:
         """Return an account with the call sites of the references that it names, and of more."""

@@ -31,6 +31,7 @@ class Waits:
         self._session = session
         self.standing: dict[int, int] = {}  # objects -> their open requests
         self.news = 0  # counts standing requests that were settled
+        self._calls = 0  # that wait now
 
     def wait(self, refs: Refs, needed: int, timeout: float | None, want: int) -> tuple[list[Any], list[Any]]:
         """Return (ready, unready), both in the order given, ``needed`` ready ones at most."""
@@ -47,7 +48,11 @@ class Waits:
                 ready = self.first_ready(refs, needed, want)
                 break
             self.ask_for(refs)
-            self._session.await_any((refs[0]._id,), News(self, news), left, want)
+            self._calls += 1
+            try:
+                self._session.await_any((refs[0]._id,), News(self, news), left, want)
+            finally:
+                self._calls -= 1
         return [refs[index] for index in ready], without(refs, ready)
 
     def first_ready(self, refs: Refs, count: int, want: int) -> list[int]:
@@ -83,6 +88,10 @@ class Waits:
                 session.host.listen(request, partial(self.hear, object))
                 events.append(GetWanted(request, (object,), 1, Want.WAIT))
             session.host.tell(*events)
+
+    def unheard(self) -> set[int]:
+        """Return the standing requests that no call waits for now."""
+        return set() if self._calls else set(self.standing.values())
 
     def hear(self, object: int, failure: Failure | None) -> None:
         """A standing request is settled; amid a step."""

@@ -31,7 +31,6 @@ MAY_IMPORT = {  # folder: the parts of freehold that it may import; tests may im
     "src": {"core", "facade"},
     "examples": {"facade"},
 }
-
 MACHINES = ("ownership", "promotion", "resolution")
 TABLES = (*MACHINES, "execution", "running", "desk", "copy", "request", "leasing", "office", "membership", "room")
 HAVE_RECORDS = (*TABLES, "handover", "link")

@@ -200,6 +200,7 @@ def test_a_notebook_shows_nothing(watch: Any) -> None:
 
 def test_one_thread_at_a_time_and_none_beside_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waitline, "on_terminal", lambda: True)
+    monkeypatch.setattr(Bar, "shown", 0)  # a loop that failed may still be in a traceback, and its bar on the screen
     line = WaitLine()
     monkeypatch.setattr(threading, "get_ident", lambda: 1)
     assert line.begins()
