@@ -183,8 +183,7 @@ class Words:
             if fact.kind in ("awaits", "fetches", "blocked", "places", "of task") and fact.by != object:
                 leads.append(fact.by)
         if leads:
-            indent = "  " if object != self.object else ""
-            yield from (f"{indent}{line}" for line in self.chain(leads[0], depth + 1))
+            yield from (f"  {line}" for line in self.chain(leads[0], depth + 1))
 
     def details(self, fact: Fact) -> Iterator[str]:
         """Yield what belongs to a step: who has the workers, who fills the store."""
