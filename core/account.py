@@ -40,6 +40,44 @@ REFERENCES = {  # kind of reference -> the field of the ownership record that co
     "exported": "exported",  # it was written down outside freehold
     "borrower": "borrowers",  # another process holds it
 }
+KINDS = {  # every kind of fact; ``party`` says it, ``object`` is the object or task that it is said of
+    **dict.fromkeys(REFERENCES, "a reference; ``by``: the task, object or process that it is part of"),
+    "lent": "a borrower has passed it on to ``by``, and the owner has not been told yet",
+    "orphaned": "it is held here, and its owner ``by`` is dead",
+    "dead": "its owner ``by`` is dead, as is known here",
+    "value": "where its value is: ``text`` is a state of promotion, ``others`` are the locations",
+    "of task": "it is a further result of the task ``by``",
+    "failed": "no get can succeed; ``text``: the cause, ``by``: who died or raised",
+    "call": "a thread of the task ``by`` (0: of the program) waits for it, and for ``count`` objects in all",
+    "awaits": "the task awaits its argument ``by``",
+    "queued": "the task waits for a worker, ``count`` others before it",
+    "wants": "what the task asks for, and how many nodes have been asked",
+    "asked": "node ``by`` has been asked for a worker: not answered, busy or full",
+    "leased": "worker ``by`` is lent to us, with ``count`` tasks of ours, of which ``others`` are the first",
+    "sent": "worker ``by`` has the task",
+    "fetches": "the task has come to its worker, and its argument ``by`` is being fetched",
+    "in line": "the task waits at its worker for the task ``by`` to end",
+    "runs": "the task runs here for its caller ``by``",
+    "blocked": "the task waits for ``by`` in a get or wait of its own",
+    "places": "the task has returned, and its result ``by`` goes into the object store",
+    "reports": "the task has returned, and its reply is under way",
+    "occupied": "the task has this worker's thread: it runs, or waits",
+    "reserves": "node ``by`` has been asked for room",
+    "writes": "its bytes are being written into the store of node ``by``",
+    "asks": "its owner ``by`` has been asked where it is",
+    "pulls": "a copy is being fetched from node ``by``; ``others`` come next",
+    "retries": "no location (``others``) had it, ``count`` times; the owner is asked again when it is ``due``",
+    "hold": "this process may read the copy of its node ``by``",
+    "view": "user code of this process has ``count`` zero-copy views",
+    "copy": "what this node's object store has of it: ``text`` is a state of the copy table",
+    "held": "``by`` may read this node's copy; ``count`` grants",
+    "transfer": "``count`` of ``nbytes`` have come from node ``by``",
+    "room": "this node has no room for ``nbytes``; ``count`` others are before it",
+    "store": "this node's object store has ``nbytes`` in use, of ``count``",
+    "fills": "``by`` is among the largest in the store",
+    "office": "workers that are idle here, and resources that are free",
+    "loan": "worker ``by`` of this node is lent to ``others``",
+}
 LIKE_FACTS_MAX = 20  # of one kind about one object from one party; the others are counted in one more
 OBJECTS_MAX = 50  # that one account goes through, one leading to the next
 LARGEST_MAX = 5
@@ -48,7 +86,7 @@ LARGEST_MAX = 5
 class Fact(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One thing that one party knows.  Names are integers: ``freehold.core.ids`` puts them into words."""
 
-    kind: str  # what is said: a kind of reference, or a step of the way to a value
+    kind: str  # what is said, one of KINDS
     party: int  # who says so
     object: int  # the object, or the task, it is said of
     by: int = 0  # the object, task or party at the other end

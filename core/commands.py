@@ -112,12 +112,19 @@ def output_block(argument: str) -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def situation_block(name: str) -> str:
+    """Return what explain says of one of the situations of its tests."""
+    text = (ROOT / "tests" / "explain" / f"{name}.txt").read_text("utf-8")
+    return f"```text\n{text.rstrip()}\n```"
+
+
 BLOCKS: dict[str, Callable[[str], str]] = {
     "diagram": diagram_block,
     "states": states_block,
     "rows": rows_block,
     "effects": effects_block,
     "output": output_block,
+    "situation": situation_block,
 }
 
 

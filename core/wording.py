@@ -102,7 +102,7 @@ class Words:
         yield self.title(viewed)
         yield from (f"  {line}" for line in self.state())
         if not self.is_there():
-            yield "why its value is not there"
+            yield "why its value is not here"
             yield from (f"  {line}" for line in self.waiting())
         yield "why it is alive"
         lines = list(self.holders(self.owner, found, complete, set()))
@@ -147,7 +147,8 @@ class Words:
         """Tell whether nothing has to happen before a get here returns the value."""
         here = [fact for fact in self.of("value") if fact.text == "INLINE" and fact.party == self.me]
         there = [fact for fact in self.of("value") if fact.text in ("INLINE", "PLACED")]
-        return bool(here or self.of("hold") or there) and not self.of("call")
+        coming = [fact for kind in STEPS for fact in self.of(kind) if fact.party == self.me]
+        return bool(here or self.of("hold") or there) and not (coming or self.of("call"))
 
     # ------------------------------------------------------------------ why it is not there
 
@@ -183,8 +184,7 @@ class Words:
             if fact.kind in ("awaits", "fetches", "blocked", "places", "of task") and fact.by != object:
                 leads.append(fact.by)
         if leads:
-            indent = "  " if object != self.object else ""
-            yield from (f"{indent}{line}" for line in self.chain(leads[0], depth + 1))
+            yield from (f"  {line}" for line in self.chain(leads[0], depth + 1))
 
     def details(self, fact: Fact) -> Iterator[str]:
         """Yield what belongs to a step: who has the workers, who fills the store."""
@@ -225,7 +225,10 @@ class Words:
                     circle = fact.object in self.seen and what == "waits"
                     end = ", for what is explained here: they wait for each other" if circle else ""
                     return f"{self.task(fact.object, name)} {what} there {self.for_time(fact)}{end}"
-        return "it did not answer" if worker in self.silent else "it runs nothing now"
+        if worker in self.silent:
+            return "it did not answer"
+        tasks = [task for (kind, _), facts in self.facts.items() if kind == "leased" for task in had_by(facts, worker)]
+        return f"it has {self.task(tasks[0])}, which has not begun" if tasks else "it runs nothing now"
 
     # ------------------------------------------------------------------ why it is alive
 
@@ -279,6 +282,9 @@ class Words:
             for held in self.of("held"):
                 if held.party == copy.party:
                     views = sum(fact.count for fact in self.of("view") if fact.party == held.by)
+                    if is_node(held.by):
+                        yield f"  it is being sent to {self.process(held.by)}"
+                        continue
                     why = f"{views} zero-copy view{'s' * (views > 1)}" if views else "a hold, kept in case: no view"
                     yield f"  held by {self.process(held.by)}: {why}"
 
@@ -333,6 +339,11 @@ class Words:
         """Return why the value is not there, in one line: the first and the last step that is known."""
         lines = [line.strip() for line in self.chain(self.object, 0)]
         return "; ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or "nothing is known of it here"
+
+
+def had_by(facts: Sequence[Fact], worker: int) -> list[int]:
+    """Return the tasks that a worker has been sent, by facts of leases."""
+    return [task for fact in facts if fact.by == worker for task in fact.others]
 
 
 NODES = {"asked": "it has not answered", "busy": "it has none free", "full": "it can start no more"}

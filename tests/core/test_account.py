@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from typing import Any
 
 import pytest
 from immutables import Map
 
 from freehold.core import account as accounts
+from freehold.core import wording
 from freehold.core.account import LIKE_FACTS_MAX, REFERENCES, Account, Fact, account, bounded, holders
 from freehold.core.events import RefCreated
 from freehold.core.execution import RESOLVING, Execution
@@ -113,6 +116,36 @@ def test_an_account_changes_nothing() -> None:
     before = worker.snapshot(), worker.steps
     assert isinstance(account(worker, Ring(), [REF, TASK, RUN], 1.0), Account)
     assert (worker.snapshot(), worker.steps) == before
+
+
+def test_every_kind_of_fact_is_told_and_every_step_has_words() -> None:
+    source = ast.parse(inspect.getsource(accounts))
+    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Fact"]
+    made = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    assert made == {*accounts.KINDS}
+    assert {*wording.STEPS} < {*wording.SAYINGS} <= {*accounts.KINDS}
+    assert {*wording.HELD} == {*REFERENCES} - {"borrower"}
+
+
+def stuck() -> list[Fact]:
+    """Return a fact of each kind about one object, as if all that can keep it had come together."""
+    return [
+        Fact(kind, ME, REF, OUTER, 3, 500, 1.0, others=(TASK,), text=TEXTS.get(kind, "x")) for kind in accounts.KINDS
+    ]
+
+
+TEXTS = {"value": "PENDING", "copy": "PULLING", "call": "get", "asked": "busy", "occupied": "runs x"}
+
+
+@pytest.mark.parametrize("kind", accounts.KINDS)
+def test_every_fact_can_be_read_on_a_page_and_in_a_line(kind: str) -> None:
+    said = Account(ME, 0, 4.5, tuple(fact for fact in stuck() if fact.kind in (kind, "queued", "room")), (REF,))
+    for brief in (False, True):
+        words = wording.Words(ME, [said], REF, [OTHER], brief=brief)
+        page = "\n".join(words.page([], complete=True))
+        assert page.startswith("n0w1.1, ") and "n0w2" in page.splitlines()[-1]
+        assert "for 3.5 s" in page and "500 B" in page
+    assert wording.Words(ME, [said], REF, brief=True).line()
 
 
 def test_a_chain_is_bounded() -> None:
