@@ -117,10 +117,7 @@ class Account(msgspec.Struct, frozen=True, gc=False, array_like=True):
 def account(
     party: Party, ring: Ring, objects: Iterable[int], now: float, pid: int = 0, aside: Container[int] = ()
 ) -> Account:
-    """Return what a party knows of objects, and of what they wait for; more than one who waits wants to know.
-
-    Requests that are ``aside`` are those of no call: nobody waits for them.
-    """
+    """Return what a party knows of objects, and of what they wait for; for requests that are ``aside`` nobody waits."""
     todo = list(dict.fromkeys(objects))
     facts = list(holders(party, frozenset(todo))) if isinstance(party, Worker) else []
     asker = Asker(party, ring, now, aside)
