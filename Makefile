@@ -21,11 +21,11 @@ tour: .venv/ready-for-tour ## set up what it needs, then take the tour on a real
 
 test: .venv/ready-to-develop ## run the whole test suite; ARGUMENTS="-k put -x" are passed to pytest
 	@echo "freehold: running the whole test suite"
-	@$(python) -m pytest -m "not soak" $(ARGUMENTS)
+	@$(python) -m pytest -n 2 --dist worksteal -m "not soak" $(ARGUMENTS)
 
 test-quick: .venv/ready-to-develop ## run the tests that together take less than a minute
 	@echo "freehold: running the quick tests"
-	@$(python) -m pytest -m "not slow and not soak" $(ARGUMENTS)
+	@$(python) -m pytest -n 2 --dist worksteal -m "not slow and not soak" $(ARGUMENTS)
 
 lint: .venv/ready-to-develop ## check style, format and types
 	@echo "freehold: checking style, format and types"

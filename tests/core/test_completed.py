@@ -83,6 +83,7 @@ def test_in_the_order_of_completion(world: Any) -> None:
     found = list(freehold.as_completed(refs))
     assert set(found) == set(refs)
     if world.backend == "sim":
+        freehold.get([nap.remote(0.1) for _ in range(2)])  # two workers are there now
         naps = [nap.remote(seconds) for seconds in (0.3, 0.1)]
         start = time.monotonic()
         assert [(freehold.get(ref), round(time.monotonic() - start, 2)) for ref in freehold.as_completed(naps)] == [
