@@ -10,7 +10,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tour test test-quick lint figures bench clean
+.PHONY: help tour test test-quick prove lint figures bench clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,11 +21,15 @@ tour: .venv/ready-for-tour ## set up what it needs, then take the tour on a real
 
 test: .venv/ready-to-develop ## run the whole test suite; ARGUMENTS="-k put -x" are passed to pytest
 	@echo "freehold: running the whole test suite"
-	@$(python) -m pytest -n 2 --dist worksteal -m "not soak" $(ARGUMENTS)
+	@$(python) -m pytest -m "not soak" $(ARGUMENTS)
 
 test-quick: .venv/ready-to-develop ## run the tests that together take less than a minute
 	@echo "freehold: running the quick tests"
-	@$(python) -m pytest -n 2 --dist worksteal -m "not slow and not soak" $(ARGUMENTS)
+	@$(python) -m pytest -m "not slow and not soak" $(ARGUMENTS)
+
+prove: .venv/ready-to-develop ## run the tests that take too long for every day
+	@echo "freehold: running the tests that take long"
+	@$(python) -m pytest -m soak $(ARGUMENTS)
 
 lint: .venv/ready-to-develop ## check style, format and types
 	@echo "freehold: checking style, format and types"

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from freehold.core.events import GetWanted
+from freehold.core.failures import exception_of
 from freehold.core.queries import exists, is_pending, readable
 from freehold.core.values import Failure, Want
 
@@ -35,14 +36,16 @@ class Waits:
 
     def wait(self, refs: Refs, needed: int, timeout: float | None, want: int) -> tuple[list[Any], list[Any]]:
         """Return (ready, unready), both in the order given, ``needed`` ready ones at most."""
-        until = None if timeout is None else self._session.host.now() + timeout
+        until, left, looks = None if timeout is None else self._session.host.now() + timeout, timeout, 0
         while True:
             news = self.news
             ready = self.first_ready(refs, needed, want)
             missing = needed - len(ready)
-            left = None if until is None else until - self._session.host.now()
-            if not missing or (left is not None and left <= 0.0):
+            if looks and until is not None:
+                left = max(0.0, until - self._session.host.now())
+            if not missing or (looks and left == 0.0):  # a wait of no time takes in what has come
                 break
+            looks += 1
             if missing > 1 or want == Want.LOOK or self._session.task or not self.are_our_tasks(refs):
                 self.await_all(refs, ready, missing, left, want)
                 ready = self.first_ready(refs, needed, want)
@@ -50,9 +53,11 @@ class Waits:
             self.ask_for(refs)
             self._calls += 1
             try:
-                self._session.await_any((refs[0]._id,), News(self, news), left, want)
+                failure = self._session.await_any((refs[0]._id,), News(self, news), left, want)
             finally:
                 self._calls -= 1
+            if failure is not None and failure.cause != "timeout":
+                raise exception_of(failure)
         return [refs[index] for index in ready], without(refs, ready)
 
     def first_ready(self, refs: Refs, count: int, want: int) -> list[int]:

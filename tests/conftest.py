@@ -170,18 +170,18 @@ def world(
 ) -> Iterator[World]:
     """A world; after a test that failed its cluster is ended.
 
-    Every step is checked, and every party writes its events down.
+    On real processes every step is checked, and every process writes its events down.
     """
     chosen: World = request.param
     for other in WORLDS:
         if other is not chosen and other.arguments is not None:
             other.stop()
-    chosen.records = chosen.records or tmp_path_factory.mktemp("records")
-    monkeypatch.setenv("FREEHOLD_TRACE", str(chosen.records))
-    monkeypatch.setenv("FREEHOLD_CHECK", "step")
+    if chosen.backend == "local":
+        chosen.records = chosen.records or tmp_path_factory.mktemp("records")
+        monkeypatch.setenv("FREEHOLD_TRACE", str(chosen.records))
+        monkeypatch.setenv("FREEHOLD_CHECK", "step")
     yield chosen
-    alone = not hasattr(request.config, "workerinput") or chosen.backend != "sim"  # else pytest-xdist waits in its time
-    if not (alone and freehold.is_initialized()) or request.node.stash.get(FAILED, False):
+    if not freehold.is_initialized() or request.node.stash.get(FAILED, False):
         chosen.stop()
 
 
@@ -202,29 +202,6 @@ def no_cluster_outlives_its_module() -> Iterator[None]:
     for world in WORLDS:
         if world.arguments is not None:
             world.stop()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that reports, if it is another one, what the tests of this one have met."""
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["taken"] = [[t.name, a.name, e.__name__, b.name] for t in TABLES for a, e, b in t.taken]
-        output["worlds"] = [SLOWEST, LEFT_OUT, sum(world.redone for world in WORLDS)]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """Take over what the tests of another process have met."""
-    for name, before, event, after in node.workeroutput.get("taken", ()):
-        table = next(table for table in TABLES if table.name == name)
-        states = {state.name: state for state in table.states}
-        kind = next(kind for kind in table.events if kind.__name__ == event)
-        table.taken.add((states[before], kind, states[after]))
-    slowest, left_out, redone = node.workeroutput.get("worlds", ({}, {}, 0))
-    WORLDS[0].redone += redone
-    LEFT_OUT.update(left_out)
-    for world, found in slowest.items():
-        SLOWEST[world] = max(SLOWEST.get(world, (0.0, "")), tuple(found))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -87,7 +87,7 @@ def test_an_example(name: str, backend: str, tmp_path: Path, request: pytest.Fix
     assert lines_of(output) == golden(name, backend, output, request)
 
 
-@pytest.mark.parametrize("backend", [SLOW_INLINE, SLOW_LOCAL])
+@pytest.mark.parametrize("backend", [pytest.param("inline", marks=pytest.mark.soak), SLOW_LOCAL])
 @pytest.mark.filterwarnings("default")  # of the notebook's client
 def test_the_tour_as_a_notebook(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -98,7 +98,7 @@ def test_the_tour_as_a_notebook(
     assert lines_of(output) == golden("remote_objects_tour", backend, output, request)
 
 
-@pytest.mark.parametrize("backend", [SLOW_INLINE, SLOW_LOCAL])
+@pytest.mark.parametrize("backend", [pytest.param("inline", marks=pytest.mark.soak), SLOW_LOCAL])
 @pytest.mark.filterwarnings("default")  # of the notebook's client
 def test_the_tutorial_as_a_notebook(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest

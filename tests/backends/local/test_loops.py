@@ -79,7 +79,10 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("what", LOOPS)
+LONG = {"many times what the store holds", "chains of references"}  # half a minute each: for `make prove`
+
+
+@pytest.mark.parametrize("what", [pytest.param(what, marks=[pytest.mark.soak] * (what in LONG)) for what in LOOPS])
 def test_nothing_grows(watch: Any, what: str) -> None:
     done = watch.run(BEGIN + LOOPS[what], timeout=250)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
