@@ -21,7 +21,7 @@ tour: .venv/ready-for-tour ## set up what it needs, then take the tour on a real
 
 test: .venv/ready-to-develop ## run the whole test suite; ARGUMENTS="-k put -x" are passed to pytest
 	@echo "freehold: running the whole test suite"
-	@$(python) -m pytest -m "not soak" $(ARGUMENTS)
+	@$(python) tests/side_by_side.py $(ARGUMENTS)
 
 test-quick: .venv/ready-to-develop ## run the tests that together take less than a minute
 	@echo "freehold: running the quick tests"
