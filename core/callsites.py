@@ -23,7 +23,10 @@ def mark(ref: ObjectRef[Any], task: str = "") -> None:
 
     The public functions call this, so there is no stack to be searched: whoever called them is the user.
     """
-    caller = _getframe(2)
+    try:
+        caller = _getframe(2)
+    except ValueError:  # the interpreter itself has called it, as it does at its end
+        return
     ref._code = caller.f_code
     ref._instruction = caller.f_lasti  # f_lineno would search the code's table of lines
     ref._task = task
