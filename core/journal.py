@@ -103,7 +103,7 @@ class Journal:
     def __init__(self, path: str, party: Party) -> None:
         self._party = party
         self._encoder = msgspec.json.Encoder()
-        self._file = open(path, "xb", buffering=0)  # noqa: SIM115  (closed by close)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._wait = 0  # events until the tables are summed again
         header = Header(VERSION, party.me, party_name(party.me), party.policy)
         if isinstance(party, Node):
@@ -129,16 +129,24 @@ class Journal:
         self._line([at, cause, type(event).__name__, told, number, total, records, tables])
 
     def _line(self, value: Any) -> None:
-        self._file.write(self._encoder.encode(value) + b"\n")  # at once: who is killed loses what it did not do
+        line = self._encoder.encode(value) + b"\n"  # written at once: who is killed loses what it did not do
+        while line:
+            line = line[os.write(self._fd, line) :]
 
     def abandon(self) -> None:
-        """Leave the file to the process that writes it: this is a fork of it."""
-        self._file.close()
+        """Close the file as it is: this process is a fork of the one that writes it, or nobody has ended the run."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):  # it could be opened
+            self.abandon()
 
     def close(self) -> None:
         """End the journal with a look at the tables."""
         self._line([sum_of_tables(self._party)])
-        self._file.close()
+        self.abandon()
 
 
 # ------------------------------------------------------------------ check sums, of what is not bytes of values
