@@ -37,9 +37,9 @@ def test_a_folder_holds_every_party_of_a_run_and_all_it_was_told(world: Any, tmp
     run(world, trace=home)
     run(world, trace=str(home))
     assert sorted(path.name for path in home.iterdir()) == ["run-0001", "run-0002"]
-    begun = [path for path in home.glob("*/*.ndjson") if b"\n" in path.read_bytes()]  # some may end as they begin
+    begun = [path for path in home.glob("*/*.ndjson") if path.stat().st_size]  # a worker may end as it begins
     files = {path.stem: path for path in begun if path.parent.name == "run-0001"}
-    assert {f"n{node}" for node in range(world.nodes)} | {"n0w1", "n0w2"} <= {*files}
+    assert {f"n{node}" for node in range(world.nodes)} | {"n0w1"} <= {*files}
     parties = redo_all(str(home))
     assert len(parties) == len(begun)
     for name, path in files.items():
