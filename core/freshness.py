@@ -36,7 +36,7 @@ class Uses:
                     self.kept.append((look, name, value))
 
     def same(self) -> bool:
-        """Tell whether the names mean the same objects as they did.  Asked at every call: some 50 ns a name."""
+        """Tell whether the names mean the same objects as they did.  Asked at every call: 130 ns, and 40 ns a name."""
         for look, name, value in self.kept:
             if look(name) is not value:
                 return False

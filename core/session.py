@@ -240,10 +240,10 @@ class Session:
             if isinstance(found, Failure):
                 raise exception_of(found, self.history(object))
 
-    def value(self, object: int, writable: bool = False, all: Sequence[int] = ()) -> Any:
+    def value(self, object: int, writable: bool = False, wanted: Sequence[int] = ()) -> Any:
         """Return a fresh value of an object that is readable here, its arrays views of the object or private copies.
 
-        If it is readable no more, the first failure among ``all`` is raised.
+        If it is readable no more, the first failure among those ``wanted`` is raised.
         """
         found = readable(self.worker, object)
         if type(found) is Payload:
@@ -254,7 +254,7 @@ class Session:
                 return self.load(view, object, True, writable)
         if isinstance(found, Failure):
             raise exception_of(found, self.history(object))
-        self.raise_first(all)  # a get ends at its first failure, before others have come
+        self.raise_first(wanted)  # a get ends at its first failure, before others have come
         return self.get([self.reference(object)], None, writable)[0]  # the node has taken its room back meanwhile
 
     def load(self, data: bytes | memoryview, outer: int, refs: bool, writable: bool = False) -> Any:

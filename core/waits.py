@@ -89,7 +89,9 @@ class Waits:
         for start in range(0, len(todo), TOLD_AT_ONCE):
             events = []
             for object in todo[start : start + TOLD_AT_ONCE]:
-                standing[object] = request = session.request()
+                request = session.request()
+                if standing.setdefault(object, request) != request:
+                    continue  # another thread has come first
                 session.host.listen(request, partial(self.hear, object))
                 events.append(GetWanted(request, (object,), 1, Want.WAIT))
             session.host.tell(*events)

@@ -22,7 +22,7 @@ from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
 from pathlib import Path
 from typing import Any
 
-from freehold.backends.local.limits import address_space_left
+from freehold.backends.local.limits import address_space_left, control_groups, enclosing
 
 SLAB_NBYTES = 16 << 20  # taken at a time, in 5 ms; by 64 MiB, a first put of 100 MB would pay for 134 MB
 SMALL_SLAB_NBYTES = 1 << 20  # the same, for small ranges at the other end
@@ -334,12 +334,7 @@ def memory_left(root: Path = Path("/")) -> int:
 def group_memory_left(root: Path = Path("/")) -> int:
     """The bytes that every enclosing control group still grants; very many if none has a limit."""
     left = [CAPACITY_MAX << 10]
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
+    for controllers, path in control_groups(root):
         if controllers == "":
             mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
@@ -347,10 +342,7 @@ def group_memory_left(root: Path = Path("/")) -> int:
             names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
         else:
             continue
-        group = mount / path.lstrip("/")
-        # In a container the path may be the host's, and only the mount itself is there.
-        folders = [folder for folder in (group, *group.parents) if folder.is_relative_to(mount)]
-        left += [_group_left(folder, *names) for folder in folders]
+        left += [_group_left(folder, *names) for folder in enclosing(mount, path)]
     return min(left)
 
 

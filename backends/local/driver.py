@@ -79,10 +79,10 @@ class LocalDriver(Driver):
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party; what an effect answers at once follows when the effects are done."""
+        if self.broken is not None:
+            return
         if self.driving:
             self.inbox.append((event, cause))
-            return
-        if self.broken is not None:
             return
         self.driving = True
         try:

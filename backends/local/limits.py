@@ -82,24 +82,35 @@ def threads_of(user: int, root: Path) -> Iterator[int]:
             continue
 
 
-def groups_left(root: Path) -> Iterator[tuple[Path, int]]:
-    """Yield every control group around this process that limits processes, and how many it still grants."""
+def control_groups(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield the control groups of this process: (controllers, "" for all of version 2; path)."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         lines = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers in ("", "pids"):
-            mount = root / "sys/fs/cgroup" / controllers
-            group = mount / path.lstrip("/")
-            for folder in (group, *group.parents):
-                if folder.is_relative_to(mount):
-                    try:
-                        limit, now = [int((folder / name).read_text()) for name in ("pids.max", "pids.current")]
-                    except (OSError, ValueError):  # no such group here, or "max": no limit
-                        continue
-                    yield folder, limit - now
+        yield controllers, path
+
+
+def enclosing(mount: Path, path: str) -> list[Path]:
+    """Return the folders of a control group and of all around it.
+
+    In a container the path may be the host's, and only the mount itself is there.
+    """
+    group = mount / path.lstrip("/")
+    return [folder for folder in (group, *group.parents) if folder.is_relative_to(mount)]
+
+
+def groups_left(root: Path) -> Iterator[tuple[Path, int]]:
+    """Yield every control group around this process that limits processes, and how many it still grants."""
+    for controllers, path in control_groups(root):
+        for folder in enclosing(root / "sys/fs/cgroup" / controllers, path) if controllers in ("", "pids") else ():
+            try:
+                limit, now = [int((folder / name).read_text()) for name in ("pids.max", "pids.current")]
+            except (OSError, ValueError):  # no such group here, or "max": no limit
+                continue
+            yield folder, limit - now
 
 
 def address_space_left(root: Path = ROOT, limit: int | None = None) -> int:
