@@ -24,6 +24,7 @@ from typing import (
     Unpack,
     overload,
 )
+from weakref import WeakSet
 
 import msgspec
 
@@ -128,6 +129,7 @@ class Exported:
         self.ref = ref
         self.busy = False  # it is being pickled: inside, it means itself
         self.uses = Uses()  # what it and what travels with it looked up, when it was put
+        EXPORTED.add(self)
 
     def put(self, session: Session) -> ObjectRef[Any]:
         """Return the object that is the function in this session."""
@@ -147,6 +149,15 @@ class Exported:
     def usable(self) -> bool:
         """Tell whether the reference can travel in place of the function."""
         return self.ref is not None and not self.busy and not self.ref._session.closed and self.uses.same()
+
+
+EXPORTED: WeakSet[Exported] = WeakSet()  # all of this process
+
+
+def exported_functions() -> list[int]:
+    """Return the functions that this process has put or received: they live as long as anything that calls them."""
+    refs = [exported.ref for exported in list(EXPORTED)]
+    return [ref._id for ref in refs if ref is not None and not ref._session.closed]
 
 
 class RemoteFunction(Generic[Function, Out]):

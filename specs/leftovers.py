@@ -15,7 +15,7 @@ from typing import Any
 from freehold.core.hosted import Hosted
 from freehold.core.ids import object_name, party_name
 from freehold.core.node import Node
-from freehold.core.remote import Exported
+from freehold.core.remote import exported_functions
 from freehold.core.session import Session
 from freehold.core.worker import Worker
 
@@ -64,28 +64,17 @@ def leftovers(session: Session) -> list[str]:
     """Return, in words, what the parties of a cluster still know of user objects; [] if all is clean."""
     if isinstance(session.host, Hosted):
         world = session.host.world
-        found: list[str] = []
-        for thorough in (False, True):  # a look at all objects of this process takes a while
-            cached = functions(list(world.sessions.values()), thorough)
-            found = [line for driver in world.drivers.values() for line in party_leftovers(driver, cached)]
-            if not found:
-                break
-        return found
+        cached = functions(list(world.sessions.values()))
+        return [line for driver in world.drivers.values() for line in party_leftovers(driver, cached)]
     census: Callable[[], list[str]] = getattr(session.host, "census")  # noqa: B009  (an offer, not a duty, of a host)
     return census()
 
 
-def functions(sessions: list[Session], thorough: bool) -> set[int]:
-    """Return the functions that workers have cached, and all that these contain.
-
-    ``thorough``: and all functions that lie anywhere in this process, such as in the closure of a cached one.
-    """
+def functions(sessions: list[Session]) -> set[int]:
+    """Return the functions that workers have cached or that this process can call, and all that these contain."""
     contents = {name: r.refs for s in sessions for name, r in s.worker.ownership.items() if r.refs}
     found: set[int] = set()
-    queue = [name for s in sessions for name in s.functions]
-    if thorough:
-        exported = [thing.ref for thing in gc.get_objects() if type(thing) is Exported]
-        queue += [ref._id for ref in exported if ref is not None and not ref._session.closed]
+    queue = [*exported_functions(), *[name for s in sessions for name in s.functions]]
     while queue:
         name = queue.pop()
         if name not in found:

@@ -6,14 +6,13 @@ whoever puts the parts together.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
 
 from freehold.backends.local import wire
 from freehold.core.ids import object_name, party_name
 from freehold.core.node import Node
 from freehold.core.party import Party
-from freehold.core.remote import Exported
+from freehold.core.remote import exported_functions
 from freehold.core.session import Session
 from freehold.core.worker import Worker
 
@@ -44,15 +43,9 @@ def census_of(party: Party, lines: Iterable[str], session: Session | None = None
             for name, ref in list(session.refs.items())
             if ref() is not None
         ]
-        functions = tuple({*session.functions, *exported()})
+        functions = tuple({*session.functions, *exported_functions()})
         contents = tuple([(name, r.refs) for name, r in party.ownership.items() if r.refs][:LINES_MAX])
     return wire.Census(party.me, counts, tuple(left[:LINES_MAX]), functions, contents)
-
-
-def exported() -> list[int]:
-    """Return the functions that this process has put: they live as long as anything here that calls them."""
-    found = [thing.ref for thing in gc.get_objects() if type(thing) is Exported]
-    return [ref._id for ref in found if ref is not None and not ref._session.closed]
 
 
 def records_left(party: Party) -> Iterator[wire.Left]:

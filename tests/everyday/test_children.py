@@ -54,7 +54,7 @@ LEAVE = """
         try:
             with open(f"/proc/{pid}/stat") as stat:
                 return stat.read().rpartition(")")[2].split()[0] != "Z"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # the latter, if it ends amid the reading
             return False
 
     def is_gone(pid):
