@@ -43,7 +43,7 @@ figures: .venv/ready-to-develop ## draw the pictures of the manual, and measure 
 	@$(python) docs/pictures.py
 	@$(python) docs/latency.py
 
-bench: .venv/ready-to-run .venv-bench/ready ## measure freehold beside its peers; ARGUMENTS="--only round-trip" are passed on
+bench: .venv/ready-to-develop .venv-bench/ready ## measure freehold beside its peers; ARGUMENTS="--only round-trip" are passed on
 	@echo "freehold: measuring; everything takes about 25 minutes"
 	@$(python) -m freehold bench --against ray,pool,dask,loky $(ARGUMENTS)
 
