@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from freehold.core.journal import Journal
 
 Hear = Callable[[Failure | None], None]
+Handle = Callable[[Event, float, int], list[tuple[int, Effect]]]
 
 
 class Driver(ABC):
@@ -49,6 +50,7 @@ class Driver(ABC):
     def __init__(self, party: Party, folder: str = "") -> None:
         self.party = party
         self.journal = journal_in(folder, party) if folder else None
+        self.handle: Handle = party.handle if self.journal is None else self.recorded  # how the party is told
         self.methods: dict[type[Effect], Callable[[int, Any], None]] = {
             Send: self.send,
             SetTimer: self.set_timer,
@@ -65,22 +67,19 @@ class Driver(ABC):
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party and perform what it asks for.  One thread at a time."""
-        if self.journal is not None:
-            self.record(self.journal, event, cause)
-            return
         methods = self.methods
-        for step, effect in self.party.handle(event, self.now(), cause):
+        for step, effect in self.handle(event, self.now(), cause):
             methods[type(effect)](step, effect)
 
-    def record(self, journal: Journal, event: Event, cause: int) -> None:
-        """Do the same, and write down what the party was told and what it asked for."""
-        at, effects = self.now(), None
+    def recorded(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
+        """Tell the party, and write down what it was told and what it asked for."""
+        journal, effects = self.journal, None
         try:
-            effects = self.party.handle(event, at, cause)
+            effects = self.party.handle(event, now, cause)
         finally:
-            journal.write(at, cause, event, effects)
-        for step, effect in effects:
-            self.methods[type(effect)](step, effect)
+            if journal is not None:
+                journal.write(now, cause, event, effects)
+        return effects
 
     def end_journal(self) -> None:
         """Write the last line of the journal, if there is one; what the party does from here on is not recorded."""

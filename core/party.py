@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from freehold.core.effects import EFFECTS, Effect, Send
 from freehold.core.errors import Livelock, UndeclaredTransition
 from freehold.core.events import Event
-from freehold.core.ids import COUNTER_BITS, node_of, object_name, party_name
+from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, node_of, object_name, party_name
 from freehold.core.machine import Here, Table
 from freehold.core.membership import Members
 from freehold.core.policies import DEFAULT, Policy
@@ -63,7 +63,7 @@ class Party:
     policy: Policy
     now: float
     counter: int
-    steps: int
+    step: int  # the name of the last step: whose it was, and the how manieth
     members: Members
     routes: dict[type[Event], tuple[Route, ...]]
     strides: Strides
@@ -75,7 +75,7 @@ class Party:
         self.policy = policy
         self.now = 0.0
         self.counter = 0
-        self.steps = 0
+        self.step = me << COUNTER_BITS
         self.members = Members()
         self.routes = {}
         self.strides = NONE
@@ -92,6 +92,11 @@ class Party:
         """Return a number that this party has never used."""
         self.counter += 1
         return self.counter
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has taken."""
+        return self.step & COUNTER_MASK
 
     @property
     def nodes(self) -> tuple[tuple[int, Shape], ...]:
@@ -116,13 +121,15 @@ class Party:
         self.now = now
         stride = self.strides.get(type(event))
         if stride is not None:
-            base = self.me << COUNTER_BITS | self.steps
-            strode = stride.take(self, event, base)
+            take, unfold = stride
+            base = self.step
+            strode = take(self, event, base)
             if strode is not None:
                 asked, steps, facts = strode
-                self.steps += steps
-                if self.watch is not None:
-                    self.watch.strode((base, cause, now, stride.unfold, facts))
+                self.step = base + steps
+                watch = self.watch
+                if watch is not None:
+                    watch.strode((base, cause, now, unfold, facts))
                 return asked
         return self.walk(event, now, cause)
 
@@ -131,7 +138,7 @@ class Party:
         effects: list[tuple[int, Effect]] = []
         queue: list[tuple[int, Any]] = [(cause, event)]  # grows as it is gone through
         routes_of, sort, watch = self.routes, self.sort, self.watch
-        me, steps = self.me << COUNTER_BITS, self.steps
+        step = self.step
         for cause, event in queue:
             kind = type(event)
             routes = routes_of.get(kind)
@@ -153,13 +160,12 @@ class Party:
                     records.pop(name, None)
                 elif after is not record:
                     records[name] = after
-                steps += 1
-                step = me | steps
+                step += 1
                 if watch is not None:
                     watch.took(step, cause, now, name, record, event, after)
                 if out:
                     sort(step, out, queue, effects)
-        self.steps = steps
+        self.step = step
         return effects
 
     def sort(self, step: int, out: Iterable[Any], queue: list[tuple[int, Any]], effects: list[Any]) -> None:

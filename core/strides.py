@@ -53,7 +53,7 @@ def compared(stride: Stride) -> Stride:
     """Return a stride that is taken only to be compared with the tables' own steps."""
 
     def take(party: Any, event: Event, base: int) -> Strode | None:
-        before, steps = party.snapshot(), party.steps
+        before, last = party.snapshot(), party.step
         strode = stride.take(party, event, base)
         after = party.snapshot()
         if strode is None:
@@ -69,9 +69,9 @@ def compared(stride: Stride) -> Stride:
         asked, count, facts = strode
         differ(event, "records", after, party.snapshot())
         differ(event, "effects", asked, walked)
-        differ(event, "number of steps", count, party.steps - steps)
+        differ(event, "number of steps", count, party.step - last)
         differ(event, "story", stride.unfold(base, 0, party.now, *facts), seen.raw)
-        party.steps = steps
+        party.step = last
         return strode
 
     return Stride(take, stride.unfold)

@@ -35,8 +35,6 @@ class Channel:
     """
 
     __slots__ = (
-        "_batch",
-        "_batch_nbytes",
         "_body",
         "_carries_fds",
         "_chunk",
@@ -45,12 +43,13 @@ class Channel:
         "_out",
         "_sock",
         "awaiting",
+        "batch",
         "fd",
         "fds",
         "peer",
         "writing",
     )
-    _buffer = bytearray(RECEIVE_NBYTES)  # shared by all channels of a process: one thread reads at a time
+    _buffer = memoryview(bytearray(RECEIVE_NBYTES))  # shared by all channels of a process: one thread reads at a time
 
     def __init__(self, sock: socket.socket, peer: int, *, carries_fds: bool = False) -> None:
         sock.setblocking(False)
@@ -58,8 +57,7 @@ class Channel:
         self.fd = sock.fileno()
         self.peer = peer
         self._carries_fds = carries_fds
-        self._batch: list[bytes] = []
-        self._batch_nbytes = 0
+        self.batch: list[Envelope] = []  # messages that wait to be sent
         self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()  # bytes, and descriptors that go with them
         self._in = bytearray()  # a frame that has not arrived in full
         self._chunk: ChunkReply | None = None  # the chunk whose bytes are arriving
@@ -89,14 +87,9 @@ class Channel:
 
     # ------------------------------------------------------------------ out
 
-    def post(self, cause: int, message: AnyMessage) -> int:
-        """Add a message to the batch; return how many there are."""
-        data = wire.encoder.encode(Envelope(cause, message))
-        if self._batch_nbytes + len(data) > wire.BATCH_NBYTES and self._batch:
-            self._seal_batch()
-        self._batch.append(data)
-        self._batch_nbytes += len(data)
-        return len(self._batch)
+    def post(self, cause: int, message: AnyMessage) -> None:
+        """Add a message to the batch."""
+        self.batch.append(Envelope(cause, message))
 
     def say(self, word: wire.Control, *fds: int) -> None:
         """Send a word after the messages posted so far; the channel closes its descriptors when they are sent."""
@@ -110,14 +103,9 @@ class Channel:
         self._out.append((body, ()))
 
     def _seal_batch(self) -> None:
-        if self._batch:
-            self._out.append((memoryview(wire.messages_frame(self._batch)), ()))
-            self._batch = []
-            self._batch_nbytes = 0
-
-    def backlog(self) -> int:
-        """Return how many messages wait in the batch."""
-        return len(self._batch)
+        if self.batch:
+            self._out.append((memoryview(wire.messages(self.batch)), ()))
+            self.batch = []
 
     def divert(self, object: int) -> None:
         """Throw away what is still to come of a chunk of this object: its room is given back."""
@@ -126,12 +114,11 @@ class Channel:
 
     def flush(self) -> bool:
         """Send what the socket takes; return whether it took all.  Raises OSError if the link is broken."""
-        if self._batch and not self._out:
-            data = wire.messages_frame(self._batch)
-            self._batch = []
-            self._batch_nbytes = 0
+        if self.batch and not self._out:
+            data = wire.messages(self.batch)
+            self.batch = []
             self.awaiting = True
-            sent = self._send(memoryview(data), ())
+            sent = self._send(data, ())
             if sent == len(data):
                 return True
             self._out.append((memoryview(data)[sent:], ()))
@@ -151,7 +138,7 @@ class Channel:
             self._out.popleft()
         return True
 
-    def _send(self, data: memoryview, fds: tuple[int, ...]) -> int:
+    def _send(self, data: bytes | memoryview, fds: tuple[int, ...]) -> int:
         try:
             if fds:
                 ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
@@ -182,8 +169,12 @@ class Channel:
             return None
         if count == 0:
             return None
-        self._in += memoryview(self._buffer)[:count]
         try:
+            if not self._in and self._chunk is None and count > wire.HEADER.size:  # most often: one whole frame
+                length, kind = wire.HEADER.unpack_from(self._buffer)
+                if kind == wire.MESSAGES and length == count - wire.HEADER.size:
+                    return [*wire.messages_decoder.decode(self._buffer[wire.HEADER.size : count])]
+            self._in += self._buffer[:count]
             return self._cut(sink)
         except LinkError:
             raise

@@ -6,7 +6,6 @@ sends each party its end.  Nothing listens, and nothing has a name.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import os
 import select
@@ -23,9 +22,10 @@ from freehold.backends.local import wire
 from freehold.backends.local.census import census_of
 from freehold.backends.local.channel import Channel, LinkError
 from freehold.backends.local.pump import Pump
+from freehold.backends.local.timers import Timers
 from freehold.core.account import Account, account
 from freehold.core.driver import Driver
-from freehold.core.effects import CancelTimer, Send, SetTimer
+from freehold.core.effects import CancelTimer, Effect, Send, SetTimer
 from freehold.core.events import Event
 from freehold.core.ids import party_name
 from freehold.core.machine import replace
@@ -40,8 +40,6 @@ WISHES_MAX = 40  # of one step
 DETAIL_MAX = 2000  # characters
 HOLD_MAX = 32  # messages that wait for a peer's answer before they are sent all the same
 LISTEN_TELLS = 32  # a thread that only submits reads what has come after so many
-CANCELLED_MAX = 1000  # timers that have been cancelled and are not due yet
-NEVER = 3600.0
 log = logging.getLogger("freehold")
 
 
@@ -62,8 +60,8 @@ class LocalDriver(Driver):
         self.held: dict[int, list[Callable[[Channel], object]]] = {}  # what waits for a link that was asked for
         self.lost: set[int] = set()  # parties whose link broke: they are dead to us
         self.dirty: dict[int, Channel] = {}  # channels with something to send, by descriptor
-        self.timers: dict[int, Event] = {}
-        self.due: list[tuple[float, int]] = []  # (when, timer), a heap; cancelled timers stay in it
+        self.urgent = False  # something among it need not wait for company
+        self.timers = Timers()
         self.inbox: deque[tuple[Event, int]] = deque()
         self.driving = False
         self.told = 0  # how often a thread of this process has told the party something
@@ -79,16 +77,18 @@ class LocalDriver(Driver):
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party; what an effect answers at once follows when the effects are done."""
-        if self.broken is not None:
-            return
         if self.driving:
             self.inbox.append((event, cause))
             return
         self.driving = True
+        methods = self.methods
         try:
-            self.take(event, cause)
+            for step, effect in self.handle(event, monotonic(), cause):
+                methods[type(effect)](step, effect)
             while self.inbox:
-                self.take(*self.inbox.popleft())
+                event, cause = self.inbox.popleft()
+                for step, effect in self.handle(event, monotonic(), cause):
+                    methods[type(effect)](step, effect)
         except Exception as error:
             self.inbox.clear()
             self.crashed(error)
@@ -101,19 +101,14 @@ class LocalDriver(Driver):
         traceback.print_exception(error, file=sys.__stderr__)  # not by way of the party
         os._exit(1)
 
-    def take(self, event: Event, cause: int) -> None:
-        """Hand one event to the party, and perform what it asks for."""
-        if self.journal is not None:
-            self.record(self.journal, event, cause)
-            return
-        methods = self.methods
-        for step, effect in self.party.handle(event, monotonic(), cause):
-            methods[type(effect)](step, effect)
+    def deafen(self, failure: Failure) -> None:
+        """Tell the party nothing any more: it has no part in a cluster.  The first reason stands."""
+        if self.broken is None:
+            self.broken = failure
+            self.handle = deaf
 
     def tell(self, *events: Event) -> None:
         """Hand events to the party from any thread."""
-        if self.broken is not None:
-            return
         pump = self.pump
         pump.enter()
         try:
@@ -129,11 +124,11 @@ class LocalDriver(Driver):
         self.drain_first()
         for event in events:
             self.drive(event)
-        if self.dirty:
+        if self.urgent:
             self.flush_urgent()  # a task is on its way before we look at what else there is
         self.drain()
         if self.dirty:
-            self.flush_urgent()
+            self.flush_rest()
 
     def drain_first(self) -> None:
         """Tell what must be known before anything that happens from now on."""
@@ -152,7 +147,7 @@ class LocalDriver(Driver):
             self.links[channel.peer] = channel
             for put in self.held.pop(channel.peer, ()):
                 put(channel)
-                self.dirty[fd] = channel
+                self.soil(channel)
 
     def drop_channel(self, channel: Channel) -> None:
         """Close a channel whose other end is gone, and tell the party."""
@@ -176,7 +171,7 @@ class LocalDriver(Driver):
         channel = self.links.get(target)
         if channel is not None:
             put(channel)
-            self.dirty[channel.fileno()] = channel
+            self.soil(channel)
         elif target in self.lost:
             self.peer_lost(target)
         elif target in self.held:
@@ -196,7 +191,12 @@ class LocalDriver(Driver):
     def say(self, channel: Channel, word: wire.Control, *fds: int) -> None:
         """Say a word on a channel."""
         channel.say(word, *fds)
-        self.dirty[channel.fileno()] = channel
+        self.soil(channel)
+
+    def soil(self, channel: Channel) -> None:
+        """Note that a channel has something to send."""
+        self.dirty[channel.fd] = channel
+        self.urgent = True
 
     # ------------------------------------------------------------------ the pump's three calls
 
@@ -207,17 +207,23 @@ class LocalDriver(Driver):
             self.flush_channel(channel)
 
     def flush_urgent(self) -> None:
-        """Send what need not wait for an answer from the same peer; leave the rest for a moment.
+        """Send what need not wait for an answer from the same peer."""
+        self.urgent = False
+        for fd, channel in list(self.dirty.items()):
+            if not channel.awaiting or len(channel.batch) >= HOLD_MAX:
+                del self.dirty[fd]
+                self.flush_channel(channel)
+
+    def flush_rest(self) -> None:
+        """See to it that all is sent: in a moment, but for what is urgent.
 
         Who leads may be in the kernel for long, since not every message is answered: then nothing is left to it.
         """
         if self.pump.led():
             self.flush()
             return
-        for fd, channel in list(self.dirty.items()):
-            if not channel.awaiting or channel.backlog() >= HOLD_MAX:
-                del self.dirty[fd]
-                self.flush_channel(channel)
+        if self.urgent:
+            self.flush_urgent()
         if self.dirty:
             self.pump.remind_soon()
 
@@ -242,13 +248,14 @@ class LocalDriver(Driver):
             self.flush_channel(channel)
         if mask & ~select.EPOLLOUT and fd in self.channels:
             self.read(channel)
-        self.drain()
 
     def read(self, channel: Channel) -> bool:
         """Hand what has come on a channel to the party; tell whether there may be more."""
         found = None
         try:
             found = channel.receive(self.sink)
+            if channel.batch:
+                self.urgent = True  # it waited for this answer
             for item in found or ():
                 if type(item) is Envelope:
                     self.drive(item.message, item.cause)
@@ -295,18 +302,13 @@ class LocalDriver(Driver):
 
     def tick(self) -> float:
         """Notice what has died, and fire timers that are due; return the seconds until the next."""
+        self.drain_first()
         self.drain()
-        while self.due:
-            when, timer = self.due[0]
-            if timer not in self.timers:
-                heapq.heappop(self.due)
-                continue
-            left = when - monotonic()
-            if left > 0:
-                return left
-            heapq.heappop(self.due)
-            self.drive(self.timers.pop(timer))
-        return NEVER
+        while True:
+            event, seconds = self.timers.next()
+            if event is None:
+                return seconds
+            self.drive(event)
 
     # ------------------------------------------------------------------ effects
 
@@ -315,21 +317,18 @@ class LocalDriver(Driver):
         if channel is None:
             self.to(effect.target, lambda channel: channel.post(step, effect.message))
             return
-        channel.post(step, effect.message)
+        batch = channel.batch
+        batch.append(Envelope(step, effect.message))
         self.dirty[channel.fd] = channel
+        if not channel.awaiting or len(batch) >= HOLD_MAX:
+            self.urgent = True
 
     def set_timer(self, step: int, effect: SetTimer) -> None:
-        self.timers[effect.timer] = effect.event
-        entry = (monotonic() + effect.seconds, effect.timer)
-        heapq.heappush(self.due, entry)
-        if self.due[0] is entry:
+        if self.timers.set(effect.timer, effect.seconds, effect.event):
             self.pump.remind()
-        if len(self.due) > 2 * len(self.timers) + CANCELLED_MAX:
-            self.due = [entry for entry in self.due if entry[1] in self.timers]
-            heapq.heapify(self.due)
 
     def cancel_timer(self, step: int, effect: CancelTimer) -> None:
-        self.timers.pop(effect.timer, None)
+        self.timers.cancel(effect.timer)
 
     def unsupported(self, step: int, effect: Any) -> None:
         """Refuse an effect that this kind of party never asks for."""
@@ -364,6 +363,11 @@ class LocalDriver(Driver):
         self.pump.abandon()
         if self.journal is not None:
             self.journal.abandon()
+
+
+def deaf(event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
+    """Stand in for a party that is told nothing any more."""
+    return []
 
 
 LIVING: weakref.WeakSet[LocalDriver] = weakref.WeakSet()  # drivers of this process: one, or none

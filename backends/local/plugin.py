@@ -173,7 +173,7 @@ class ProgramDriver(WorkerDriver):
     def lost_for(self, failure: Failure) -> None:
         """The cluster is lost: who waits hears why, and another thread clears up.  Called with the lock held."""
         if self.broken is None:
-            self.broken = failure
+            self.deafen(failure)
             self.session.closed = True
             self.pump.notify()
             with contextlib.suppress(RuntimeError):  # the interpreter ends, and all with it
@@ -187,7 +187,7 @@ class ProgramDriver(WorkerDriver):
         try:
             if not self.ended:
                 self.ended = True
-                self.broken = self.broken or Failure("session", 0, 0, "the cluster was shut down")
+                self.deafen(Failure("session", 0, 0, "the cluster was shut down"))
                 self.end()
         finally:
             self.ending.release()

@@ -18,20 +18,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from resource import RUSAGE_SELF, getrusage
+from threading import get_ident
+from time import monotonic
 from typing import Any
 
 from freehold.backends.local.interrupts import Interrupts
-from freehold.core.events import Event
+from freehold.backends.local.spin import Spin
 from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
 
-SPIN_SECONDS = 150e-6  # blocking costs a wake-up of 20 to 50 us on an idle machine
-SPINS_SKIPPED_MAX = 255  # waits that begin without a spin, when others have use for the processor
 PARK_SECONDS = 0.005  # of the background thread, while others do the I/O
 HOLD_SECONDS = 0.001  # that it leaves to others to send what waits for company
 LOOK_SECONDS = 0.1  # references that died while a program does something else are noticed after this long
 FOREVER = 1e6  # seconds
-Ready = Callable[[], bool]
+Ready = Callable[[], object]  # true when a wait is over
+Waiting = ThreadCame | ThreadServed | ThreadLeft
+KNOWN_MAX = 256  # answers of the hand-over table that are kept
 
 
 class Pump:
@@ -58,20 +59,20 @@ class Pump:
         self._turns = 0  # counts turns of leaders: the background thread stays away while it moves
         self.interrupts = Interrupts(self._wake_main)
         self._handover = Handover()
+        self._known: dict[tuple[Handover, Waiting], tuple[Handover, tuple[int, ...]]] = {}  # what the table answered
         self._leader = 0
         self._followers: dict[int, tuple[Ready, Any]] = {}  # thread -> what it waits for, the lock it sleeps on
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asleep = False  # the background thread is in the kernel
         self._holding = False  # it was woken to send, in a while, what waits for company
-        self._preempted = 0  # how often others took the processor from this process, when it waited last
-        self._penalty = self._skips = 0  # waits to begin without a spin: when they do so again, and from now on
+        self._spin = Spin()
         self.epoll.register(self._bell, select.EPOLLIN)
 
     # ------------------------------------------------------------------ the lock
 
     def enter(self) -> None:
         """Take the lock."""
-        me = threading.get_ident()
+        me = get_ident()
         if self._owner == me:
             raise RuntimeError("freehold was called by a finalizer, or a signal handler, amid its own work")
         interrupts = self.interrupts
@@ -84,7 +85,7 @@ class Pump:
 
     def _take(self) -> None:
         self.lock.acquire()
-        self._owner = threading.get_ident()
+        self._owner = get_ident()
 
     def _free(self) -> None:
         self._owner = 0
@@ -92,7 +93,7 @@ class Pump:
 
     def mine(self) -> bool:
         """Tell whether this thread has the lock: it is in a finalizer or a signal handler."""
-        return self._owner == threading.get_ident()
+        return self._owner == get_ident()
 
     def leave(self) -> None:
         """Release the lock, do what was left for outside, and raise an interrupt that came meanwhile."""
@@ -116,7 +117,7 @@ class Pump:
         """
         if not tasks:
             return False
-        me = threading.get_ident()
+        me = get_ident()
         if (me, id(tasks)) in self._running:
             return False
         self._running.add((me, id(tasks)))
@@ -166,7 +167,7 @@ class Pump:
 
     def led(self) -> bool:
         """Tell whether another thread does the I/O; it may be in the kernel, and look only when something comes."""
-        return self._leader != 0 and self._leader != threading.get_ident()
+        return self._leader != 0 and self._leader != get_ident()
 
     # ------------------------------------------------------------------ waiting
 
@@ -181,25 +182,27 @@ class Pump:
         Raises:
             KeyboardInterrupt: Ctrl-C, in the main thread.
         """
-        me = threading.get_ident()
+        me = get_ident()
         self.enter()
         try:
             if begin is not None:
                 begin()
             if ready():
                 return False
-            until, left = time.monotonic() + seconds, seconds
+            until, left = monotonic() + seconds, seconds
             self._inside += 1
             self._step(ThreadCame(me))
             try:
-                while not (ready() or self.closed or (self.interrupts.noted and me == self.interrupts.main)):
+                while not (self.closed or (self.interrupts.noted and me == self.interrupts.main)):
                     if left <= 0:
                         return True
                     if self._leader == me:
                         self.turn(ready, left)
                     else:
                         self._follow(me, ready, left)
-                    left = until - time.monotonic() if seconds < FOREVER else FOREVER
+                    if ready():
+                        break
+                    left = until - monotonic() if seconds < FOREVER else FOREVER
                 return False
             finally:
                 self._step(ThreadLeft(me))
@@ -212,7 +215,8 @@ class Pump:
         """Do all there is to do, and wait some seconds for more, unless ``ready()``; the lock is free meanwhile."""
         seconds = min(seconds, self.tick())
         self.flush()
-        self._serve_followers()
+        if self._followers:
+            self._serve_followers()
         self._turns += 1
         if ready():  # a timer, or a link that broke, may have been what was waited for
             return
@@ -220,16 +224,17 @@ class Pump:
         try:
             if self._run(self.work):
                 seconds = 0.0
-            events = self._poll(seconds)
+            events = self._spin.poll(self.epoll, seconds)
         finally:
             self._take()
         for fd, mask in events:
             if fd == self._bell:
-                if self._leader in (0, threading.get_ident()):  # else it is for the leader, who may not sleep yet
+                if self._leader in (0, get_ident()):  # else it is for the leader, who may not sleep yet
                     self._hush()
             else:
                 self.serve(fd, mask)
-        self._serve_followers()
+        if self._followers:
+            self._serve_followers()
 
     def listen(self) -> None:
         """Read what has come, without waiting, unless another thread does; called with the lock held."""
@@ -241,34 +246,6 @@ class Pump:
         finally:
             self._inside -= 1
             self._release()
-
-    def _poll(self, seconds: float) -> list[tuple[int, int]]:
-        poll, clock = self.epoll.poll, time.perf_counter
-        events = poll(0)
-        if events or not seconds:
-            return events
-        if not self._alone():
-            return poll(seconds)
-        until = clock() + SPIN_SECONDS
-        while clock() < until:
-            os.sched_yield()
-            events = poll(0)
-            if events:
-                return events
-        return poll(seconds)
-
-    def _alone(self) -> bool:
-        """Tell whether a spin takes the processor from nobody, as far as this process has noticed."""
-        preempted = getrusage(RUSAGE_SELF).ru_nivcsw
-        if preempted != self._preempted:
-            self._preempted = preempted
-            self._skips = self._penalty = min(2 * self._penalty + 1, SPINS_SKIPPED_MAX)
-        elif self._skips:
-            self._skips -= 1
-        else:
-            self._penalty >>= 1
-            return True
-        return False
 
     def _hush(self) -> None:
         try:
@@ -293,14 +270,24 @@ class Pump:
             if ready():
                 self._step(ThreadServed(thread))
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: Waiting) -> None:
         """Ask the hand-over table, and do what it says."""
-        after, out = self._handover.state.rows[type(event)](self._handover, event, None)  # type: ignore[arg-type]
+        after, woken = self._known.get((self._handover, event)) or self._ask_table(event)
         self._handover = after
         self._leader = after.leader
-        for order in out:
-            if isinstance(order, Wake) or (isinstance(order, Lead) and order.thread in self._followers):
-                self._wake(order.thread)
+        for thread in woken:
+            self._wake(thread)
+
+    def _ask_table(self, event: Waiting) -> tuple[Handover, tuple[int, ...]]:
+        """Return what follows from an event, and who is to be woken: not one that comes and leads at once."""
+        before = self._handover
+        after, out = before.state.rows[type(event)](before, event, None)  # type: ignore[arg-type]
+        orders = [order for order in out if isinstance(order, Wake | Lead)]
+        woken = [order.thread for order in orders if isinstance(order, Wake) or order.thread != event.thread]
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[before, event] = after, tuple(woken)
+        return after, tuple(woken)
 
     def _wake(self, thread: int) -> None:
         sleeper = self._followers.get(thread)

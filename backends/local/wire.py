@@ -223,11 +223,12 @@ def control_frame(word: Control) -> bytes:
     return HEADER.pack(len(body), CONTROL) + body
 
 
-def messages_frame(batch: list[bytes]) -> bytes:
-    """Return a frame that carries envelopes, each encoded already, as one list."""
-    count = len(batch)
-    head = bytes((0x90 | count,)) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
-    body = head + b"".join(batch)
+def messages(batch: list[Envelope]) -> bytes:
+    """Return a frame that carries envelopes as one list, or several if it would be long."""
+    body = encoder.encode(batch)
+    if len(body) > BATCH_NBYTES and len(batch) > 1:
+        half = len(batch) // 2
+        return messages(batch[:half]) + messages(batch[half:])
     return HEADER.pack(len(body), MESSAGES) + body
 
 

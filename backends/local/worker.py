@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from freehold.backends.local import wire
@@ -94,6 +95,7 @@ class WorkerDriver(LocalDriver, Host):
             gc.collect()
         self.pump.enter()
         try:
+            self.drain_first()
             self.drain()
             if channel.fileno() in self.channels:
                 for found in self.findings(word):
@@ -182,7 +184,6 @@ class WorkerDriver(LocalDriver, Host):
             self.drive(ViewDropped(self.views.popleft()))
 
     def drain(self) -> None:
-        self.drain_first()
         if self.session.dropped:
             for event in self.session.drops():
                 self.drive(event)
@@ -191,17 +192,17 @@ class WorkerDriver(LocalDriver, Host):
         super().abandon(request)
         self.settled.pop(request, None)  # it came between the interrupt and the word of it
 
-    def ask(self, request: int, events: Sequence[Event], came: Sized = ()) -> Failure | None:
-        return self.block(request, came, events)
+    def block(self, request: int, came: Sized = ()) -> Failure | None:
+        return self.ask(request, (), came)
 
-    def block(self, request: int, came: Sized = (), events: Sequence[Event] = ()) -> Failure | None:
-        settled, runs = self.settled, self.runs
+    def ask(self, request: int, events: Sequence[Event], came: Sized = ()) -> Failure | None:
+        settled = self.settled
+        runs: Sequence[Run] = self.runs if get_ident() == self.pump.interrupts.main else ()
         begin = partial(self.tell_inside, events) if events else None
-        main = threading.current_thread() is threading.main_thread()
         long = False
 
-        def ready() -> bool:
-            return request in settled or self.broken is not None or bool(came or (main and runs))
+        def ready() -> object:
+            return request in settled or came or runs or self.broken is not None
 
         try:
             while True:
@@ -211,11 +212,11 @@ class WorkerDriver(LocalDriver, Host):
                     long = True
                     self.say_why(request)
                     continue
-                if not (main and runs):
+                if not runs:
                     break
                 # No worker is left: a task of ours, on this stack.  It begins before the wait returns, since the
                 # core gave it the thread while the thread waited.
-                run_task(self.session, runs.popleft(), before_reply=end_lines, reraise=self.pump.interrupts.ours)
+                run_task(self.session, self.runs.popleft(), before_reply=end_lines, reraise=self.pump.interrupts.ours)
                 if self.session.task in self.session.doomed:
                     raise KeyboardInterrupt  # it was cancelled while the other ran on top of it
         except BaseException:
@@ -318,7 +319,7 @@ class WorkerDriver(LocalDriver, Host):
 
     def forked(self) -> None:
         super().forked()
-        self.broken = Failure("session", 0, 0, "this process was forked from one that uses freehold")
+        self.deafen(Failure("session", 0, 0, "this process was forked from one that uses freehold"))
         self.runs.clear()
         self.printed.clear()
         self.arena.close()

@@ -142,7 +142,7 @@ GARBAGE = {
     "bytes that announce four billion": frame(wire.MESSAGES, b"\x91\x92\x00\x92\x1f\xc6\xff\xff\xff\xff"),
     "nesting without end": frame(wire.MESSAGES, b"\x91" * 90_000),
     "nesting inside a token": frame(wire.MESSAGES, b"\x91\x92\x00\x94\x0b\x01\x01\x94\x01\x00\x90" + b"\x91" * 90_000),
-    "half a message": frame(wire.MESSAGES, wire.messages_frame([wire.encoder.encode(Envelope(1, MESSAGES[0]))])[5:-1]),
+    "half a message": frame(wire.MESSAGES, wire.messages([Envelope(1, MESSAGES[0])])[5:-1]),
     "a word of no kind": frame(wire.CONTROL, b"\x92\x63\x01"),
     "text that is no text": frame(wire.CONTROL, wire.encoder.encode(WORDS[1]).replace(b"line", b"\xff\xfe\xfd\xfc", 1)),
     "a chunk whose head lies": frame(wire.CHUNK, head(ChunkReply(1, 1, 0, 7)) + bytes(8)),
@@ -160,7 +160,7 @@ def test_garbage_closes_the_link(pair: Pair, what: str) -> None:
 
 
 def test_a_link_that_ends_in_the_middle(pair: Pair) -> None:
-    whole = wire.messages_frame([wire.encoder.encode(Envelope(1, MESSAGES[-1]))])
+    whole = wire.messages([Envelope(1, MESSAGES[-1])])
     pair.far.sendall(whole[:-1])
     assert received(pair.near) == []
     pair.far.close()
@@ -172,7 +172,7 @@ def test_random_bytes(pair: Pair) -> None:
     dice = random.Random(4)
     good = b"".join(
         [
-            wire.messages_frame([wire.encoder.encode(Envelope(1, message)) for message in MESSAGES[:6]]),
+            wire.messages([Envelope(1, message) for message in MESSAGES[:6]]),
             *map(wire.control_frame, WORDS),
             wire.chunk_head(ChunkReply(1, 1, 0, 50)) + bytes(50),
         ]
