@@ -34,6 +34,8 @@ def engine_for(refs: Sequence[Any], what: str) -> Session:
 def all_of(session: Session, refs: Sequence[Any]) -> bool:
     """Tell, quickly, whether these are references of a session; of thousands, one by one takes long."""
     count = len(refs)
+    if count == 1:
+        return type(refs[0]) is ObjectRef and refs[0]._session is session
     return list(map(type, refs)).count(ObjectRef) == count and list(map(SESSION, refs)).count(session) == count
 
 

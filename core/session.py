@@ -72,7 +72,7 @@ class Session:
         self.waits = Waits(self)
         self._numbers = itertools.count(1)
         self._requests = itertools.count(REQUESTS)
-        self._lock = threading.RLock()  # of the counter, and of refs; a collection may run a __del__ at any line
+        self._lock = threading.RLock()  # of refs; a collection may run a __del__ at any line
 
     # ------------------------------------------------------------------ references
 
@@ -93,15 +93,12 @@ class Session:
 
     def mint(self, count: int = 1) -> int:
         """Return the first of ``count`` object names that follow each other."""
-        self._lock.acquire()
-        try:
-            first = next(self._numbers)
-            while count > 1:
-                next(self._numbers)
-                count -= 1
-        finally:
-            self._lock.release()
-        return object_id(self.worker.me, first)
+        while True:
+            first = last = next(self._numbers)
+            for _ in range(1, count):
+                last = next(self._numbers)
+            if last - first == count - 1:  # else another thread has taken a number amid them
+                return object_id(self.worker.me, first)
 
     def new_ref(self, object: int) -> ObjectRef[Any]:
         """Return the one reference of this process to an object that it has not seen before."""

@@ -46,11 +46,14 @@ def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
     d = e.description
     if d.payload.refs or d.returns != 1:
         return None
-    slots = placed(worker, d) if d.slots else ()
-    if slots is None:
-        return None
-    home = argument_home(tuple([(slot.nbytes, slot.nodes) for slot in slots if slot.nodes])) if slots else 0
-    key, task, me = (e.shape, home), e.task, worker.me
+    slots: tuple[Slot, ...] | None = ()
+    home, task, me = 0, e.task, worker.me
+    if d.slots:
+        slots = placed(worker, d)
+        if slots is None:
+            return None
+        home = argument_home(tuple([(slot.nbytes, slot.nodes) for slot in slots if slot.nodes]))
+    key = (e.shape, home)
     function, pool = worker.ownership.get(d.function), worker.pools.get(key)
     if function is None or pool is None or function.state not in ownership.HELD:
         return None
@@ -190,7 +193,7 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
     del worker.execution[task]
     worker.promotion[task] = Promotion(task, INLINE, 0, outcome, outcome.nbytes)
     asked: Asked = []
-    step = base + 4 + len(fewer)  # execution, promotion, ownership, pool; then calls, then tasks
+    step, withdrawn = base + 4 + len(fewer), 0  # execution, promotion, ownership, pool; then calls, then tasks
     for call in calls:
         if call.left > 1:
             worker.requests[call.request] = replace(call, left=call.left - 1)
@@ -199,6 +202,8 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
             asked.append((step, Settle(call.request, None)))
             if call.timed:
                 asked.append((step, CancelTimer(call.request)))
+            if call.want != Want.GET:
+                withdrawn += 1
         step += 1
     for other, executor in given:
         waiting = worker.execution[other]
@@ -207,10 +212,8 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
         query = TaskQuery(other, attempt, worker.me, waiting.description, waiting.lent)  # type: ignore[arg-type]
         asked.append((step, Send(executor, query)))
         step += 1
-    told = tuple([(call.request, call.left == 1, call.want != Want.GET, call.timed) for call in calls]) if calls else ()
-    step += sum([last and withdraws for _, last, withdraws, _ in told])
-    facts = (task, tuple([(held.object, held.state) for held in fewer]), r.pool, pool.state, told, given)
-    return asked, step - base - 1, (e.attempt, e.executor, outcome.nbytes, e.seconds, *facts)
+    facts = (task, e.attempt, e.executor, outcome.nbytes, e.seconds, fewer, r.pool, pool.state, calls, given)
+    return asked, step + withdrawn - base - 1, facts
 
 
 def put_down(worker: Books, lent: tuple[int, ...]) -> list[Ownership] | None:
@@ -267,15 +270,15 @@ def unfold_reply(
     base: int,
     cause: int,
     at: float,
+    task: int,
     attempt: int,
     executor: int,
     nbytes: int,
     seconds: float,
-    task: int,
-    lent: tuple[tuple[int, Any], ...],
+    lent: list[Ownership],
     key: PoolKey,
     pool: Any,
-    calls: tuple[tuple[int, bool, bool, bool], ...],  # request, whether it ends, withdraws, has a timer
+    calls: list[Request],  # as they were
     given: tuple[tuple[int, int], ...],
 ) -> list[Raw]:
     """Tell the end of a task in steps."""
@@ -285,18 +288,19 @@ def unfold_reply(
         (base + 1, cause, at, task, Execution, RUNNING, None, replied),
         (base + 2, base + 1, at, task, Promotion, PENDING, INLINE, ReturnArrived(task, value)),
     ]
-    for ref, held in lent:
-        told.append((base + len(told) + 1, base + 1, at, ref, Ownership, held, held, ArgumentDone(ref)))
+    for held in lent:
+        done = ArgumentDone(held.object)
+        told.append((base + len(told) + 1, base + 1, at, held.object, Ownership, held.state, held.state, done))
     over = base + len(told) + 1
     told.append((over, base + 1, at, key, Pool, pool, pool, TaskOver(key, executor, seconds)))
     settled: list[tuple[int, int]] = []
-    for call, last, withdraws, timed in calls:
-        step = base + len(told) + 1
-        after = None if last else WAITING
-        wishes = [(Settle,), *[(CancelTimer,)] * timed] if last else []
-        told.append((step, base + 2, at, call, Request, WAITING, after, RequestReady(call, task), *wishes))
-        if last and withdraws:
-            settled.append((step, call))
+    for call in calls:
+        step, by = base + len(told) + 1, call.request
+        after = None if call.left == 1 else WAITING
+        wishes = [(Settle,), *[(CancelTimer,)] * call.timed] if after is None else []
+        told.append((step, base + 2, at, by, Request, WAITING, after, RequestReady(by, task), *wishes))
+        if after is None and call.want != Want.GET:
+            settled.append((step, by))
     for other, worker in given:
         assigned = TaskAssigned(other, worker, key)
         sent = (TaskQuery, worker)

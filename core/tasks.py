@@ -141,9 +141,9 @@ def serialize_returns(session: Session, description: Description, result: Any) -
         values = tuple(result) if isinstance(result, tuple | list | GeneratorType) else (result,)
         if len(values) != count:
             raise ValueError(f"{description.name} has num_returns={count} but returned {len(values)} values")
-    serialized = [serde.serialize(value) for value in values]
+    serialized = tuple(map(serde.serialize, values))
     session.kept = (session.kept, serialized)
-    return tuple([session.payload(one) for one in serialized])
+    return tuple(map(session.payload, serialized))
 
 
 def run_task(

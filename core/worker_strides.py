@@ -5,6 +5,7 @@ Each is several steps of the tables in one function; ``strides.py`` says what th
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from freehold.core import ownership, running
@@ -40,9 +41,9 @@ def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
             return None
         if held is not None and held.state not in ownership.HELD:
             return None
-        copies.append((held, copy))
+        copies.append((ref, held, copy))
     told = []
-    for ref, (held, copy) in zip(needed, copies, strict=True):
+    for ref, held, copy in copies:
         pinned = Ownership(ref, BORROWED, pins=1) if held is None else replace(held, pins=held.pins + 1)
         worker.ownership[ref] = pinned
         if copy.state is not CACHED:
@@ -50,7 +51,7 @@ def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
             worker.resolution[ref] = replace(copy, state=LOCAL, unused=False, unread=unread)
         told.append((ref, UNHELD if held is None else held.state, copy.state))
     asked, began = take_seat(worker, e, seat, base + 2 + 3 * len(needed))
-    slots = tuple([(slot.object, slot.nodes, slot.nbytes) for slot in d.slots])
+    slots = tuple([(slot.object, slot.nodes, slot.nbytes) for slot in d.slots]) if d.slots else ()
     facts = (e.task, e.attempt, e.caller, d.name, d.payload.nbytes, d.returns, slots, tuple(told), seat.state)
     return asked, 2 + 3 * len(needed) + began, (*facts, bool(asked) and not began)
 
@@ -139,15 +140,17 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     kept = let_go(worker, query.lent)
     if kept is None:
         return None
-    told = []
+    told, dropped = [], 0
     for ref, before, after, copy in kept:
         if after is not None:
             worker.ownership[ref] = after
-        else:
-            assert copy is not None
-            del worker.ownership[ref]
-            worker.resolution[ref] = replace(copy, state=IDLE, unused=True)
-        told.append((ref, before.state, None if copy is None else copy.state))
+            told.append((ref, before.state, None))
+            continue
+        assert copy is not None
+        del worker.ownership[ref]
+        worker.resolution[ref] = replace(copy, state=IDLE, unused=True)
+        told.append((ref, before.state, copy.state))
+        dropped += 1
     del worker.running[task]
     asked: Asked = []
     following = seat.queue[0] if seat.queue else 0
@@ -156,15 +159,15 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
         asked = seat_next(worker, seat, following, base + 2, base + 3 + count)
     else:
         worker.desk[0] = replace(seat, state=FREE, stack=())
-    dropped = [after is None for _, _, after, _ in kept]
-    last = base + 2 + count + bool(following) + count + sum(dropped)
+    last = base + 2 + count + bool(following) + count + dropped
     message = TaskReply(task, query.attempt, worker.me, e.outcomes, (), e.seconds)
-    asked.append((last - dropped[-1], Send(query.caller, message)))
-    sizes = tuple([outcome.nbytes for outcome in e.outcomes])  # type: ignore[union-attr]
+    asked.append((last if kept[-1][2] is not None else last - 1, Send(query.caller, message)))
+    sizes = tuple(map(NBYTES, e.outcomes))
     timed = len(asked) > 2
     return asked, last - base, (task, e.attempt, sizes, e.seconds, tuple(told), query.caller, following, timed)
 
 
+NBYTES = attrgetter("nbytes")
 Kept = tuple[int, Ownership, Ownership | None, Resolution | None]  # reference, its record before and after, its copy
 
 
