@@ -36,7 +36,9 @@ def all_of(session: Session, refs: Sequence[Any]) -> bool:
     count = len(refs)
     if count == 1:
         return type(refs[0]) is ObjectRef and refs[0]._session is session
-    return list(map(type, refs)).count(ObjectRef) == count and list(map(SESSION, refs)).count(session) == count
+    if list(map(type, refs)).count(ObjectRef) != count:
+        return False
+    return Session.made == 1 or list(map(SESSION, refs)).count(session) == count  # the first has made all there are
 
 
 def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | None:

@@ -56,7 +56,10 @@ class Session:
         nonce: 16 bytes that name the cluster; references of another one are refused.
     """
 
+    made = 0  # sessions of this process, so far
+
     def __init__(self, worker: Worker, host: Host, nonce: bytes) -> None:
+        Session.made += 1
         self.worker = worker
         self.host = host
         self.nonce = nonce

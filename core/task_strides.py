@@ -46,12 +46,13 @@ def submit(worker: Books, e: TaskSubmitted, base: int) -> Strode | None:
     d = e.description
     if d.payload.refs or d.returns != 1:
         return None
-    slots: tuple[Slot, ...] | None = ()
+    slots: tuple[Slot, ...] = ()
     home, task, me = 0, e.task, worker.me
     if d.slots:
-        slots = placed(worker, d)
-        if slots is None:
+        found = placed(worker, d)
+        if found is None:
             return None
+        slots = found
         home = argument_home(tuple([(slot.nbytes, slot.nodes) for slot in slots if slot.nodes]))
     key = (e.shape, home)
     function, pool = worker.ownership.get(d.function), worker.pools.get(key)
@@ -305,8 +306,8 @@ def unfold_reply(
         assigned = TaskAssigned(other, worker, key)
         sent = (TaskQuery, worker)
         told.append((base + len(told) + 1, over, at, other, Execution, QUEUED, RUNNING, assigned, sent))
-    for step, call in settled:
-        told.append((base + len(told) + 1, step, at, task, Promotion, INLINE, INLINE, WantWithdrawn(task, call)))
+    for step, by in settled:
+        told.append((base + len(told) + 1, step, at, task, Promotion, INLINE, INLINE, WantWithdrawn(task, by)))
     return told
 
 

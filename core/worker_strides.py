@@ -140,7 +140,8 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     kept = let_go(worker, query.lent)
     if kept is None:
         return None
-    told, dropped = [], 0
+    told: list[tuple[int, Any, Any]] = []
+    dropped = 0
     for ref, before, after, copy in kept:
         if after is not None:
             worker.ownership[ref] = after
