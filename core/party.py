@@ -136,15 +136,15 @@ class Party:
     def walk(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
         """Do what ``handle`` promises, step by step."""
         effects: list[tuple[int, Effect]] = []
-        queue: list[tuple[int, Any]] = [(cause, event)]  # grows as it is gone through
-        routes_of, sort, watch = self.routes, self.sort, self.watch
-        step = self.step
-        for cause, event in queue:
+        queue: list[tuple[int, Any]] = []  # what is to follow; grows as it is gone through
+        done, routes_of, step = 0, self.routes, self.step
+        took = None if self.watch is None else self.watch.took
+        while True:
             kind = type(event)
             routes = routes_of.get(kind)
             if routes is None:
-                sort(cause, self.spread(event), queue, effects)
-                continue
+                self.sort(cause, self.spread(event), queue, effects)
+                routes = ()
             for records, key, fresh, ignored in routes:  # one step of one record, written out: it is the hot loop
                 name = key(event)
                 record = records.get(name)
@@ -152,19 +152,24 @@ class Party:
                     if ignored:
                         continue
                     record = fresh(name)
-                run = record.state.rows.get(kind)
-                if run is None:
-                    raise UndeclaredTransition(self.undeclared(record, event))
+                try:
+                    run = record.state.rows[kind]
+                except KeyError:
+                    raise UndeclaredTransition(self.undeclared(record, event)) from None
                 after, out = run(record, event, self)
                 if after is None:
                     records.pop(name, None)
                 elif after is not record:
                     records[name] = after
                 step += 1
-                if watch is not None:
-                    watch.took(step, cause, now, name, record, event, after)
+                if took is not None:
+                    took(step, cause, now, name, record, event, after)
                 if out:
-                    sort(step, out, queue, effects)
+                    self.sort(step, out, queue, effects)
+            if done == len(queue):
+                break
+            cause, event = queue[done]
+            done += 1
         self.step = step
         return effects
 

@@ -66,8 +66,7 @@ class Ring:
         """Take note of one step."""
         if type(event) in CARRIES and weight(event) > KEPT_NBYTES:
             event = without_values(event)
-        end = before.state if after is before else None if after is None else after.state
-        self.raw.append((step, cause, at, name, type(before), before.state, end, event))
+        self.strode((step, cause, at, name, type(before), before.state, after and after.state, event))
 
     def asked(self, step: int, effect: Effect) -> None:
         """Take note of what a step asked the driver for."""
