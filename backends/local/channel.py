@@ -16,6 +16,7 @@ from freehold.backends.local import wire
 from freehold.core.messages import AnyMessage, ChunkReply, Envelope
 
 RECEIVE_NBYTES = 256 * 2**10
+SEND_NBYTES = 2**20  # that the kernel keeps for a slow reader, if its limits allow: a sender is woken less often
 FDS_MAX = 16
 FDS_WAITING_MAX = 256  # that have come without the words that tell what they are
 Sink = Callable[[ChunkReply], memoryview | None]
@@ -53,6 +54,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket, peer: int, *, carries_fds: bool = False) -> None:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_NBYTES)
         self._sock = sock
         self.fd = sock.fileno()
         self.peer = peer
