@@ -67,7 +67,7 @@ clean: ## remove the environment and everything else that is made
 .venv-bench/ready: private python := .venv-bench/bin/python
 .venv-bench/ready: .venv/place pyproject.toml setup.py
 	@.venv/bin/python -m venv --clear .venv-bench
-	$(call install,installing the peers of the benchmark in .venv-bench,.[bench])
+	$(call install,installing the peers of the benchmark in .venv-bench,--editable '.[bench]')
 	@touch $@
 
 # An environment knows its folder and its interpreter by absolute path: when either has moved, it is made again.
