@@ -58,6 +58,13 @@ def test_make_alone_lists_the_targets(folder: Path) -> None:
     assert {"tour", "test", "test-quick", "lint"} <= set(re.findall(r"^  make (\S+)", run.stdout, re.MULTILINE))
 
 
+def test_every_target_stands_on_targets_that_there_are(folder: Path) -> None:
+    listed = re.findall(r"^  make (\S+)", make(folder).stdout, re.MULTILINE)
+    for target in listed:
+        run = make(folder, "-n", target)
+        assert (run.returncode, run.stderr) == (0, ""), target
+
+
 def test_without_python_it_says_how_to_get_it(folder: Path) -> None:
     sentence = said(make(folder, "tour", PYTHON="/nowhere/python3"))
     assert "Python 3.11 or newer is missing at /nowhere/python3" in sentence
