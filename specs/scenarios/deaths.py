@@ -6,13 +6,13 @@ Most tasks here end their worker by SystemExit, which every backend hosts; the m
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import freehold
 from freehold.exceptions import OwnerDiedError, WorkerCrashedError
 from freehold.specs.scenario import keep, scenario
+from freehold.specs.scenarios.gates import folder
 
 
 def crashes(ref: Any) -> bool:
@@ -26,7 +26,7 @@ def crashes(ref: Any) -> bool:
 
 def diary() -> tuple[Callable[[], int], str]:
     """Return a function that writes one line and returns how many there are, and the file."""
-    path = os.path.join(tempfile.mkdtemp(), "runs")
+    path = os.path.join(folder(), "runs")
 
     def write() -> int:
         with open(path, "a") as file:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import time
 
 GIVE_UP_SECONDS = 30.0
 
 
+def folder() -> str:
+    """Return a fresh folder that goes when this process ends."""
+    path = tempfile.mkdtemp(prefix="freehold-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
 class Gate:
     """A door that any process can open, once, and any can wait at.  It is a file, and can be sent."""
 
     def __init__(self) -> None:
-        self.path = os.path.join(tempfile.mkdtemp(prefix="freehold-"), "open")
+        self.path = os.path.join(folder(), "open")
 
     def open(self) -> None:
         """Let everybody through."""
