@@ -16,7 +16,6 @@ from freehold.core.arguments import checked_timeout, engine_for
 from freehold.core.driver import Host
 from freehold.core.errors import GetTimeoutError
 from freehold.core.events import GetWanted
-from freehold.core.failures import exception_of
 from freehold.core.ids import object_name
 from freehold.core.progress import Bar
 from freehold.core.refs import ObjectRef
@@ -185,7 +184,7 @@ class Completed(Generic[T]):
         late = len(self._open or ())
         self.close()
         if failure.cause != "timeout":
-            return exception_of(failure)
+            return self._session.error(failure)
         text = f"{late} of {self._count} objects were not there after {self._timeout} s"
         return GetTimeoutError(text, object=object_name(failure.object))
 

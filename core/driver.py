@@ -204,6 +204,10 @@ class Host(ABC):
     def close(self) -> None:
         """End the cluster, if this process started it, or leave it."""
 
+    def end_of(self, worker: int) -> str:
+        """Return in words how a worker has ended, "" if that is not known."""
+        return ""
+
     @abstractmethod
     def own_steps(self) -> list[Any]:
         """Return the recorded steps of this worker."""

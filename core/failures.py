@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Any
 
 from freehold.core import serde
@@ -25,14 +27,15 @@ TEXTS = {
 }
 
 
-def exception_of(failure: Failure, history: tuple[str, ...] = ()) -> Exception:
-    """Return the exception that a get raises for a failure."""
+def exception_of(failure: Failure, history: tuple[str, ...] = (), end: str = "") -> Exception:
+    """Return the exception that a get raises for a failure; ``end`` says how its party ended, if that is known."""
     name = object_name(failure.object) if failure.object else ""
     if failure.cause == "task":
         return task_error(failure, name, history)
     owner = party_name(owner_of(failure.object)) if failure.object else "-"
     template = TEXTS.get(failure.cause, "{text}")
     text = template.format(object=name, party=party_name(failure.party), owner=owner, text=failure.text)
+    text += f": {end}" if end else ""
     return CAUSES.get(failure.cause, SystemError_)(text, object=name, history=history)
 
 
@@ -88,6 +91,28 @@ def _no_init(self: object, *args: object, **kwargs: object) -> None:
 
 def _text(self: object) -> str:
     return str(self.__dict__["_text"])
+
+
+def how_it_ended(code: int, lines: tuple[str, ...] = ()) -> str:
+    """Return in words how a process ended: its exit status, or a signal's number below 0; and its last lines."""
+    ended = f"it exited with status {code}" if code >= 0 else f"signal {-code} ({signal_name(-code)}) ended it"
+    return ended + ("; its last lines on stderr:\n  | " + "\n  | ".join(lines) if lines else "")
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; some have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unnamed"
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the status that Python gives to a process that ends so; print what it prints."""
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
 
 
 def ends_process(error: BaseException) -> bool:

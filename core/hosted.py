@@ -6,6 +6,7 @@ effects in that world.  Object stores are byte strings.  Nothing here decides wh
 
 from __future__ import annotations
 
+import signal
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
@@ -27,6 +28,7 @@ from freehold.core.effects import (
     Spawn,
 )
 from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped, ViewTaken
+from freehold.core.failures import exit_status, how_it_ended
 from freehold.core.ids import HEAD, is_node, node_id, node_of, worker_id
 from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
@@ -57,6 +59,7 @@ class World(ABC):
         self.sessions: dict[int, Session] = {}
         self.nodes_started = 0
         self.started: dict[int, int] = {}  # node -> workers it has started
+        self.exits: dict[int, int] = {}  # workers that have ended -> exit status, or a signal's number below 0
         self.links: dict[int, set[int]] = {}  # party -> peers it has exchanged messages with
 
     @abstractmethod
@@ -166,7 +169,8 @@ class World(ABC):
         before = cluster.activate(session)
         try:
             run_task(session, run, self.now, reraise=reraise)
-        except SystemExit:
+        except SystemExit as error:
+            self.exits[session.worker.me] = exit_status(error)
             self.remove(session.worker.me)
         finally:
             cluster.activate(before)
@@ -229,6 +233,7 @@ class Hosted(Driver, Host):
         self.world.post(self.party.me, self.party.me, step, WorkerStarted(session.worker.me), 0)
 
     def kill(self, step: int, effect: Kill) -> None:
+        self.world.exits.setdefault(effect.worker, -signal.SIGKILL)  # it may be dead already
         self.world.remove(effect.worker)
 
     def reserve(self, step: int, effect: Reserve) -> None:
@@ -329,6 +334,10 @@ class Hosted(Driver, Host):
     def dropped_view(self, object: int) -> None:
         if self.party.me in self.world.drivers:
             self.world.post(self.party.me, self.party.me, 0, ViewDropped(object), 0)
+
+    def end_of(self, worker: int) -> str:
+        code = self.world.exits.get(worker)
+        return how_it_ended(code) if code is not None else ""
 
     def own_steps(self) -> list[Step]:
         return self.ring.steps()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from contextvars import ContextVar
 from pickle import PickleBuffer, Pickler, dumps, loads
-from types import FunctionType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -237,6 +237,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 _IDLE: list[_Pickler] = []  # pop and append are atomic, and whoever has popped a pickler owns it
 _REDUCERS: dict[type, Callable[[Any], Any]] = dict(cloudpickle.Pickler._dispatch_table)
+
+
+def _reduce_code(code: CodeType) -> Any:
+    """Keep the name of the file, which cloudpickle hides: tracebacks and call sites in workers name it."""
+    make, arguments = _reduce_code_without_file(code)
+    return make, tuple([code.co_filename if argument == "<dynamic-code>" else argument for argument in arguments])
+
+
+_reduce_code_without_file = _REDUCERS[CodeType]
+_REDUCERS[CodeType] = _reduce_code
 
 
 def _serialize(value: object, name: str, in_place: bool) -> Serialized:

@@ -188,10 +188,10 @@ class Session:
         request = self.request()
         failure = self.ask(request, PutWanted(request, object, self.task), RefCreated(object, payload, request))
         if failure is not None:
-            raise exception_of(failure)
+            raise self.error(failure)
         found = readable(self.worker, object)
         if isinstance(found, Failure):
-            raise exception_of(found)
+            raise self.error(found)
         return ref
 
     def payload(self, serialized: serde.Serialized) -> Payload:
@@ -231,14 +231,19 @@ class Session:
             late = sum(readable(self.worker, object) is None for object in objects)
             name = object_name(failure.object)
             raise GetTimeoutError(f"{late} of {len(objects)} objects were not there after {timeout} s", object=name)
-        raise exception_of(failure)
+        raise self.error(failure)
+
+    def error(self, failure: Failure, object: int = 0) -> Exception:
+        """Return the exception for a failure, with what is known of an object's history and of a worker's end."""
+        end = self.host.end_of(failure.party) if failure.cause == "crashed" else ""
+        return exception_of(failure, self.history(object) if object else (), end)
 
     def raise_first(self, objects: Sequence[int]) -> None:
         """Raise the first failure, in order, among the objects that are settled."""
         for object in objects:
             found = readable(self.worker, object)
             if isinstance(found, Failure):
-                raise exception_of(found, self.history(object))
+                raise self.error(found, object)
 
     def value(self, object: int, writable: bool = False, wanted: Sequence[int] = ()) -> Any:
         """Return a fresh value of an object that is readable here, its arrays views of the object or private copies.
@@ -253,7 +258,7 @@ class Session:
             if view is not None:
                 return self.load(view, object, True, writable)
         if isinstance(found, Failure):
-            raise exception_of(found, self.history(object))
+            raise self.error(found, object)
         self.raise_first(wanted)  # a get ends at its first failure, before others have come
         return self.get([self.reference(object)], None, writable)[0]  # the node has taken its room back meanwhile
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from freehold.core.events import GetWanted
-from freehold.core.failures import exception_of
 from freehold.core.queries import exists, is_pending, readable
 from freehold.core.values import Failure, Want
 
@@ -57,7 +56,7 @@ class Waits:
             finally:
                 self._calls -= 1
             if failure is not None and failure.cause != "timeout":
-                raise exception_of(failure)
+                raise self._session.error(failure)
         return [refs[index] for index in ready], without(refs, ready)
 
     def first_ready(self, refs: Refs, count: int, want: int) -> list[int]:

@@ -20,6 +20,7 @@ from freehold.core import cluster
 from freehold.core.effects import Run, Settle
 from freehold.core.errors import DeadlockError, SessionError
 from freehold.core.events import Event
+from freehold.core.failures import exit_status
 from freehold.core.hosted import Hosted, World
 from freehold.core.ids import node_of, object_name, party_name
 from freehold.core.party import Party
@@ -176,9 +177,11 @@ class Simulated(World):
             run_task(session, run, self.now)
         except (Exception, GreenletExit):
             raise
-        except BaseException:
+        except BaseException as error:
             if driver.body is self.strands.program:
                 raise
+            if isinstance(error, SystemExit):
+                self.exits[driver.party.me] = exit_status(error)
             driver.close()
 
     def interrupt(self, session: Session, task: int) -> None:

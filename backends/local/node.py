@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import partial
 from typing import Any
 
 from freehold.backends.local import wire
@@ -20,6 +21,8 @@ from freehold.core.node import Node
 from freehold.core.node_events import Reserved, ReserveFailed
 from freehold.core.queries import landing
 from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
+
+ENDS_MAX = 100  # workers of whose end a node can tell
 
 
 class Gathering:
@@ -49,6 +52,8 @@ class NodeDriver(LocalDriver):
         self.template = template
         self.started = 1 if node.me == HEAD else 0  # the first worker of the head node is the program
         self.pairs: set[tuple[int, int]] = set()  # head node: parties that have been linked
+        self.ends: dict[int, wire.Exited] = {}  # of the last workers that have ended
+        self.asked_for_ends: dict[int, list[wire.EndWanted]] = {}  # questions about workers that live
         self.gathered: dict[tuple[int, int], Gathering] = {}  # (asker, its number) -> who is still to answer
         self.add_channel(template)
 
@@ -66,8 +71,11 @@ class NodeDriver(LocalDriver):
                 end = socket.socket(fileno=channel.descriptor())
                 self.add_channel(Channel(end, node, carries_fds=True))
                 self.drive(NodeNotice(node, resources))
-            case wire.Exited(worker):
-                self.worker_exited(worker)
+            case wire.Exited():
+                self.worker_exited(word)
+            case wire.EndWanted(_, _, worker):
+                self.asked_for_ends.setdefault(worker, []).append(word)
+                self.tell_end(worker)
             case wire.Leave(node):
                 self.leave(node)
             case wire.PartWanted():
@@ -123,14 +131,26 @@ class NodeDriver(LocalDriver):
         if self.leaving and not self.offices[0].loans:
             os._exit(0)
 
-    def worker_exited(self, worker: int) -> None:
+    def worker_exited(self, word: wire.Exited) -> None:
         """A worker has ended: what it sent last is heard, then its link is closed, whoever else may hold an end."""
-        channel = self.links.get(worker)
+        self.ends[word.worker] = word
+        if len(self.ends) > ENDS_MAX:
+            del self.ends[next(iter(self.ends))]
+        self.tell_end(word.worker)
+        channel = self.links.get(word.worker)
         if channel is None:
             return
         while self.read(channel):
             pass
         self.drop_channel(channel)
+
+    def tell_end(self, worker: int) -> None:
+        """Answer those who want to know how a worker ended, if it has."""
+        end = self.ends.get(worker)
+        if end is None:
+            return
+        for asked in self.asked_for_ends.pop(worker, ()):
+            self.to(asked.asker, partial(Channel.say, word=wire.EndFound(asked.number, end.status, end.lines)))
 
     # ------------------------------------------------------------------ questions to all
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from freehold.backends.local import wire
 
 if TYPE_CHECKING:
+    from freehold.backends.local.lastwords import LastWords
     from freehold.backends.local.worker import WorkerDriver
 
 
@@ -33,9 +34,10 @@ class TaskOutput(io.TextIOBase):
     encoding = "utf-8"
     errors = "backslashreplace"
 
-    def __init__(self, driver: WorkerDriver, stream: int) -> None:
+    def __init__(self, driver: WorkerDriver, stream: int, words: LastWords | None = None) -> None:
         self._driver = driver
         self._stream = stream
+        self._words = words
         self._lines: dict[int, tuple[object, str, str]] = {}  # thread -> (its token, task, the beginning of a line)
         self._local = threading.local()  # a token for each thread, since a number is given again
         self._pid = os.getpid()
@@ -55,6 +57,8 @@ class TaskOutput(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Send the whole lines in the text, keep the rest."""
+        if self._words is not None:
+            self._words.write(text)
         if not self._driver.setup.log_to_driver:
             return len(text)
         if os.getpid() != self._pid:  # a child that a task has forked: it has no link to the program
@@ -138,11 +142,12 @@ def forgotten(rest: str) -> str:
     return line.rpartition("\r")[2] + rest[len(line) :]
 
 
-def capture(driver: WorkerDriver) -> None:
-    """Send what this process prints and logs to the program."""
+def capture(driver: WorkerDriver, words: LastWords) -> None:
+    """Send what this process prints and logs to the program, and keep the last of it."""
+    words.begin()
     sys.stdin = open(os.devnull)  # noqa: SIM115  (for the life of the process)
     sys.stdout = TaskOutput(driver, 1)
-    sys.stderr = TaskOutput(driver, 2)
+    sys.stderr = TaskOutput(driver, 2, words)
     if not driver.setup.log_to_driver:
         silence()
     end_in_order(driver)

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena
 from freehold.backends.local.channel import Channel
+from freehold.backends.local.lastwords import LastWords
 from freehold.backends.local.limits import raise_own_limit
 from freehold.core import cluster
 from freehold.core.ids import HEAD, is_node, party_name
@@ -265,20 +266,26 @@ class Template(Parent):
         super().__init__(fd)
         self.setup, self.node, self.arena = setup, node, arena
         self.waiting: deque[tuple[int, int]] = deque()  # workers that could not be forked yet, and their links
+        self.words: dict[int, LastWords] = {}  # of the workers that live
 
     def late(self) -> float | None:
         """Fork the workers that are due; one that finds no room waits until something has ended."""
         while self.waiting:
             worker, fd = self.waiting[0]
+            words = LastWords()
             child = self.try_fork(worker)
             if child is None:
+                words.close()
                 return AGAIN_MILLISECONDS
             self.waiting.popleft()
             if child:
                 for _, other in self.waiting:
                     os.close(other)
+                for others in self.words.values():
+                    others.close()
                 os.setpgid(0, 0)  # what its tasks start can be ended with it
-                run_worker(self.setup, worker, fd, self.arena)
+                run_worker(self.setup, worker, fd, self.arena, words)
+            self.words[worker] = words
             os.close(fd)
         return None
 
@@ -294,7 +301,9 @@ class Template(Parent):
     def ended(self, party: int, status: int) -> None:
         if party == self.node:
             self.end()
-        self.channel.say(wire.Exited(party, status))
+        words = self.words.pop(party)
+        self.channel.say(wire.Exited(party, status, words.lines()))
+        words.close()
 
     def is_stray(self, pid: int) -> bool:
         marks = marks_of(pid)
@@ -342,7 +351,7 @@ def run_node(setup: wire.Setup, start: wire.StartNode, link: int, template: int,
     serve_node(driver, start)
 
 
-def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
+def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena, words: LastWords) -> None:
     """Be a worker."""
     from freehold.backends.local.output import capture
     from freehold.backends.local.setting import ProgramFinder
@@ -359,7 +368,7 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena) -> None:
     driver = WorkerDriver(party, setup, arena, Channel(socket.socket(fileno=fd), party.node, carries_fds=True))
     cluster.activate(driver.session)
     cluster.ours = os.getpid()
-    capture(driver)
+    capture(driver, words)
     sys.meta_path.append(ProgramFinder(driver))
     driver.pump.enter()
     driver.say(driver.node, wire.Hello(worker, os.getpid()))

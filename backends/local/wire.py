@@ -92,6 +92,7 @@ class Exited(Control, frozen=True, tag=6):
 
     worker: int
     status: int
+    lines: tuple[str, ...] = ()  # the last that it wrote to stderr
 
 
 class StartNode(Control, frozen=True, tag=7):
@@ -191,6 +192,22 @@ class PathFound(Control, frozen=True, tag=16):
     path: tuple[bytes, ...]
 
 
+class EndWanted(Control, frozen=True, tag=17):
+    """A node: how did a worker of yours end?  Answered when it has."""
+
+    asker: int
+    number: int  # of the asker's question
+    worker: int
+
+
+class EndFound(Control, frozen=True, tag=18):
+    """How a worker has ended, as in Exited."""
+
+    number: int
+    status: int
+    lines: tuple[str, ...]
+
+
 AnyControl: TypeAlias = (
     Dial
     | Link
@@ -208,6 +225,8 @@ AnyControl: TypeAlias = (
     | Leave
     | PathWanted
     | PathFound
+    | EndWanted
+    | EndFound
 )
 
 

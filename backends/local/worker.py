@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
@@ -29,6 +28,8 @@ from freehold.core.account import Account
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
 from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
+from freehold.core.failures import exit_status, how_it_ended
+from freehold.core.ids import node_of
 from freehold.core.queries import Held, readable
 from freehold.core.session import Session
 from freehold.core.tasks import run_task
@@ -62,6 +63,7 @@ class WorkerDriver(LocalDriver, Host):
         self.printed: deque[wire.Output] = deque()
         self.paths: dict[int, tuple[bytes, ...]] = {}  # answers to PathWanted
         self.found: dict[int, list[wire.PartFound]] = {}  # answers to PartWanted
+        self.ends: dict[int, wire.EndFound] = {}  # answers to EndWanted
         self.add_channel(node)
 
     # ------------------------------------------------------------------ links
@@ -83,6 +85,9 @@ class WorkerDriver(LocalDriver, Host):
                 self.say(channel, wire.PathFound(number, tuple(program_path())))
             case wire.PathFound(number, path):
                 self.paths[number] = path
+                self.pump.notify()
+            case wire.EndFound(number):
+                self.ends[number] = word
                 self.pump.notify()
             case wire.Output():
                 self.show(word)
@@ -292,6 +297,21 @@ class WorkerDriver(LocalDriver, Host):
         self.pump.wait(lambda: number in self.paths or self.broken is not None, ANSWER_SECONDS)
         return self.paths.pop(number, ())
 
+    def end_of(self, worker: int) -> str:
+        number, node = self.session.request(), node_of(worker)
+        if self.broken is not None or self.pump.mine():
+            return ""
+        self.pump.enter()
+        try:
+            if node not in self.lost:
+                self.to(node, lambda channel: channel.say(wire.EndWanted(self.party.me, number, worker)))
+                self.flush()
+        finally:
+            self.pump.leave()
+        self.pump.wait(lambda: number in self.ends or self.broken or node in self.lost, ANSWER_SECONDS)
+        found = self.ends.pop(number, None)
+        return how_it_ended(os.waitstatus_to_exitcode(found.status), found.lines) if found is not None else ""
+
     def own_steps(self) -> list[Any]:
         self.pump.enter()
         try:
@@ -348,11 +368,3 @@ def work(driver: WorkerDriver) -> None:
             os._exit(exit_status(error))  # when what was printed is sent
         if driver.broken is not None:
             os._exit(0)  # the task has forked, and its child has come out of the function
-
-
-def exit_status(error: SystemExit) -> int:
-    """Return the status that Python gives to a process that ends so; print what it prints."""
-    if error.code is None or isinstance(error.code, int):
-        return (error.code or 0) & 0xFF
-    print(error.code, file=sys.stderr)
-    return 1

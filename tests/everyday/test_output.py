@@ -128,6 +128,85 @@ def test_what_is_printed_before_the_end_of_a_worker(desk) -> None:
     assert parted(done.stdout) == end * 2
 
 
+ENDS = """
+    import ctypes, os, signal, sys
+    import freehold
+    from freehold.exceptions import WorkerCrashedError
+
+    freehold.init(num_cpus=1, num_nodes=2, log_to_driver=sys.argv[1] == "shown")
+
+    def last_words(how, node=0):
+        for number in range(100):
+            print("line", number, file=sys.stderr)
+        how()
+
+    def leave():
+        os._exit(3)
+
+    def crash():
+        ctypes.string_at(0)
+
+    def kill():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @freehold.remote(max_retries=0)
+    def die(how):
+        last_words(how)
+
+    @freehold.remote
+    def ask(how):
+        freehold.get(die.remote(how))
+
+    for task in (die, die.options(node=1), ask):
+        for how in (leave, crash, kill):
+            try:
+                freehold.get(task.remote(how))
+            except WorkerCrashedError as error:
+                print("CAUGHT", error)
+"""
+
+
+@local
+@pytest.mark.parametrize("output", ["shown", "silent"])
+def test_the_last_lines_of_a_worker_are_in_the_error(desk, output: str) -> None:
+    """Wherever it ran and whoever asks; and if the interpreter crashed, on which line of the program."""
+    desk.write(program=ENDS)
+    done = desk.run("program.py", output)
+    assert done.returncode == 0
+    caught = done.stdout.split("CAUGHT ")[1:]
+    assert len(caught) == 9
+    where = 'program.py", line 17 in crash'
+    for error, ended in zip(
+        caught, ["it exited with status 3", "(SIGSEGV) ended it", "(SIGKILL) ended it"] * 3, strict=True
+    ):
+        assert ended in error
+        assert "line 99" in error and "line 0\n" not in error
+        assert (where in error) is ("SIGSEGV" in ended)
+        assert "backends/local" not in error
+
+
+def test_a_traceback_from_a_task_shows_the_programs_lines(desk) -> None:
+    desk.write(
+        program="""
+        import freehold
+
+        @freehold.remote
+        def divide(number):
+            return 1 / number  # by what is given
+
+        try:
+            freehold.get(divide.remote(0))
+        except ZeroDivisionError as error:
+            print(error)
+        """
+    )
+    done = desk.run("program.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'program.py", line 6, in divide' in done.stdout
+    if desk.backend == "local":
+        assert "return 1 / number  # by what is given" in done.stdout
+
+
 @local
 def test_a_thread_that_a_task_has_left_prints_whole_lines(desk) -> None:
     desk.write(
