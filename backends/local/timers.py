@@ -19,7 +19,7 @@ class Timers:
         self._due: list[tuple[float, int]] = []  # (when, timer), a heap; cancelled timers stay in it
 
     def set(self, timer: int, seconds: float, event: Event) -> bool:
-        """Have an event fall due; tell whether it is the next."""
+        """Have an event fall due, under a number that was never used; tell whether it is the next."""
         self._events[timer] = event
         entry = (monotonic() + seconds, timer)
         heapq.heappush(self._due, entry)
