@@ -17,7 +17,7 @@ from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, start
 from freehold.core.machine import replace
 from freehold.core.policies import Policy
-from freehold.core.session import Session
+from freehold.core.session import Session, stop_at_exit
 
 active: Session | None = None
 ours = 0  # the process that started the active session
@@ -28,6 +28,7 @@ def engine() -> Session:
     """Return the active session; start one with the defaults if there is none."""
     session = active
     if session is None or session.closed:
+        stop_at_exit()
         begin(Options(backend=default_backend(), policy=policy_of({})))
         session = active
         assert session is not None
@@ -47,7 +48,8 @@ def begin(options: Options) -> Session:
     home = options.trace or os.environ.get("FREEHOLD_TRACE") or ""
     session = start(options) if not home else start_traced(options, home)
     active, ours, inherited = session, os.getpid(), False
-    atexit.register(end)
+    Session.exiting = False
+    atexit.register(end_at_exit)
     return session
 
 
@@ -70,10 +72,16 @@ def end() -> None:
     if active is not None and active.task:
         return
     session, active = active, None
-    atexit.unregister(end)
+    atexit.unregister(end_at_exit)
     if session is not None and ours == os.getpid():
         session.close()
     ours = 0
+
+
+def end_at_exit() -> None:
+    """End the active session when the interpreter ends; daemon threads are told nothing any more."""
+    Session.exiting = True
+    end()
 
 
 def forked() -> None:

@@ -57,6 +57,7 @@ class Session:
     """
 
     made = 0  # sessions of this process, so far
+    exiting = False  # the interpreter ends
 
     def __init__(self, worker: Worker, host: Host, nonce: bytes) -> None:
         Session.made += 1
@@ -82,6 +83,7 @@ class Session:
     def check_open(self, ref: ObjectRef[Any] | None = None) -> None:
         """Refuse a reference of a cluster that is gone."""
         if self.closed:
+            stop_at_exit()
             name = f" {object_name(ref._id)}" if ref is not None else ""
             raise SessionError(f"the cluster of the reference{name} was shut down")
 
@@ -235,6 +237,8 @@ class Session:
 
     def error(self, failure: Failure, object: int = 0) -> Exception:
         """Return the exception for a failure, with what is known of an object's history and of a worker's end."""
+        if failure.cause == "session":
+            stop_at_exit()
         end = self.host.end_of(failure.party) if failure.cause == "crashed" else ""
         return exception_of(failure, self.history(object) if object else (), end)
 
@@ -368,3 +372,9 @@ class Session:
         """Leave the cluster, or end it."""
         self.closed = True
         self.host.close()
+
+
+def stop_at_exit() -> None:
+    """Let a daemon thread wait for the end of the interpreter if that is near, as it would wait at any lock."""
+    if Session.exiting and threading.current_thread().daemon:
+        threading.Event().wait()

@@ -147,3 +147,33 @@ def test_one_cluster_after_the_other(desk) -> None:
         counts.add((len(os.listdir("/proc/self/fd")), threading.active_count()))
     print(len(counts))
     """) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "call", ["get(nap.remote(0))", "get(nap.remote(600))", "put(bytes(1_000_000))", "wait([naps])"]
+)
+@pytest.mark.parametrize("backend", [pytest.param("local", marks=pytest.mark.local)], indirect=True)
+def test_daemon_threads_end_without_a_word(desk, call: str) -> None:
+    """As they do at any lock: the interpreter does not wait for them, and they raise nothing while it ends."""
+    desk.write(
+        program=TASKS
+        + f"""
+    @freehold.remote
+    def nap(seconds): time.sleep(seconds)
+
+    begun, naps = threading.Semaphore(0), nap.remote(600)
+
+    def forever():
+        while True:
+            begun.release()
+            freehold.{call}
+
+    for _ in range(3):
+        threading.Thread(target=forever, daemon=True).start()
+    for _ in range(3):
+        begun.acquire()
+    """
+    )
+    for _ in range(3):
+        done = desk.run("program.py")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
