@@ -237,12 +237,14 @@ class Pump:
             self._serve_followers()
 
     def listen(self) -> None:
-        """Read what has come, without waiting, unless another thread does; called with the lock held."""
+        """Read what has come, and send what follows, unless another thread does; called with the lock held."""
         if self._leader or self.closed:
             return
         self._inside += 1
         try:
             self.turn(seconds=0.0)
+            if not self.closed:
+                self.flush()
         finally:
             self._inside -= 1
             self._release()
@@ -342,7 +344,11 @@ class Pump:
         finally:
             self._inside -= 1
             self._release()
-        return self.tick() if not self.closed else 0.0
+        if self.closed:
+            return 0.0
+        seconds = self.tick()
+        self.flush()  # what follows from what was read waits for nobody: this thread may sleep next
+        return seconds
 
     # ------------------------------------------------------------------ the end
 
