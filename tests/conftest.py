@@ -9,7 +9,9 @@ imported or does not start fails its tests.
 from __future__ import annotations
 
 import gc
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -117,7 +119,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write the golden outputs again; read the difference")
 
 
+HOMES = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    home = tempfile.TemporaryDirectory(prefix="freehold-home-")  # where libraries write may be closed to this user
+    config.add_cleanup(home.cleanup)
+    for name in HOMES:
+        os.environ.setdefault(name, os.path.join(home.name, name.lower()))
     config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
 
 

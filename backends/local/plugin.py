@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -254,9 +255,14 @@ def send_all(channel: Channel) -> None:
 
 
 def start_launcher(setup: wire.Setup) -> tuple[subprocess.Popen[bytes], Channel]:
-    """Start the launcher; return it and the link to it."""
+    """Start the launcher; return it and the link to it.
+
+    It has a session of its own, but not from its first instant, so Ctrl-C is blocked for it until it ignores that.
+    """
     ours, theirs = socket.socketpair()
-    with theirs:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with theirs, contextlib.ExitStack() as after:
+        after.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
         command = [
             sys.executable,
             *interpreter_options(),

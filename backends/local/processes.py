@@ -383,6 +383,7 @@ def run_worker(setup: wire.Setup, worker: int, fd: int, arena: Arena, words: Las
 def main() -> None:
     """Be the launcher: ``python -m freehold.backends.local.processes FD PID``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see start_launcher
     fd, program = map(int, sys.argv[1:3])
     os.set_inheritable(fd, False)
     raise_own_limit()

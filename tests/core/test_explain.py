@@ -16,6 +16,7 @@ from freehold.core.explain import Explanation, long_wait
 from freehold.core.ids import party_name
 from freehold.exceptions import SessionError
 from freehold.specs import scenario as bank
+from freehold.specs.scenarios.gates import Gate
 
 LATE = 60.0  # seconds; nobody waits for their end
 
@@ -24,6 +25,12 @@ LATE = 60.0  # seconds; nobody waits for their end
 def nap(seconds: float, value: Any = None) -> Any:
     time.sleep(seconds)
     return value
+
+
+@freehold.remote
+def through(door: Gate) -> Any:
+    """Return None, which is no time to sleep, when the door is open."""
+    door.wait()
 
 
 @freehold.remote
@@ -177,12 +184,14 @@ def test_a_view_says_what_it_is_of(world: Any) -> None:
 def test_arguments_and_containers(world: Any) -> None:
     ref = freehold.put(bytes(300_000))
     box = freehold.put([ref])
-    gate = nap.remote(0.3)
+    door = Gate()
+    gate = through.remote(door)
     tasks = [nap.remote(0, [ref, gate]), nap.remote(0, ref)]
     waits = nap.remote(gate, ref)
     facts = [fact for fact in freehold.explain(ref).facts if fact.party == cluster.engine().worker.me]
     assert box._id in {fact.by for fact in facts if fact.kind == "container"}
     assert waits._id in {fact.by for fact in facts if fact.kind == "argument"}
+    door.open()
     with pytest.raises(TypeError):
         freehold.get(waits)  # it slept for None seconds
     freehold.get(tasks)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+
 import pytest
 
 pytestmark = pytest.mark.slow
 local = pytest.mark.parametrize("backend", [pytest.param("local", marks=pytest.mark.local)], indirect=True)
 
 
+@pytest.fixture
+def short(desk) -> Iterator[None]:
+    """Have multiprocessing put its sockets into a folder whose name is short, as they want it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        desk.environment["TMPDIR"] = folder
+        yield
+
+
 @pytest.mark.parametrize("backend", [pytest.param("local", marks=pytest.mark.local), "inline"], indirect=True)
-def test_pools_in_the_program(desk) -> None:
+def test_pools_in_the_program(desk, short: None) -> None:
     """A fork has no part in the cluster and is told so; a fresh process may start one of its own."""
     desk.write(
         program="""
@@ -58,7 +69,7 @@ def test_pools_in_the_program(desk) -> None:
 
 
 @local
-def test_pools_in_tasks(desk) -> None:
+def test_pools_in_tasks(desk, short: None) -> None:
     desk.write(tools="def square(number):\n    return number**2\n")
     assert desk.program("""
         import concurrent.futures, freehold, multiprocessing, os, sys, tools, warnings

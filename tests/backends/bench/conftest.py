@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -49,9 +50,12 @@ class Bench:
 
     def processes(self) -> list[str]:
         """Return the processes of this test that live, but for hosts of the test itself."""
-        return [
-            f"{process.pid} {' '.join(process.cmdline())}" for process in psutil.process_iter() if self.ours(process)
-        ]
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it ends while it is looked at
+                if self.ours(process):
+                    found.append(f"{process.pid} {' '.join(process.cmdline())}")
+        return found
 
     def ours(self, process: psutil.Process) -> bool:
         """Tell whether a process is of this test.  A subject's environment has lost the mark, not its folder."""
