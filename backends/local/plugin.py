@@ -246,12 +246,19 @@ def end_process(launcher: subprocess.Popen[bytes]) -> None:
         launcher.wait()
 
 
-def send_all(channel: Channel) -> None:
-    """Send what waits on a channel that no pump looks after."""
+def send_all(lifeline: Channel) -> None:
+    """Send what waits on the link to the launcher, which no pump looks after.
+
+    Raises:
+        RuntimeError: the launcher is dead.
+    """
     import select
 
-    while not channel.flush():
-        select.select([], [channel.fileno()], [])
+    try:
+        while not lifeline.flush():
+            select.select([], [lifeline.fileno()], [])
+    except ConnectionError as error:
+        raise RuntimeError("the process that starts nodes has ended: 'freehold doctor' looks for the cause") from error
 
 
 def start_launcher(setup: wire.Setup) -> tuple[subprocess.Popen[bytes], Channel]:

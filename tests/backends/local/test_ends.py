@@ -214,3 +214,11 @@ def test_twenty_clusters_one_after_the_other(watch, eventually) -> None:
         taken.append((process.num_fds(), threading.active_count(), process.memory_info().rss))
     assert {counts[:2] for counts in taken} == {taken[0][:2]}
     assert taken[-1][2] - taken[4][2] < 4 * 2**20
+
+
+def test_a_launcher_that_cannot_begin_is_a_clear_error(watch, eventually, monkeypatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"(has ended|ended while it was being started): 'freehold doctor'"):
+        freehold.init()
+    assert not freehold.is_initialized()
+    assert eventually(lambda: not watch.left()), watch.left()
