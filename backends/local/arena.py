@@ -268,7 +268,11 @@ def _whole(mapping: _Mapping) -> memoryview:
 
 def _pin_type(capacity: int) -> Any:
     """One type for views of all lengths: a new one costs 8 us.  A weakref on a memoryview fires too early."""
-    names = {"freehold_object": property(lambda pin: pin.id), "__del__": lambda pin: pin.dead(pin.id)}
+
+    def __del__(pin: Any) -> None:  # by this name it is known that nothing is to be raised in it
+        pin.dead(pin.id)
+
+    names = {"freehold_object": property(lambda pin: pin.id), "__del__": __del__}
     body = {"__slots__": ("mapping", "dead", "id"), **names}
     return type("Pin", (ctypes.c_char * capacity,), body)
 

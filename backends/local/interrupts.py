@@ -1,15 +1,21 @@
 """Ctrl-C: noted while the main thread is at freehold's own work, raised as soon as it leaves it.
 
-An exception in the middle of a handler would leave half a step behind, and half a copy is worse than none.
+An exception in the middle of a handler would leave half a step behind, and half a copy is worse than none.  And in a
+``__del__`` nobody would hear it: Python swallows what is raised there, and a hold would never be given back.
 """
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
+import time
 from _signal import getsignal  # type: ignore[import-not-found]  # 40 ns; that of signal makes an Enum, in 1 us
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
+
+AGAIN_SECONDS = 0.001  # after which a Ctrl-C comes again that came amid a ``__del__``
 
 
 class Interrupts:
@@ -33,12 +39,21 @@ class Interrupts:
         if getsignal(signal.SIGINT) is not self._handler and plain_interrupts():
             signal.signal(signal.SIGINT, self._handler)  # notebooks put Python's own back before every cell
 
-    def interrupt(self, *_: object) -> None:
+    def interrupt(self, _: int = signal.SIGINT, frame: FrameType | None = None) -> None:
         """Handle SIGINT, in the main thread: at once, or as soon as it leaves our work."""
-        if not self.depth:
+        if self.depth:
+            self.noted = True
+            self._wake()
+        elif is_dying(frame):
+            _thread.start_new_thread(self.again, ())  # a Thread takes locks that may be ours
+        else:
             raise KeyboardInterrupt
-        self.noted = True
-        self._wake()
+
+    def again(self) -> None:
+        """Send the main thread another SIGINT, in a moment."""
+        assert self.main is not None
+        time.sleep(AGAIN_SECONDS)
+        signal.pthread_kill(self.main, signal.SIGINT)
 
     def leave(self) -> bool:
         """The main thread comes out by one level; raise what was noted when it is out, and tell if it is."""
@@ -65,6 +80,15 @@ class Interrupts:
         """Leave Ctrl-C to Python again; called in the main thread."""
         if getsignal(signal.SIGINT) is self._handler:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def is_dying(frame: FrameType | None) -> bool:
+    """Tell whether a ``__del__`` of freehold's is on the stack."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" and str(frame.f_globals.get("__name__")).startswith("freehold."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def plain_interrupts() -> bool:

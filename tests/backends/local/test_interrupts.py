@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -117,6 +118,33 @@ def test_ctrl_c_amid_anything(watch, eventually) -> None:
     for _ in range(300):
         assert interrupt(busy, dice.uniform(0, 0.03)) < LATE_SECONDS
     assert_usable(eventually)
+
+
+@pytest.mark.parametrize("what", ["reference", "view"])
+def test_ctrl_c_amid_a_del_is_raised_after_it(watch, what: str) -> None:
+    """Python would swallow it there, and with it the word that the object is needed no more."""
+    freehold.init(num_cpus=1, object_store_memory=10**8)
+    ref = freehold.put(np.arange(10**6))
+    view = freehold.get(ref)
+    assert view[-1] == 10**6 - 1
+    came: list[str] = []
+
+    def press(frame: Any, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name == "__del__" and not came:
+            came.append(frame.f_globals["__name__"])
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        sys.setprofile(press)
+        if what == "view":
+            del view
+        else:
+            del ref
+        sys.setprofile(None)
+        while True:
+            time.sleep(0.001)
+    sys.setprofile(None)
+    assert came == ["freehold.core.refs" if what == "reference" else "freehold.backends.local.arena"]
 
 
 def test_ctrl_c_in_init(watch, eventually) -> None:
