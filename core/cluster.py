@@ -50,6 +50,7 @@ def begin(options: Options) -> Session:
     active, ours, inherited = session, os.getpid(), False
     Session.exiting = False
     atexit.register(end_at_exit)
+    session.host.begun()
     return session
 
 

@@ -148,6 +148,9 @@ class Host(ABC):
 
     ring: Ring  # the worker's last steps
 
+    def begun(self) -> None:  # noqa: B027  (others need do nothing)
+        """The program has its session: what was put off until it could end the cluster may come now."""
+
     @abstractmethod
     def tell(self, *events: Event) -> None:
         """Hand events to the party, from any thread, and perform what it asks for."""

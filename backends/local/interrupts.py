@@ -33,6 +33,7 @@ class Interrupts:
         self.depth = 0  # how deep the main thread is in our work
         self.noted = False
         self.closed = False
+        self.starting = False  # the cluster is there, and nobody has it yet
 
     def take(self) -> None:
         """Have SIGINT come to us, if Python would have it; called in the main thread, whenever our work begins."""
@@ -76,6 +77,19 @@ class Interrupts:
             self.restore()
             self.leave()
 
+    def inherit(self, noted: bool) -> None:
+        """Take over from ``InterruptsAtStart``: Ctrl-C is noted until the program has its cluster, see ``begun``."""
+        self.starting = True
+        self.depth += 1
+        signal.signal(signal.SIGINT, self._handler)
+        self.noted |= noted
+
+    def begun(self) -> None:
+        """The program has its cluster, and can end it: raise what was noted."""
+        if self.starting:
+            self.starting = False
+            self.leave()
+
     def restore(self) -> None:
         """Leave Ctrl-C to Python again; called in the main thread."""
         if getsignal(signal.SIGINT) is self._handler:
@@ -103,6 +117,7 @@ class InterruptsAtStart:
 
     def __init__(self) -> None:
         self.came = False
+        self.heir: Interrupts | None = None  # of the cluster that has been started
         self.stir: Callable[[], None] = lambda: None  # wakes who waits for the nodes
         self.before: Any = None
 
@@ -117,5 +132,9 @@ class InterruptsAtStart:
         self.stir()
 
     def __exit__(self, *_: object) -> None:
-        if self.before is not None:
+        if self.before is None:
+            return
+        if self.heir is not None:
+            self.heir.inherit(self.came)
+        else:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -62,6 +62,9 @@ class ProgramDriver(WorkerDriver):
         self.background = self.pump.start_background()
         self.pump.interrupts.ours = True
 
+    def begun(self) -> None:
+        self.pump.interrupts.begun()
+
     def start_node(self, capacity: int, resources: dict[str, float], workers: int) -> int:
         """Start one more node; return its name."""
         node = node_id(self.nodes_started)
@@ -70,8 +73,11 @@ class ProgramDriver(WorkerDriver):
         word = wire.StartNode(node, capacity, shape, workers)
         assert self.lifeline is not None
         ours, theirs = socket.socketpair()
-        self.lifeline.say(word, theirs.detach())
-        send_all(self.lifeline)
+        with contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            self.lifeline.say(word, theirs.detach())
+            send_all(self.lifeline)
+            undo.pop_all()
         self.pump.enter()
         try:
             self.say(self.node, wire.NodeLinked(node, shape), ours.detach())
@@ -327,6 +333,7 @@ def freehold_start(options: Options) -> Session:
         except BaseException:
             driver.session.close()
             raise
+        interrupts.heir = driver.pump.interrupts
     return driver.session
 
 
@@ -338,7 +345,10 @@ def first_node(
     shape = tuple(sorted({"node:0": 1.0, "CPU": cpus, **options.resources}.items()))
     word = wire.StartNode(HEAD, arena.capacity, shape, max(1, int(cpus)))
     lifeline.say(word, head.detach(), os.dup(arena.fileno()))
-    send_all(lifeline)
+    with contextlib.ExitStack() as undo:
+        undo.callback(ours.close)
+        send_all(lifeline)
+        undo.pop_all()
     driver = ProgramDriver(setup, arena, Channel(ours, HEAD, carries_fds=True), launcher)
     driver.nodes_started = 1
     if options.wait_line and on_terminal():

@@ -66,8 +66,8 @@ def cancel_while_it_runs() -> Any:
 
     @freehold.remote
     def sleep() -> None:
-        begun.open()
         try:
+            begun.open()
             never.wait()
         except KeyboardInterrupt:
             interrupted.open()

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import freehold
+from freehold.backends.local.plugin import ProgramDriver
 from freehold.core import cluster
 from freehold.exceptions import TaskCancelledError
 
@@ -158,6 +159,39 @@ def test_ctrl_c_in_init(watch, eventually) -> None:
             assert freehold.get(nap.remote(0), timeout=30) == 0
             freehold.shutdown()
         assert eventually(lambda: not watch.left()), watch.left()
+
+
+def test_ctrl_c_when_the_nodes_have_come_is_not_lost(watch, monkeypatch) -> None:
+    """Between the wait for the nodes and the return of init: the cluster is there, and Ctrl-C is raised."""
+    wait = ProgramDriver.wait_for_nodes
+
+    def then_press(*arguments: Any) -> None:
+        wait(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ProgramDriver, "wait_for_nodes", then_press)
+    with pytest.raises(KeyboardInterrupt):
+        freehold.init(num_cpus=1)
+    assert freehold.is_initialized()
+    assert interrupt(lambda: freehold.get(nap.remote(60)), 0.1) < LATE_SECONDS
+
+
+def test_ctrl_c_while_init_returns_is_not_lost(watch, monkeypatch) -> None:
+    """The same, in the last instant before the program has its cluster."""
+    monkeypatch.setattr(cluster, "atexit", PressAtExit())
+    with pytest.raises(KeyboardInterrupt):
+        freehold.init(num_cpus=1)
+    assert freehold.is_initialized()
+
+
+class PressAtExit:
+    """Where ``atexit`` is asked to end the cluster, somebody presses Ctrl-C."""
+
+    def register(self, call: Callable[[], None]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def unregister(self, call: Callable[[], None]) -> None:
+        pass
 
 
 def test_ctrl_c_in_shutdown(watch, eventually) -> None:
