@@ -1,7 +1,7 @@
 """Accounts: what one party knows of an object, as facts: who holds it, and if it is awaited, what for.
 
-Pure reads: an account steps no record and asks nobody.  A whole account is that of all parties put together; what
-leads from one to the next are the names in ``Fact.by`` and ``Account.leads``.  This file refuses to know words.
+Pure reads: no record is stepped, nobody is asked.  A whole account is that of all parties put together; what leads
+from one to the next are the names in ``Fact.by`` and ``Account.leads``.  This file refuses to know words.
 Keep in mind: the references that an account lists are those that the ownership record counts, neither more nor less.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from freehold.core.copy import RESERVING as COPY_RESERVING
 from freehold.core.copy import Copy
-from freehold.core.execution import QUEUED, Execution
+from freehold.core.execution import KEPT, QUEUED, Execution
 from freehold.core.ids import owner_of
 from freehold.core.membership import DEAD
 from freehold.core.node import Node
@@ -33,6 +33,7 @@ from freehold.core.worker import Worker
 REFERENCES = {  # kind of reference -> the field of the ownership record that counts it
     "local": "local",  # user code has it
     "argument": "arguments",  # a task that is not over carries it
+    "lineage": "lineage",  # a task that is over carries it, and may run again
     "container": "containers",  # an object whose value contains it
     "pin": "pins",  # a task that runs was lent it
     "returning": "pins",  # it is inside the returns of a task, on their way
@@ -167,7 +168,9 @@ def holders(worker: Worker, objects: Container[int]) -> Iterator[Fact]:
         yield from [Fact("introduction", me, outer, object) for outer in r.covers if outer in objects]
     for task, execution in worker.execution.items():
         name = execution.description.name if execution.description is not None else ""
-        yield from [Fact("argument", me, ref, task, text=name) for ref in execution.lent if ref in objects]
+        for ref in [ref for ref in execution.lent if ref in objects]:
+            yield from [Fact("argument", me, ref, task, text=name)] * (execution.state is not KEPT)
+            yield from [Fact("lineage", me, ref, task, text=name)] * bool(execution.kept or execution.due)
     for task, run in worker.running.items():
         name, lent = (run.query.description.name, run.query.lent) if run.query is not None else ("", ())
         if run.state.name != "HANDING":  # then what it was lent has been given back
@@ -179,8 +182,7 @@ def own_references(me: int, r: Ownership) -> Iterator[Fact]:
     """Yield what the ownership record says by itself."""
     if r.local:
         yield Fact("local", me, r.object)
-    if r.exported:
-        yield Fact("exported", me, r.object)
+    yield from [Fact("exported", me, r.object)] * r.exported
     yield from [Fact("borrower", me, r.object, borrower) for borrower in sorted(r.borrowers)]
     yield from [Fact("lent", me, r.object, borrower) for borrower in r.lent]
     if r.state is ORPHANED:

@@ -81,6 +81,8 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
     want: int = CREATE  # why it is pulled, or CREATE
     holds: Map[int, int] = Map()  # holder -> grants not yet given back
     askers: Map[int, int] = Map()  # workers waiting for the copy -> their attempt
+    next: CreateQuery | None = None  # a worker that will write it anew, once this one is out of its way
+    spare: bool = False  # WRITING: it is not to be the primary copy
 
 
 TABLE = Table(
@@ -106,8 +108,9 @@ TABLE = Table(
 )
 SEALED = (PRIMARY, SECONDARY)
 ENDS = (RETIRING, ABSENT)
+AGAIN = (ABSENT, RESERVING)  # it is gone, or written anew
 RETIRED = {RESERVING: (ABSENT,), WRITING: (RETIRING,), PULLING: (ABSENT,), PRIMARY: ENDS, SECONDARY: ENDS}
-BEREAVED = {RESERVING: (ABSENT,), WRITING: (ABSENT,), PULLING: (ABSENT,), RETIRING: (ABSENT,)}
+BEREAVED = {RESERVING: (ABSENT,), WRITING: AGAIN, PULLING: AGAIN, RETIRING: AGAIN}
 EMPTY: Map[int, int] = Map()
 
 
@@ -132,11 +135,22 @@ def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
     return r, tuple(out)
 
 
-def gone(r: Copy, *out: object) -> tuple[None, Out]:
-    """Give the bytes back."""
-    if r.state is RESERVING:
-        return None, (*out, RoomFreed(r.object, 0))
-    return None, (*out, Release(r.object, r.place, r.nbytes), RoomFreed(r.object, r.nbytes, r.state is PULLING))
+def gone(r: Copy, *out: object) -> tuple[Copy | None, Out]:
+    """Give the bytes back; whoever waits to write the copy anew is next."""
+    freed: Out = (RoomFreed(r.object, 0),)
+    if r.state is not RESERVING:
+        freed = (Release(r.object, r.place, r.nbytes), RoomFreed(r.object, r.nbytes, r.state is PULLING))
+    if r.next is None:
+        return None, (*out, *freed)
+    after, wish = reserving(r.next)
+    return after, (*out, *freed, *wish)
+
+
+def reserving(e: CreateQuery) -> tuple[Copy, Out]:
+    """Ask for room for a copy that a worker will write."""
+    return Copy(e.object, RESERVING, nbytes=e.nbytes, creator=e.creator, creating=e.attempt), (
+        RoomWanted(e.object, e.nbytes, CREATE),
+    )
 
 
 def refuse(r: Copy, failure: Failure) -> Out:
@@ -148,6 +162,10 @@ def refuse(r: Copy, failure: Failure) -> Out:
 
 def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     """Release the copy: at once if nobody holds it, else when the last hold comes back, for which we ask."""
+    if r.next is not None:
+        released = CreateReply(r.object, r.next.attempt, 0, False, Failure("released", r.object))
+        after, out = retire(replace(r, next=None), here)
+        return after, (Send(r.next.creator, released), *out)
     if r.state is RESERVING:
         return gone(r, *refuse(r, Failure("released", r.object)))
     busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
@@ -172,21 +190,31 @@ def recalls(r: Copy, *, released: bool = False) -> Out:
 @TABLE.on(ABSENT, event=CreateQuery, to=(RESERVING,))
 def create(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
     """Nothing is promised before the bytes are reserved."""
-    r = Copy(r.object, RESERVING, nbytes=e.nbytes, creator=e.creator, creating=e.attempt)
-    return r, (RoomWanted(r.object, e.nbytes, CREATE),)
+    return reserving(e)
 
 
-@TABLE.on(*SEALED, event=CreateQuery)
-def exists(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
-    """A retry comes upon what its first run has written: as good as done."""
-    return r, (Send(e.creator, CreateReply(r.object, e.attempt, 0, True)),)
+@TABLE.on(*SEALED, event=CreateQuery, to={PRIMARY: (RETIRING, RESERVING), SECONDARY: (PRIMARY,)})
+def exists(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy | None, Out]:
+    """A task runs again, and a copy of its return has survived: as good as written.
+
+    One that another worker has written here is what is left of a run that died before it could say so: nobody
+    counts the references in it.
+    """
+    if r.state is PRIMARY and r.creator not in (0, e.creator):
+        return gone(replace(r, next=e)) if not r.holds else (replace(r, state=RETIRING, next=e), recalls(r))
+    busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+    return replace(r, state=PRIMARY), (*busy, Send(e.creator, as_written(e)))
+
+
+def as_written(e: CreateQuery) -> CreateReply:
+    """Return the answer to one who need not write a copy any more."""
+    return CreateReply(e.object, e.attempt, 0, True)
 
 
 @TABLE.on(RESERVING, WRITING, PULLING, RETIRING, event=CreateQuery)
-def create_again(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
-    """Its predecessor, of a run that died, has not been cleared away yet: the return has no room."""
-    failure = Failure("full", r.object, here.me, "an earlier copy of the object is still being cleared away")
-    return r, (Send(e.creator, CreateReply(r.object, e.attempt, 0, False, failure)),)
+def create_later(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
+    """Its predecessor is still being cleared away, or a copy is coming from elsewhere."""
+    return replace(r, next=e), ()
 
 
 def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
@@ -194,7 +222,7 @@ def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
     nbytes = min(here.policy.chunk_bytes, r.nbytes - r.asked)
     if nbytes <= 0:
         return r, ()
-    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes)
+    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes, r.nbytes)
     return replace(r, asked=r.asked + nbytes), (Send(r.source, query),)
 
 
@@ -213,24 +241,31 @@ def begin(r: Copy, e: RoomGranted, here: Here) -> tuple[Copy, Out]:
 
 
 @TABLE.on(RESERVING, event=RoomDenied, to=(ABSENT,))
-def no_room(r: Copy, e: RoomDenied, here: Here) -> tuple[None, Out]:
+def no_room(r: Copy, e: RoomDenied, here: Here) -> tuple[Copy | None, Out]:
     """The store is full: whoever asked hears who fills it."""
-    return None, refuse(r, e.failure)
+    out = refuse(r, e.failure)
+    if r.next is None:
+        return None, out
+    after, wish = reserving(r.next)
+    return after, (*out, *wish)
 
 
 TABLE.never(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomGranted, why="room is asked for once")
 TABLE.ignore(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomDenied, why="nothing here waits for room")
 
 
-@TABLE.on(WRITING, event=SealNotice, to=(PRIMARY,))
-def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy, Out]:
+@TABLE.on(WRITING, event=SealNotice, to=(PRIMARY, SECONDARY, RESERVING))
+def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
     """From now on the copy may be read, and is never written again."""
+    if r.next is not None:  # another run of the task is to write it: this one died before it could say so
+        return gone(r, *refuse(r, Failure("lost", r.object, e.creator)))
     if not e.keeps:
         r = replace(r, holds=r.holds.delete(e.creator))
-    return sealed(r, PRIMARY, here)
+    r, out = sealed(r, SECONDARY if r.spare else PRIMARY, here)
+    return r, (*out, CopyIdle(r.object)) if r.spare and not r.holds else out
 
 
-@TABLE.on(RETIRING, event=SealNotice, to=(ABSENT,))
+@TABLE.on(RETIRING, event=SealNotice, to=AGAIN)
 def seal_released(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
     """Its owner released it while it was being written."""
     return (r, ()) if e.keeps else give_back(r, e.creator, 1, here)
@@ -256,7 +291,7 @@ def give_back(r: Copy, holder: int, count: int, here: Here) -> tuple[Copy | None
     return r, (CopyIdle(r.object),) if r.state is SECONDARY else ()
 
 
-@TABLE.on(*SEALED, RETIRING, event=HoldReturnNotice, to={RETIRING: (ABSENT,)})
+@TABLE.on(*SEALED, RETIRING, event=HoldReturnNotice, to={RETIRING: AGAIN})
 def hold_returned(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None, Out]:
     """A holder returns as many grants as it had seen: one that is still on its way to it stays."""
     return give_back(r, e.holder, e.count, here)
@@ -293,16 +328,30 @@ TABLE.ignore(ABSENT, RETIRING, event=FreeNotice, why="it is released already")
 TABLE.ignore(ABSENT, RETIRING, event=OwnerDied, why="it is released already")
 
 
-@TABLE.on(SECONDARY, event=KeepNotice, to=(PRIMARY,))
+@TABLE.on(*SEALED, event=KeepNotice, to=SEALED)
 def keep(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
-    """The primary copy died with its node: this one takes its place."""
-    return replace(r, state=PRIMARY), () if r.holds else (CopyBusy(r.object),)
+    """The primary copy died with its node, and this one takes its place; or nobody but lineage needs one any more."""
+    if e.keeps is (r.state is PRIMARY):
+        return r, ()
+    told = CopyBusy(r.object) if e.keeps else CopyIdle(r.object)
+    return replace(r, state=PRIMARY if e.keeps else SECONDARY), () if r.holds else (told,)
+
+
+@TABLE.on(WRITING, event=KeepNotice)
+def keep_later(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
+    """The task that returned it has replied before it was sealed here."""
+    return replace(r, spare=not e.keeps), ()
+
+
+@TABLE.on(ABSENT, RETIRING, event=KeepNotice)
+def not_here(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
+    """The owner hears, maybe once more, that this is no location."""
+    return r, (Send(owner_of(r.object), CopyNotice(r.object, here.me, r.nbytes, False)),) if e.keeps else ()
 
 
 TABLE.ignore(
-    ABSENT, RESERVING, PULLING, RETIRING, event=KeepNotice, why="the owner hears, or has heard, that it is gone"
+    RESERVING, PULLING, event=KeepNotice, why="the owner has heard that it was gone, and will hear of the new one"
 )
-TABLE.ignore(WRITING, PRIMARY, event=KeepNotice, why="it is, or will be, the primary copy")
 
 
 @TABLE.on(SECONDARY, event=CopyEvicted, to=(ABSENT,))
@@ -319,6 +368,8 @@ TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=CopyE
 @TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=BEREAVED)
 def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
     """A dead worker reads, writes and waits for nothing; a dead node sends nothing."""
+    if r.next is not None and r.next.creator == e.party:
+        r = replace(r, next=None)
     if r.state in (RESERVING, WRITING) and r.creator == e.party:
         return gone(r, *(refuse(replace(r, creator=0), Failure("lost", r.object, e.party))))
     if r.state is PULLING and r.source == e.party:

@@ -124,9 +124,15 @@ class ObjectFreedError(ObjectLostError):
 
 
 class ObjectReconstructionFailedError(ObjectLostError):
-    """The object was lost and could not be computed again."""
+    """The object was lost and could not be computed again.
+
+    Attributes:
+        reason: why not: "put", "no_retries", "evicted", "disabled" or "cancelled".
+    """
 
     cause = "not_rebuilt"
+    advice = "What a task returns is computed again as often as its max_retries= allows; what was put is not."
+    reason = ""
 
 
 class ObjectStoreFullError(FreeholdError):

@@ -93,6 +93,18 @@ class ArgumentDone(Event, frozen=True, gc=False):
     object: int
 
 
+class ArgumentKept(Event, frozen=True, gc=False):
+    """A task that carried the reference is over, but may run again: then it needs it once more."""
+
+    object: int
+
+
+class LineageDone(Event, frozen=True, gc=False):
+    """A task that is over, carries the reference and might have run again never will."""
+
+    object: int
+
+
 class Contained(Event, frozen=True, gc=False):
     """The value of an object that this process owns contains the reference."""
 
@@ -174,6 +186,27 @@ class ReturnArrived(Event, frozen=True, gc=False):
 
     object: int
     outcome: Outcome
+    task: int = 0  # it can compute a value again that is lost; 0: none can
+    refusal: str = "put"  # then why not, one of ``failures.REFUSALS``
+
+
+class LineageLost(Event, frozen=True, gc=False):
+    """The task that computed the object cannot do so again."""
+
+    object: int
+    refusal: str
+
+
+class ObjectRested(Event, frozen=True, gc=False):
+    """Only tasks that may run again need the object: its value may go, if it can be computed again."""
+
+    object: int
+
+
+class ObjectRoused(Event, frozen=True, gc=False):
+    """Others need it once more."""
+
+    object: int
 
 
 class ObjectReleased(Event, frozen=True, gc=False):

@@ -18,10 +18,13 @@ from freehold.core.events import (
     ArgumentAdded,
     ArgumentDone,
     ArgumentInlined,
+    ArgumentKept,
     Contained,
     ContentsKnown,
     DependencyReady,
     Lent,
+    LineageDone,
+    LineageLost,
     RefCreated,
     ReturnArrived,
     ReturnAwaited,
@@ -38,6 +41,11 @@ from freehold.core.task_events import (
     CancelWanted,
     ExecutorDied,
     HandOffered,
+    LineageEvicted,
+    LineageForgotten,
+    LineageKept,
+    ReturnGone,
+    ReturnLost,
     TaskAssigned,
     TaskAwaited,
     TaskOver,
@@ -55,9 +63,10 @@ class Executing(State):
     RESOLVING = "arguments are awaited", DependencyReady
     QUEUED = "it waits for a worker"
     RUNNING = "a worker has it", TaskReply, TaskReturnNotice, ExecutorDied
+    KEPT = "it is over; its description is kept, since it can compute what is lost again"
 
 
-ABSENT, RESOLVING, QUEUED, RUNNING = Executing
+ABSENT, RESOLVING, QUEUED, RUNNING, KEPT = Executing
 
 
 class Execution(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +84,9 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     stacked: bool = False  # RUNNING: because a thread of that worker waits for it
     waiters: Map[int, tuple[int, int]] = Map()  # workers whose threads wait for it -> on which object's account, wait
     cancelled: bool = False
+    kept: tuple[int, ...] = ()  # its returns that it can compute again; (): it runs for the first time
+    due: tuple[int, ...] = ()  # of these, what this run is to bring; () in the first
+    late: tuple[int, ...] = ()  # RUNNING: what was lost too late for that
 
 
 TABLE = Table(
@@ -90,8 +102,12 @@ TABLE = Table(
         ExecutorDied,
         CancelWanted,
         Unschedulable,
+        ReturnLost,
+        ReturnGone,
+        LineageEvicted,
     ),
 )
+OVER = (ABSENT, KEPT)
 
 
 def returns_of(description: Description) -> range:
@@ -99,29 +115,74 @@ def returns_of(description: Description) -> range:
     return range(description.task, description.task + description.returns)
 
 
-def end(r: Execution, outcomes: tuple[Outcome, ...]) -> tuple[None, Out]:
+def end(r: Execution, outcomes: tuple[Outcome, ...], here: Here) -> tuple[Execution | None, Out]:
     """Hand out the returns, then put down the arguments.  What a return contains is counted before either."""
     assert r.description is not None
     out: list[object] = []
+    refusal, again = refused(r, here), []
     for object, outcome in zip(returns_of(r.description), outcomes, strict=True):
+        if r.due and object not in r.due:
+            continue
         refs = () if isinstance(outcome, Failure) else outcome.refs
         if refs:
             out += [Contained(ref) for ref in refs]
             out.append(ContentsKnown(object, refs))
-        out.append(ReturnArrived(object, outcome))
-    out += [ArgumentDone(ref) for ref in r.lent]
-    return None, tuple(out)
+        if not can_be_lost(outcome, here):
+            out.append(ReturnArrived(object, outcome))
+        elif refusal or (r.due and object not in r.kept):
+            out.append(ReturnArrived(object, outcome, 0, refusal))
+        else:
+            again.append(object)
+            out.append(ReturnArrived(object, outcome, r.task))
+    if again or r.due:
+        return keep(r, tuple(again), refusal, tuple(out), here)
+    return None, (*out, *[ArgumentDone(ref) for ref in r.lent])
 
 
-def fail(r: Execution, failure: Failure) -> tuple[None, Out]:
+def keep(r: Execution, again: tuple[int, ...], refusal: str, out: Out, here: Here) -> tuple[Execution | None, Out]:
+    """Keep the description of a task that is over, if it may run again and any of its returns could need that."""
+    assert r.description is not None
+    others = tuple([object for object in r.kept if object not in r.due])
+    done = [ArgumentDone(ref) for ref in r.lent] if r.due else [ArgumentKept(ref) for ref in r.lent]
+    if others + again and not refusal:
+        kept = Execution(r.task, KEPT, 0, r.description, r.retries, 0, r.lent, r.pool, kept=others + again)
+        lost = [ReturnLost(r.task, object) for object in r.late]
+        return kept, (*out, *done, LineageKept(r.task, footprint(r.description)), *lost)
+    gone = [LineageLost(object, refusal) for object in others]
+    failed = [ReturnArrived(object, Failure("not_rebuilt", object, here.me, refusal)) for object in r.late]
+    return None, (*out, *gone, *failed, *done, *[LineageDone(ref) for ref in r.lent], LineageForgotten(r.task))
+
+
+def refused(r: Execution, here: Here) -> str:
+    """Return why a task that is over cannot run again, "" if it can."""
+    if not here.policy.lineage:
+        return "disabled"
+    if r.cancelled:
+        return "cancelled"
+    return "" if r.retries else "no_retries"
+
+
+def can_be_lost(outcome: Outcome, here: Here) -> bool:
+    """Tell whether a return lies, or will lie, in object stores; a small one lives in its owner, and dies with it."""
+    return isinstance(outcome, Placed) or (
+        isinstance(outcome, Payload) and outcome.nbytes > here.policy.inline_bytes_max
+    )
+
+
+def footprint(description: Description) -> int:
+    """Return the bytes that a task description takes, or somewhat more."""
+    return 512 + description.payload.nbytes + sum([slot.value.nbytes for slot in description.slots if slot.value])
+
+
+def fail(r: Execution, failure: Failure, here: Here) -> tuple[Execution | None, Out]:
     """Every return of the task is the failure."""
     assert r.description is not None
-    return end(r, (failure,) * r.description.returns)
+    return end(r, (failure,) * r.description.returns, here)
 
 
 def queued(r: Execution, *, front: bool = False) -> tuple[Execution, Out]:
-    """Wait for a worker; a task that comes back goes first."""
-    r = replace(r, state=QUEUED, worker=0)
+    """Wait for a worker; a task that comes back goes first, and brings what has been lost meanwhile as well."""
+    r = replace(r, state=QUEUED, worker=0, due=r.due + r.late, late=())
     ready = (TaskReady(r.pool, r.task, front),)
     if not r.waiters:
         return r, ready
@@ -153,20 +214,21 @@ def submit(r: Execution, e: TaskSubmitted, here: Here) -> tuple[Execution, Out]:
     return r, (*out, *[wanted(here.me, object, e.task, Want.SEND) for object in needed])
 
 
-TABLE.never(RESOLVING, QUEUED, RUNNING, event=TaskSubmitted, why="a name is minted once")
+TABLE.never(RESOLVING, QUEUED, RUNNING, KEPT, event=TaskSubmitted, why="a name is minted once")
 
 
-@TABLE.on(RESOLVING, event=DependencyReady, to=(QUEUED, ABSENT))
+@TABLE.on(RESOLVING, event=DependencyReady, to=(QUEUED, *OVER))
 def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None, Out]:
     """A small value is inlined, a large one stays a reference, a failed one fails the task."""
     outcome = e.outcome
     if isinstance(outcome, Failure):
         waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.description else []
-        none, out = fail(r, outcome)
-        return none, (*waited, *out)
-    r, counts = (
-        inline(r, e.object, outcome, here) if isinstance(outcome, Payload) else (refer(r, e.object, outcome), ())
-    )
+        after, out = fail(r, outcome, here)
+        return after, (*waited, *out)
+    if isinstance(outcome, Payload) and not r.due:  # a task that runs again carries what it carried
+        r, counts = inline(r, e.object, outcome, here)
+    else:
+        r, counts = refer(r, e.object, outcome), ()
     r = replace(r, missing=r.missing - 1)
     if r.missing:
         return r, counts
@@ -205,7 +267,7 @@ def inline(r: Execution, object: int, value: Payload, here: Here) -> tuple[Execu
     return replace(r, lent=lent), (*[ArgumentAdded(ref) for ref in fresh], *gone)
 
 
-TABLE.ignore(ABSENT, event=DependencyReady, why="another argument failed, or the task was cancelled")
+TABLE.ignore(*OVER, event=DependencyReady, why="another argument failed, or the task was cancelled")
 TABLE.never(QUEUED, RUNNING, event=DependencyReady, why="each argument is settled once")
 
 
@@ -214,12 +276,12 @@ def send(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
     """The description goes to a worker that is leased to us."""
     assert r.description is not None
     attempt = here.mint()
-    query = TaskQuery(r.task, attempt, here.me, r.description, r.lent, e.stacked)
+    query = TaskQuery(r.task, attempt, here.me, r.description, r.lent, e.stacked, r.due)
     r = replace(r, state=RUNNING, attempt=attempt, worker=e.worker, stacked=bool(e.stacked))
     return r, (Send(e.worker, query),)
 
 
-@TABLE.on(ABSENT, RUNNING, event=TaskAssigned)
+@TABLE.on(*OVER, RUNNING, event=TaskAssigned)
 def spare(r: Execution, e: TaskAssigned, here: Here) -> tuple[Execution, Out]:
     """It was cancelled while it waited, or whoever waits for it runs it: the worker is free for the next."""
     return r, (TaskOver(e.pool, e.worker),)
@@ -242,42 +304,42 @@ def offer_hand(r: Execution, e: TaskAwaited, here: Here) -> tuple[Execution, Out
     return r, tuple([ReturnAwaited(object, e.worker, e.object, e.wait) for object in arguments])
 
 
-TABLE.ignore(ABSENT, event=TaskAwaited, why="it is over")
+TABLE.ignore(*OVER, event=TaskAwaited, why="it is over")
 
 
-@TABLE.on(RUNNING, event=TaskReply, to=(ABSENT,))
-def finish(r: Execution, e: TaskReply, here: Here) -> tuple[None, Out]:
+@TABLE.on(RUNNING, event=TaskReply, to=OVER)
+def finish(r: Execution, e: TaskReply, here: Here) -> tuple[Execution | None, Out]:
     """Merge the report before anything is let go."""
     merged = [
         Lent(report.object, (*report.lent, e.executor) if report.keeps else report.lent)
         for report in e.reports
         if report.keeps or report.lent
     ]
-    none, out = end(r, e.outcomes)
+    after, out = end(r, e.outcomes, here)
     handed = handed_on(e.outcomes, r.lent, here.me, e.executor)
     taken = (Send(e.executor, TaskTakenNotice(r.task)),) if handed else ()
-    return none, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds), *taken)
+    return after, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds), *taken)
 
 
-@TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, ABSENT))
+@TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, *OVER))
 def take_back(r: Execution, e: TaskReturnNotice, here: Here) -> tuple[Execution | None, Out]:
     """It was not started there, and never will be; if its thread was to run it, that does not wait for it now."""
     over = TaskOver(r.pool, e.executor)  # before the task is queued again: the worker is not quick, as it seemed
     if r.cancelled:
-        none, out = fail(r, Failure("cancelled", r.task, here.me))
-        return none, (*out, over)
+        after, out = fail(r, Failure("cancelled", r.task, here.me), here)
+        return after, (*out, over)
     r, out = queued(forget_waiter(r, e.executor) if r.stacked else r, front=True)
     return r, (over, *out)
 
 
-@TABLE.on(RUNNING, event=ExecutorDied, to=(QUEUED, ABSENT))
+@TABLE.on(RUNNING, event=ExecutorDied, to=(QUEUED, *OVER))
 def retry(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution | None, Out]:
     """A worker's death costs a retry; a cancelled task is not run again."""
     r = forget_waiter(r, e.party)
     if r.worker != e.party:
         return r, ()
     if r.retries == 0 or r.cancelled:
-        return fail(r, Failure("crashed", r.task, e.party))
+        return fail(r, Failure("crashed", r.task, e.party), here)
     return queued(replace(r, retries=r.retries - 1), front=True)
 
 
@@ -292,16 +354,16 @@ def waiter_died(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution, O
     return forget_waiter(r, e.party), ()
 
 
-TABLE.ignore(ABSENT, event=ExecutorDied, why="it is over")
+TABLE.ignore(*OVER, event=ExecutorDied, why="it is over")
 
 
 @TABLE.on(RESOLVING, QUEUED, event=CancelWanted, to=(ABSENT,))
-def cancel(r: Execution, e: CancelWanted, here: Here) -> tuple[None, Out]:
+def cancel(r: Execution, e: CancelWanted, here: Here) -> tuple[Execution | None, Out]:
     """A task that has not been sent never runs."""
     assert r.description is not None
     waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.missing else []
-    none, out = fail(r, Failure("cancelled", r.task, here.me))
-    return none, (*waited, *out)
+    after, out = fail(replace(r, cancelled=True), Failure("cancelled", r.task, here.me), here)
+    return after, (*waited, *out)
 
 
 @TABLE.on(RUNNING, event=CancelWanted)
@@ -310,14 +372,14 @@ def cancel_there(r: Execution, e: CancelWanted, here: Here) -> tuple[Execution, 
     return replace(r, cancelled=True), (Send(r.worker, StopNotice(r.task, e.force)),)
 
 
-TABLE.ignore(ABSENT, event=CancelWanted, why="what is finished cannot be cancelled")
+TABLE.ignore(*OVER, event=CancelWanted, why="what is finished cannot be cancelled")
 
 
-@TABLE.on(QUEUED, event=Unschedulable, to=(ABSENT,))
-def give_up(r: Execution, e: Unschedulable, here: Here) -> tuple[None, Out]:
+@TABLE.on(QUEUED, event=Unschedulable, to=OVER)
+def give_up(r: Execution, e: Unschedulable, here: Here) -> tuple[Execution | None, Out]:
     """No node can ever run it: an error is better than a wait without end."""
-    return fail(r, Failure("unschedulable", r.task, here.me, e.text))
+    return fail(r, Failure("unschedulable", r.task, here.me, e.text), here)
 
 
-TABLE.ignore(ABSENT, event=Unschedulable, why="it was cancelled while it waited")
+TABLE.ignore(*OVER, event=Unschedulable, why="it was cancelled while it waited")
 TABLE.never(RESOLVING, RUNNING, event=Unschedulable, why="only a queued task is judged")

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from freehold.core import serde
-from freehold.core.errors import CAUSES, FreeholdError, SystemError_, TaskError
-from freehold.core.ids import object_name, owner_of, party_name
+from freehold.core.errors import CAUSES, FreeholdError, ObjectReconstructionFailedError, SystemError_, TaskError
+from freehold.core.ids import is_node, object_name, owner_of, party_name
 from freehold.core.missing import say_where
 from freehold.core.values import Failure
 
@@ -17,13 +17,21 @@ TEXTS = {
     "crashed": "the worker {party} that ran the task of {object} died, and no retries are left",
     "node_died": "the node {party} that ran the task of {object} died",
     "unschedulable": "the task of {object} cannot run: {text}; no node has that",
-    "lost": "the last copy of {object} was lost with {party}",
+    "not_rebuilt": "the last copy of {object} was lost{lost}, and it cannot be computed again: {text}",
     "owner_died": "the owner {owner} of {object} is dead",
     "released": "{object} was freed although a reference to it was alive",
     "full": "no room for {object} in the object store: {text}",
     "timeout": "the value of {object} was not there in time",
     "deadlock": "waiting for {object} can never end: {text}",
     "cannot_pickle": "{text}",
+}
+
+REFUSALS = {  # why a lost object is not computed again -> in words (Ray: the OBJECT_UNRECONSTRUCTABLE_* errors)
+    "put": "it was put, and no task returned it",
+    "no_retries": "its task has no retries left (max_retries=)",
+    "evicted": "its task was forgotten, since too many tasks could have run again (lineage_bytes_max=)",
+    "disabled": "lineage reconstruction is off (lineage=False)",
+    "cancelled": "its task was cancelled",
 }
 
 
@@ -34,9 +42,15 @@ def exception_of(failure: Failure, history: tuple[str, ...] = (), end: str = "")
         return task_error(failure, name, history)
     owner = party_name(owner_of(failure.object)) if failure.object else "-"
     template = TEXTS.get(failure.cause, "{text}")
-    text = template.format(object=name, party=party_name(failure.party), owner=owner, text=failure.text)
+    party = party_name(failure.party)
+    lost = f" with {party}" if is_node(failure.party) else ""
+    said = REFUSALS.get(failure.text, failure.text)
+    text = template.format(object=name, party=party, owner=owner, text=said, lost=lost)
     text += f": {end}" if end else ""
-    return CAUSES.get(failure.cause, SystemError_)(text, object=name, history=history)
+    error = CAUSES.get(failure.cause, SystemError_)(text, object=name, history=history)
+    if isinstance(error, ObjectReconstructionFailedError):
+        error.reason = failure.text
+    return error
 
 
 def task_error(failure: Failure, name: str, history: tuple[str, ...]) -> Exception:

@@ -1,8 +1,8 @@
 """What parties say to each other.  A delivered message *is* an event: there is no translation layer.
 
-Three endings only.  A ``...Query`` is answered exactly once, or its target's death is reported; a ``...Reply``
-answers one; a ``...Notice`` is sent once.  Between two parties messages arrive in order, at most once, none
-missing; nothing is promised between different pairs.  The integer tags are the wire format's version 1.
+Three endings only.  A ``...Query`` is answered exactly once, or its target's death is reported; a ``...Reply`` answers
+one; a ``...Notice`` is sent once.  Between two parties messages arrive in order, at most once, none missing; nothing is
+promised between different pairs.  The integer tags are the wire format's version 1.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class TaskQuery(Message, frozen=True, gc=False, tag=1):
     description: Description
     lent: tuple[int, ...]
     stacked: int = 0  # the object for which a thread of the receiver waits: it runs on top of that, or goes back
+    due: tuple[int, ...] = ()  # the returns that are wanted, if the task ran before; () all of them
 
 
 class TaskReply(Reply, frozen=True, gc=False, tag=2):
@@ -230,6 +231,7 @@ class ChunkQuery(Message, frozen=True, gc=False, tag=30):
     target: int
     offset: int
     nbytes: int
+    total: int  # the bytes of the whole copy, as its reader was told
 
 
 class ChunkReply(Reply, frozen=True, gc=False, tag=31):
@@ -258,9 +260,10 @@ class FreeNotice(Message, frozen=True, gc=False, tag=33):
 
 
 class KeepNotice(Message, frozen=True, gc=False, tag=34):
-    """The primary copy is lost: keep yours in its place until the owner releases the object."""
+    """Yours is the primary copy: keep it until the owner releases the object; or (not ``keeps``) no longer."""
 
     object: int
+    keeps: bool
 
 
 # ------------------------------------------------------------------ leases
@@ -353,43 +356,12 @@ class DeathNotice(Message, frozen=True, gc=False, tag=51):
 
 
 AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
-    TaskQuery,
-    TaskReply,
-    TaskReturnNotice,
-    StopNotice,
-    CancelNotice,
-    TaskTakenNotice,
-    LocateQuery,
-    LocateReply,
-    LocateCancelNotice,
-    BorrowNotice,
-    ReleaseQuery,
-    ReleaseReply,
-    CreateQuery,
-    CreateReply,
-    SealNotice,
-    PullQuery,
-    PullReply,
-    PullCancelNotice,
-    HoldNotice,
-    HoldReturnNotice,
-    HoldRecallNotice,
-    ChunkQuery,
-    ChunkReply,
-    CopyNotice,
-    FreeNotice,
-    KeepNotice,
-    LeaseQuery,
-    LeaseReply,
-    LeaseBusyNotice,
-    LeaseRecallNotice,
-    LeaseReturnNotice,
-    LeaseCancelNotice,
-    BlockedNotice,
-    ResumedNotice,
-    NodeNotice,
-    DeathNotice,
-]
+    TaskQuery, TaskReply, TaskReturnNotice, StopNotice, CancelNotice, TaskTakenNotice, LocateQuery, LocateReply,
+    LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, CreateQuery, CreateReply, SealNotice, PullQuery,
+    PullReply, PullCancelNotice, HoldNotice, HoldReturnNotice, HoldRecallNotice, ChunkQuery, ChunkReply, CopyNotice,
+    FreeNotice, KeepNotice, LeaseQuery, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseReturnNotice,
+    LeaseCancelNotice, BlockedNotice, ResumedNotice, NodeNotice, DeathNotice,
+]  # fmt: skip
 MESSAGES: tuple[type[Event], ...] = get_args(AnyMessage)
 
 

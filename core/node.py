@@ -77,7 +77,8 @@ class Node(Party):
             return other == party or (is_node(party) and node_of(other) == party)
 
         for object, held in self.copies.items():
-            named = {*held.holds, *held.askers, held.creator, held.source} - {0}
+            following = held.next.creator if held.next is not None else 0
+            named = {*held.holds, *held.askers, held.creator, held.source, following} - {0}
             yield from [HolderDied(object, other) for other in sorted(named) if dead(other)]
             if dead(owner_of(object)):
                 yield OwnerDied(object)

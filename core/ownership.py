@@ -24,12 +24,16 @@ from freehold.core.events import (
     ArgumentAdded,
     ArgumentDone,
     ArgumentInlined,
+    ArgumentKept,
     Contained,
     ContainerGone,
     ContentsKnown,
     HolderDied,
     Lent,
+    LineageDone,
     ObjectReleased,
+    ObjectRested,
+    ObjectRoused,
     ObjectUnused,
     OwnerDied,
     Pinned,
@@ -80,6 +84,7 @@ class Ownership(msgspec.Struct, frozen=True, gc=False):
     containers: int = 0  # objects owned here whose value contains it
     pins: int = 0  # tasks running here that were lent it, and introductions that need it
     exported: bool = False  # written down outside freehold
+    lineage: int = 0  # tasks submitted here that carry it, are over, and may run again
     refs: tuple[int, ...] = ()  # owner: references inside its value; each counts us as a container
     borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, each with our open question
     lent: tuple[int, ...] = ()  # borrower: workers it was lent to, not yet reported; sorted
@@ -100,6 +105,8 @@ TABLE = Table(
         ArgumentAdded,
         ArgumentInlined,
         ArgumentDone,
+        ArgumentKept,
+        LineageDone,
         Contained,
         ContentsKnown,
         ContainerGone,
@@ -121,8 +128,11 @@ BEREAVED = {BORROWED: (ORPHANED,), INTRODUCING: (ORPHANED, UNHELD), REGISTERED: 
 
 
 def is_held(r: Ownership) -> bool:
-    """Tell whether anything in this process holds the object, in any kind of reference."""
-    return bool(r.local or r.arguments or r.containers or r.pins or r.exported)
+    """Tell whether anything in this process holds the object, in any kind of reference.
+
+    For tasks that may run again an owner keeps its record, but it may let the value go: see ``let_go``.
+    """
+    return bool(r.local or r.arguments or r.containers or r.pins or r.exported or (r.lineage and r.state is not OWNED))
 
 
 def held(r: Ownership, here: Here) -> Ownership:
@@ -130,6 +140,12 @@ def held(r: Ownership, here: Here) -> Ownership:
     if r.state is UNHELD:
         return replace(r, state=OWNED if owner_of(r.object) == here.me else BORROWED)
     return replace(r, state=BORROWED) if r.state is LINGERING else r
+
+
+def rise(r: Ownership, here: Here, **counts: int) -> tuple[Ownership, Out]:
+    """Raise a count; a value that was to be had again only at need is needed now."""
+    roused = (ObjectRoused(r.object),) if r.lineage and not is_held(r) else ()
+    return replace(held(r, here), **counts), roused
 
 
 def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
@@ -140,6 +156,8 @@ def let_go(r: Ownership, here: Here) -> tuple[Ownership | None, Out]:
     if r.state is OWNED:
         if r.borrowers:
             return r, unused
+        if r.lineage:
+            return r, (ObjectRested(r.object), *unused)
         return None, (ObjectReleased(r.object), *unused, *[ContainerGone(ref) for ref in r.refs])
     if r.state is REGISTERED:
         return None, (*unused, Send(owner_of(r.object), ReleaseReply(r.object, r.asked, here.me, r.lent)))
@@ -170,31 +188,31 @@ TABLE.never(*HELD, LINGERING, event=RefCreated, why="a name is minted once")
 @TABLE.on(UNHELD, LINGERING, *HELD, event=RefHeld, to=RISE)
 def hold(r: Ownership, e: RefHeld, here: Here) -> tuple[Ownership, Out]:
     """A reference in user code counts once, however many names it has: only the first and the last are events."""
-    return replace(held(r, here), local=True), ()
+    return rise(r, here, local=True)
 
 
 @TABLE.on(UNHELD, LINGERING, *HELD, event=ArgumentAdded, to=RISE)
 def carry(r: Ownership, e: ArgumentAdded, here: Here) -> tuple[Ownership, Out]:
     """A pending task keeps what it carries alive."""
-    return replace(held(r, here), arguments=r.arguments + 1), ()
+    return rise(r, here, arguments=r.arguments + 1)
 
 
 @TABLE.on(UNHELD, LINGERING, *HELD, event=Contained, to=RISE)
 def contain(r: Ownership, e: Contained, here: Here) -> tuple[Ownership, Out]:
     """An object that is owned here keeps alive what its value contains."""
-    return replace(held(r, here), containers=r.containers + 1, vouched=True), ()
+    return rise(r, here, containers=r.containers + 1, vouched=True)
 
 
 @TABLE.on(UNHELD, LINGERING, *HELD, event=Pinned, to=RISE)
 def pin(r: Ownership, e: Pinned, here: Here) -> tuple[Ownership, Out]:
     """A running task holds what it was lent, whatever its user code does with it."""
-    return replace(held(r, here), pins=r.pins + 1), ()
+    return rise(r, here, pins=r.pins + 1)
 
 
 @TABLE.on(UNHELD, LINGERING, *HELD, event=RefExported, to=RISE)
 def export(r: Ownership, e: RefExported, here: Here) -> tuple[Ownership, Out]:
     """A reference written down where nobody counts is kept for the life of this process."""
-    return replace(held(r, here), exported=True), ()
+    return rise(r, here, exported=True)
 
 
 @TABLE.on(OWNED, event=ContentsKnown)
@@ -230,6 +248,18 @@ def put_down(r: Ownership, e: ArgumentDone | ArgumentInlined, here: Here) -> tup
     return let_go(replace(r, arguments=r.arguments - 1), here)
 
 
+@TABLE.on(*HELD, event=ArgumentKept, to=FALL)
+def keep_for_again(r: Ownership, e: ArgumentKept, here: Here) -> tuple[Ownership | None, Out]:
+    """A task is over and may run again; what we do not own, nor can compute, it goes on holding."""
+    return let_go(replace(r, arguments=r.arguments - 1, lineage=r.lineage + 1), here)
+
+
+@TABLE.on(*HELD, event=LineageDone, to=FALL)
+def never_again(r: Ownership, e: LineageDone, here: Here) -> tuple[Ownership | None, Out]:
+    """A task that might have needed it once more never will."""
+    return let_go(replace(r, lineage=r.lineage - 1), here)
+
+
 @TABLE.on(*HELD, event=ContainerGone, to=FALL)
 def take_out(r: Ownership, e: ContainerGone, here: Here) -> tuple[Ownership | None, Out]:
     """One object that contained it is gone."""
@@ -242,7 +272,7 @@ def unpin(r: Ownership, e: Unpinned, here: Here) -> tuple[Ownership | None, Out]
     return let_go(replace(r, pins=r.pins - 1), here)
 
 
-for _event in (ArgumentDone, ArgumentInlined, ContainerGone, Unpinned):
+for _event in (ArgumentDone, ArgumentInlined, ArgumentKept, LineageDone, ContainerGone, Unpinned):
     TABLE.never(UNHELD, LINGERING, event=_event, why="a count of zero cannot fall")
 
 
@@ -268,132 +298,3 @@ def nothing_to_report(r: Ownership, e: ReportWanted, here: Here) -> tuple[Owners
 
 
 TABLE.never(UNHELD, LINGERING, event=ReportWanted, why="the task pinned it")
-
-# ------------------------------------------------------------------ borrowers, at the owner
-
-
-def ask(r: Ownership, workers: tuple[int, ...], here: Here) -> tuple[Ownership, Out]:
-    """Add borrowers, each with one open question.  One reported again may have answered already: it is asked again."""
-    borrowers, out = r.borrowers, []
-    for worker in workers:
-        if worker == here.me:
-            continue
-        open_question = borrowers.get(worker)
-        if open_question is None:
-            attempt = here.mint()
-            borrowers = borrowers.set(worker, Asked(attempt))
-            out.append(Send(worker, ReleaseQuery(r.object, attempt)))
-        elif not open_question.again:
-            borrowers = borrowers.set(worker, Asked(open_question.attempt, True))
-    return replace(r, borrowers=borrowers), tuple(out)
-
-
-@TABLE.on(OWNED, event=Lent)
-def add_borrowers(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
-    """Every borrower is asked, once, to say when it holds the object no more."""
-    return ask(r, e.workers, here)
-
-
-@TABLE.on(UNHELD, event=Lent)
-def too_late(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
-    """A borrower of an object that is gone is asked all the same: it waits for the question."""
-    if owner_of(r.object) != here.me:
-        return r, ()
-    return r, tuple([Send(worker, ReleaseQuery(r.object, here.mint())) for worker in e.workers if worker != here.me])
-
-
-@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=Lent)
-def remember_lent(r: Ownership, e: Lent, here: Here) -> tuple[Ownership, Out]:
-    """A borrower passes on whom it lent to, with its own report."""
-    known = {*r.lent, *e.workers} - {here.me, owner_of(r.object)}
-    return replace(r, lent=tuple(sorted(known))), ()
-
-
-TABLE.ignore(ORPHANED, event=Lent, why="nobody is left to tell")
-
-
-@TABLE.on(OWNED, event=ReleaseReply, to=(UNHELD,))
-def released(r: Ownership, e: ReleaseReply, here: Here) -> tuple[Ownership | None, Out]:
-    """Add those it lent to, and only then forget the borrower."""
-    open_question = r.borrowers.get(e.borrower)
-    if open_question is None or open_question.attempt != e.attempt:
-        return r, ()  # the answer of one whom we hold for dead
-    r = replace(r, borrowers=r.borrowers.delete(e.borrower))
-    r, asked = ask(r, (*e.lent, e.borrower) if open_question.again else e.lent, here)
-    after, out = let_go(r, here)
-    return after, asked + out
-
-
-TABLE.ignore(UNHELD, event=ReleaseReply, why="the object is gone; the question was asked for politeness")
-TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=ReleaseReply, why="only an owner asks")
-
-# ------------------------------------------------------------------ the owner's question, at a borrower
-
-
-@TABLE.on(UNHELD, event=ReleaseQuery)
-def answer_at_once(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership, Out]:
-    """Nothing here holds it, or not any more."""
-    return r, (Send(owner_of(r.object), ReleaseReply(r.object, e.attempt, here.me)),)
-
-
-@TABLE.on(BORROWED, REGISTERED, INTRODUCING, LINGERING, event=ReleaseQuery, to=ASKED)
-def register(r: Ownership, e: ReleaseQuery, here: Here) -> tuple[Ownership | None, Out]:
-    """The owner knows of us.  What was pinned to keep the object alive until now may go."""
-    uncovered = tuple([Unpinned(cover) for cover in r.covers])
-    after, out = let_go(replace(r, state=REGISTERED, asked=e.attempt, covers=()), here)
-    return after, out + uncovered
-
-
-TABLE.never(OWNED, event=ReleaseQuery, why="an owner does not ask itself")
-TABLE.ignore(ORPHANED, event=ReleaseQuery, why="its sender is dead")
-
-
-@TABLE.on(
-    UNHELD,
-    BORROWED,
-    LINGERING,
-    event=RefFound,
-    to={**dict.fromkeys((BORROWED, LINGERING), (INTRODUCING,)), UNHELD: (INTRODUCING, OWNED)},
-)
-def introduce(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership | None, Out]:
-    """Tell the owner directly, and keep the value in which the reference was found until it has asked."""
-    if owner_of(r.object) == here.me:
-        return replace(r, state=OWNED, local=True), ()
-    after = replace(r, state=INTRODUCING, local=True, covers=(*r.covers, e.outer))
-    return after, (Pinned(e.outer), Send(owner_of(r.object), BorrowNotice((r.object,), here.me)))
-
-
-@TABLE.on(OWNED, INTRODUCING, REGISTERED, ORPHANED, event=RefFound)
-def known_already(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership, Out]:
-    """The owner knows of us, or is being told."""
-    return replace(r, local=True), ()
-
-
-@TABLE.on(OWNED, event=HolderDied, to=(UNHELD,))
-def forget_borrower(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
-    """A dead borrower is forgotten at once (Ray's rule; what it had lent and not reported is forgotten with it)."""
-    if e.party not in r.borrowers:
-        return r, ()
-    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here)
-
-
-@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to={LINGERING: (UNHELD,)})
-def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
-    """The dead need not be reported."""
-    after = replace(r, lent=tuple([worker for worker in r.lent if worker != e.party]))
-    return (None, ()) if r.state is LINGERING and not after.lent else (after, ())
-
-
-TABLE.ignore(UNHELD, ORPHANED, event=HolderDied, why="it is nobody's borrower here")
-
-
-@TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=BEREAVED)
-def share_fate(r: Ownership, e: OwnerDied, here: Here) -> tuple[Ownership | None, Out]:
-    """Without its owner a reference means nothing; it is kept only for user code to drop."""
-    uncovered = tuple([Unpinned(cover) for cover in r.covers])
-    after, out = let_go(replace(r, state=ORPHANED, lent=(), covers=()), here)
-    return after, out + uncovered
-
-
-TABLE.ignore(UNHELD, ORPHANED, event=OwnerDied, why="nothing here expects word from it")
-TABLE.never(OWNED, event=OwnerDied, why="we live")

@@ -34,6 +34,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     store_wait: Seconds = 2.0  # that a create waits for room
     backoff: Annotated[float, Meta(gt=0)] = 0.05  # seconds before the owner is asked again, doubled each time
     backoff_max: Seconds = 5.0
+    lineage: bool = True  # a large return that is lost is computed again, if its task has retries left
+    lineage_bytes_max: Size = 2**30  # of task descriptions that one owner keeps for that (Ray: max_lineage_bytes)
     quick_seconds: Seconds = 0.001  # a worker whose tasks take less may have several in flight
     queue_max: Size = 64  # so many
     slow_seconds: Seconds = 0.005  # a task that runs longer keeps nothing behind it
@@ -87,3 +89,14 @@ def argument_home(slots: tuple[tuple[int, tuple[int, ...]], ...]) -> int:
 def fits(shape: tuple[tuple[str, float], ...], free: dict[str, float]) -> bool:
     """Tell whether resources of this shape are free; a billionth is forgiven to floating-point sums."""
     return all(free.get(name, 0.0) + 1e-9 >= amount for name, amount in shape)
+
+
+def too_old(policy: Policy, nbytes: int, tasks: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """Return which tasks, each with the bytes of its description, are forgotten so that half of the bound is left."""
+    oldest: list[int] = []
+    for task, size in sorted(tasks):
+        if nbytes <= policy.lineage_bytes_max // 2:
+            break
+        nbytes -= size
+        oldest.append(task)
+    return tuple(oldest)

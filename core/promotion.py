@@ -19,8 +19,11 @@ from freehold.core.effects import Move, Send
 from freehold.core.events import (
     CopyWanted,
     HolderDied,
+    LineageLost,
     Moved,
     ObjectReleased,
+    ObjectRested,
+    ObjectRoused,
     RequestReady,
     ReturnArrived,
     ReturnAwaited,
@@ -41,12 +44,13 @@ from freehold.core.messages import (
     FreeNotice,
     HoldNotice,
     HoldReturnNotice,
+    KeepNotice,
     LocateCancelNotice,
     LocateQuery,
     LocateReply,
     SealNotice,
 )
-from freehold.core.task_events import CancelWanted, ReturnPlaced, TaskAwaited
+from freehold.core.task_events import CancelWanted, ReturnGone, ReturnPlaced
 from freehold.core.values import Failure, Outcome, Payload, Placed, Want
 
 
@@ -60,10 +64,11 @@ class Promoting(State):
     WRITING = "the bytes are being copied into the object store", Moved
     DISCARDING = "released while being written", CreateReply, Moved
     PLACED = "sealed copies are in object stores; here is a placeholder"
+    RELEASED = "no copy is left, and none is needed unless a task runs again; its own task can compute it"
     FAILED = "a failure stands in its place"
 
 
-ABSENT, PENDING, INLINE, RESERVING, WRITING, DISCARDING, PLACED, FAILED = Promoting
+ABSENT, PENDING, INLINE, RESERVING, WRITING, DISCARDING, PLACED, RELEASED, FAILED = Promoting
 
 
 class Promotion(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +84,9 @@ class Promotion(msgspec.Struct, frozen=True, gc=False):
     failure: Failure | None = None
     place: int = 0  # WRITING: where the bytes go
     by: int = 0  # PENDING: its task; while it is placed: the request that waits, or the task that returns it
+    task: int = 0  # it can compute the value again if all copies are lost; 0: none can
+    refusal: str = "put"  # then why not
+    rested: bool = False  # only tasks that may run again need it: copies may be evicted
     wanted: Map[int, int] = Map()  # requests and tasks here that wait for the value -> why
     askers: Map[int, tuple[int, tuple[int, ...]]] = Map()  # workers that wait to hear -> attempt, nodes known bad
 
@@ -99,11 +107,14 @@ TABLE = Table(
         LocateCancelNotice,
         CopyNotice,
         HolderDied,
+        ObjectRested,
+        ObjectRoused,
+        LineageLost,
         ObjectReleased,
         CancelNotice,
     ),
 )
-KNOWN = (PENDING, INLINE, RESERVING, WRITING, PLACED, FAILED)
+KNOWN = (PENDING, INLINE, RESERVING, WRITING, PLACED, RELEASED, FAILED)
 EMPTY: Map[int, int] = Map()
 NO_ASKERS: Map[int, tuple[int, tuple[int, ...]]] = Map()
 
@@ -208,18 +219,17 @@ TABLE.never(*KNOWN, DISCARDING, event=ValuePending, why="a name is minted once")
 def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
     """The reply carries a small value, says where a large one lies, or why there is none."""
     outcome = e.outcome
-    useless: Out = ()  # copies of a run that came to nothing
-    if not isinstance(outcome, Placed) and r.nodes:
-        useless = tuple([Send(node, FreeNotice(r.object)) for node in r.nodes])
-        r = replace(r, nodes=())
+    nodes = outcome.nodes if isinstance(outcome, Placed) else ()
+    useless = tuple([Send(node, FreeNotice(r.object)) for node in r.nodes if node not in nodes])  # of earlier runs
+    r = replace(r, nodes=nodes, task=e.task, refusal=e.refusal)
     if isinstance(outcome, Payload):
         if not is_small(outcome, here):  # a task that this very process ran: it is placed like a put
             r, asked = place(replace(r, by=0, payload=outcome), here)
             return r, useless + asked
         r = replace(r, state=INLINE, by=0, payload=outcome, nbytes=outcome.nbytes, refs=outcome.refs)
     elif isinstance(outcome, Placed):
-        nodes = outcome.nodes + tuple([node for node in r.nodes if node not in outcome.nodes])
-        r = replace(r, state=PLACED, by=0, nbytes=outcome.nbytes, nodes=nodes, refs=outcome.refs)
+        r = replace(r, state=PLACED, by=0, nbytes=outcome.nbytes, refs=outcome.refs)
+        useless += spare(r)
     else:
         r = replace(r, state=FAILED, by=0, failure=outcome)
     if not (r.wanted or r.askers):
@@ -231,12 +241,22 @@ def arrive(r: Promotion, e: ReturnArrived, here: Here) -> tuple[Promotion, Out]:
 @TABLE.on(ABSENT, event=ReturnArrived)
 def arrive_unwanted(r: Promotion, e: ReturnArrived, here: Here) -> tuple[None, Out]:
     """Nobody waits any more: a copy that was placed is freed."""
-    if not isinstance(e.outcome, Placed):
-        return None, ()
-    return None, tuple([Send(node, FreeNotice(r.object)) for node in e.outcome.nodes])
+    nodes = e.outcome.nodes if isinstance(e.outcome, Placed) else ()
+    return None, (*[Send(node, FreeNotice(r.object)) for node in nodes], *never_again(replace(r, task=e.task)))
 
 
-TABLE.never(INLINE, RESERVING, WRITING, PLACED, FAILED, DISCARDING, event=ReturnArrived, why="a task replies once")
+TABLE.never(*KNOWN[1:], DISCARDING, event=ReturnArrived, why="a run brings only what is awaited")
+
+
+def spare(r: Promotion) -> Out:
+    """The primary copy of a value that only tasks need which may run again is none any more."""
+    return (Send(r.nodes[0], KeepNotice(r.object, False)),) if r.rested and r.nodes else ()
+
+
+def never_again(r: Promotion) -> Out:
+    """Tell the task that could have computed the value again."""
+    return (ReturnGone(r.task, r.object),) if r.task else ()
+
 
 # ------------------------------------------------------------------ promotion, step by step
 
@@ -257,12 +277,15 @@ def write(r: Promotion, e: CreateReply, here: Here) -> tuple[Promotion | None, O
 def no_room(r: Promotion, failure: Failure, here: Here) -> tuple[Promotion | None, Out]:
     """A put fails; a task returns the failure; borrowers of a small value hear why, and its owner keeps it."""
     if owner_of(r.object) != here.me:
+        if failure.cause == "released":  # an earlier copy was meant; the owner tells if it needs this one no more
+            return place(r, here)
         return None, (ReturnPlaced(r.by, r.object, failure),)
     if is_small(r.payload, here):
         out = [Send(worker, LocateReply(r.object, r.askers[worker][0], failure)) for worker in sorted(r.askers)]
         return replace(r, state=INLINE, askers=NO_ASKERS), tuple(out)
-    r, out_ = settled(replace(r, state=FAILED, payload=None, failure=failure), here)
-    return r, (RequestReady(r.by, r.object, True), *out_) if r.by else out_
+    gone = never_again(r)
+    r, out_ = settled(replace(r, state=FAILED, payload=None, failure=failure, task=0), here)
+    return r, (*((RequestReady(r.by, r.object, True),) if r.by else ()), *out_, *gone)
 
 
 @TABLE.on(WRITING, event=Moved, to=(PLACED, ABSENT))
@@ -280,7 +303,7 @@ def seal(r: Promotion, here: Here, notice: Out) -> tuple[Promotion | None, Out]:
     payload = r.payload if is_small(r.payload, here) else None
     ready = (RequestReady(r.by, r.object),) if r.by else ()
     r, out = settled(replace(r, state=PLACED, payload=payload, nodes=(here.node,), by=0), here)
-    return r, (*notice, *ready, *out)
+    return r, (*notice, *ready, *out, *spare(r))
 
 
 @TABLE.on(DISCARDING, event=CreateReply, to=(ABSENT,))
@@ -297,61 +320,6 @@ def give_up_copy(r: Promotion, e: Moved, here: Here) -> tuple[None, Out]:
     return None, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
 
 
-# ------------------------------------------------------------------ who wants the value
-
-
-@TABLE.on(INLINE, FAILED, event=ValueWanted)
-def answer_now(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """A settled value is answered at once, whichever way it was settled."""
-    return r, serve(r, e.by, e.want)
-
-
-@TABLE.on(PLACED, event=ValueWanted)
-def fetch(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """The owner knows the locations itself; the copy is fetched like any other."""
-    return r, serve(r, e.by, e.want)
-
-
-@TABLE.on(PENDING, event=ValueWanted)
-def wait(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """One entry for each waiter, however often it asks."""
-    return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
-
-
-@TABLE.on(RESERVING, WRITING, event=ValueWanted)
-def wait_or_read(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """While a small value is being promoted its owner goes on using the bytes; a large one is waited for."""
-    if is_small(r.payload, here):
-        return r, serve(r, e.by, e.want)
-    return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
-
-
-@TABLE.on(ABSENT, DISCARDING, event=ValueWanted)
-def no_such_value(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """The object was freed although someone here had a reference."""
-    gone = replace(r, failure=Failure("released", r.object, here.me))
-    return r, serve(gone, e.by, e.want)
-
-
-@TABLE.on(PENDING, event=ReturnAwaited)
-def point_to_task(r: Promotion, e: ReturnAwaited, here: Here) -> tuple[Promotion, Out]:
-    """Who waits for a value can do worse than run its task."""
-    return r, (TaskAwaited(r.by, e.worker, e.account, e.wait),)
-
-
-TABLE.ignore(
-    ABSENT, INLINE, RESERVING, WRITING, DISCARDING, PLACED, FAILED, event=ReturnAwaited, why="no task is awaited"
-)
-
-
-@TABLE.on(PENDING, RESERVING, WRITING, event=WantWithdrawn)
-def withdraw(r: Promotion, e: WantWithdrawn, here: Here) -> tuple[Promotion, Out]:
-    """An abandoned get leaves nothing behind."""
-    return replace(r, wanted=r.wanted.delete(e.by)) if e.by in r.wanted else r, ()
-
-
-TABLE.ignore(ABSENT, INLINE, DISCARDING, PLACED, FAILED, event=WantWithdrawn, why="nobody waits in this state")
-
 # ------------------------------------------------------------------ the end
 
 
@@ -361,7 +329,9 @@ def cancel(r: Promotion, e: CancelNotice, here: Here) -> tuple[Promotion, Out]:
     return r, (CancelWanted(r.by, e.force),)
 
 
-TABLE.ignore(ABSENT, INLINE, RESERVING, WRITING, DISCARDING, PLACED, FAILED, event=CancelNotice, why="its task is over")
+TABLE.ignore(
+    ABSENT, INLINE, RESERVING, WRITING, DISCARDING, PLACED, RELEASED, FAILED, event=CancelNotice, why="its task is over"
+)
 
 
 @TABLE.on(INLINE, FAILED, event=ObjectReleased, to=(ABSENT,))
@@ -370,17 +340,18 @@ def forget(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]:
     return None, ()
 
 
-@TABLE.on(PENDING, PLACED, event=ObjectReleased, to=(ABSENT,))
+@TABLE.on(PENDING, PLACED, RELEASED, event=ObjectReleased, to=(ABSENT,))
 def free(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]:
     """Exactly the nodes that hold copies are told; what a task still produces is freed when it arrives."""
-    return None, (*answer_all(r, here), *[Send(node, FreeNotice(r.object)) for node in r.nodes])
+    freed = [Send(node, FreeNotice(r.object)) for node in r.nodes]
+    return None, (*answer_all(r, here), *freed, *never_again(r))
 
 
 @TABLE.on(RESERVING, WRITING, event=ObjectReleased, to=(DISCARDING,))
 def discard(r: Promotion, e: ObjectReleased, here: Here) -> tuple[Promotion, Out]:
     """The node retires the copy at once; its bytes are reused when the writer has returned its hold."""
     after = Promotion(r.object, DISCARDING, r.attempt)
-    return after, (*answer_all(r, here), Send(here.node, FreeNotice(r.object)))
+    return after, (*answer_all(r, here), Send(here.node, FreeNotice(r.object)), *never_again(r))
 
 
 def answer_all(r: Promotion, here: Here) -> Out:

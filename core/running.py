@@ -178,10 +178,11 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
     References inside them are pinned until the reply: the function that held them has returned.
     """
     assert r.query is not None
+    returned = e.outcomes if not r.query.due else wanted_of(r.query, e.outcomes)
     outcomes: list[Outcome | None] = []
     puts: list[ValuePut] = []
     inlined = 0
-    for index, outcome in enumerate(e.outcomes):
+    for index, outcome in enumerate(returned):
         if isinstance(outcome, Payload):
             small = outcome.nbytes <= here.policy.inline_bytes_max and inlined + outcome.nbytes <= INLINED_BYTES_MAX
             if not small and here.me != r.query.caller:
@@ -190,7 +191,7 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
                 continue
             inlined += outcome.nbytes
         outcomes.append(outcome)
-    held = handed_on(e.outcomes, r.query.lent)  # those are pinned already
+    held = handed_on(returned, r.query.lent)  # those are pinned already
     pins = tuple([Pinned(ref) for ref in held])
     over: Out = (DeskResumed(r.task), TurnOver(r.task)) if r.blocked else (TurnOver(r.task),)
     r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)
@@ -198,6 +199,13 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
         return replace(r, state=PLACING), (*pins, *over, *puts)
     r, out = report(r)
     return r, (*pins, *over, *out)
+
+
+def wanted_of(query: TaskQuery, outcomes: tuple[Payload | Failure, ...]) -> tuple[Payload | Failure, ...]:
+    """Return what a task brings that ran before: its owner has the other returns still, or needs them no more."""
+    unwanted = Failure("unwanted", query.task)
+    due = [query.task + index in query.due for index in range(len(outcomes))]
+    return tuple([outcome if wanted else unwanted for outcome, wanted in zip(outcomes, due, strict=True)])
 
 
 @TABLE.on(PLACING, event=ReturnPlaced, to=(REPORTING,))

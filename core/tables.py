@@ -1,6 +1,7 @@
 """All tables, by name, in the order in which the documents show them."""
 
 from freehold.core import (
+    borrowing,
     copy,
     desk,
     directory,
@@ -8,6 +9,8 @@ from freehold.core import (
     handover,
     holding,
     leasing,
+    ledger,
+    lineage,
     membership,
     office,
     ownership,
@@ -21,7 +24,7 @@ from freehold.core import (
 )
 from freehold.core.machine import Table
 
-assert directory and holding and transfer  # their rows are part of the promotion, resolution and copy tables
+assert borrowing and directory and holding and lineage and transfer  # their rows are part of the tables below
 TABLES: tuple[Table, ...] = (
     ownership.TABLE,
     promotion.TABLE,
@@ -35,6 +38,7 @@ TABLES: tuple[Table, ...] = (
     leasing.TABLE,
     office.TABLE,
     membership.TABLE,
+    ledger.TABLE,
     handover.TABLE,
 )
 

@@ -40,6 +40,44 @@ class TaskAwaited(Event, frozen=True, gc=False):
     wait: int  # as in ReturnAwaited
 
 
+class ReturnLost(Event, frozen=True, gc=False):
+    """Every copy of a return is lost, and it is needed: the task is to run again."""
+
+    key: ClassVar[str] = "task"
+    task: int
+    object: int
+
+
+class ReturnGone(Event, frozen=True, gc=False):
+    """Nobody will ever need the return again."""
+
+    key: ClassVar[str] = "task"
+    task: int
+    object: int
+
+
+class LineageKept(Event, frozen=True, gc=False):
+    """The description of a task that is over is kept, so that the task can run again."""
+
+    key: ClassVar[str] = ""
+    task: int
+    nbytes: int
+
+
+class LineageForgotten(Event, frozen=True, gc=False):
+    """It is kept no longer."""
+
+    key: ClassVar[str] = ""
+    task: int
+
+
+class LineageEvicted(Event, frozen=True, gc=False):
+    """Too many bytes are kept: this task, of the oldest, is to be forgotten."""
+
+    key: ClassVar[str] = "task"
+    task: int
+
+
 class ExecutorDied(Event, frozen=True, gc=False):
     """The worker that has the task is dead."""
 

@@ -177,7 +177,7 @@ def reply(worker: Books, e: TaskReply, base: int) -> Strode | None:
     r, value = worker.execution.get(task), worker.promotion.get(task)
     if r is None or value is None or r.state is not RUNNING or r.attempt != e.attempt or value.state is not PENDING:
         return None
-    if e.reports or len(e.outcomes) != 1 or value.nodes or value.askers:
+    if e.reports or len(e.outcomes) != 1 or r.due or value.nodes or value.askers or value.rested:
         return None
     outcome, calls = e.outcomes[0], woken(worker, value)
     if type(outcome) is not Payload or outcome.refs or outcome.nbytes > worker.policy.inline_bytes_max:

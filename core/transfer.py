@@ -9,6 +9,7 @@ from __future__ import annotations
 from freehold.core.copy import (
     ABSENT,
     EMPTY,
+    PRIMARY,
     PULLING,
     RESERVING,
     RETIRING,
@@ -17,6 +18,7 @@ from freehold.core.copy import (
     TABLE,
     WRITING,
     Copy,
+    as_written,
     gone,
     grant,
     next_chunk,
@@ -69,7 +71,7 @@ def too_late(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
     return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("released", r.object, here.me))),)
 
 
-@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, ABSENT))
+@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, PRIMARY, ABSENT, RESERVING))
 def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
     """Each chunk that comes lets the next be asked for; the last one seals the copy."""
     if e.failed:
@@ -78,7 +80,9 @@ def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
     if r.arrived < r.nbytes:
         return next_chunk(r, here)
     done = (Send(r.source, HoldReturnNotice(r.object, here.me, 1)), PullOver(r.object))
-    r, out = sealed(r, SECONDARY, here)
+    query, (r, out) = r.next, sealed(replace(r, next=None), SECONDARY, here)
+    if query is not None:  # a task that runs again brings the same
+        return replace(r, state=PRIMARY), (*done, *out, Send(query.creator, as_written(query)))
     return r, (*done, *out, *(() if r.holds else (CopyIdle(r.object),)))
 
 
@@ -104,6 +108,8 @@ TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, o
 def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
     """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
     out: Out = ()
+    if e.total != r.nbytes:  # the task has run again, and returned something else: the puller was told of the first
+        return refuse_chunk(r, e, here)
     if e.offset == 0:
         if r.state is RETIRING:
             return refuse_chunk(r, e, here)

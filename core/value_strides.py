@@ -57,7 +57,16 @@ def drop(worker: Books, e: RefDropped, base: int) -> Strode | None:
     r, value = worker.ownership.get(object), worker.promotion.get(object)
     if r is None or value is None or r.state is not OWNED or value.state is not INLINE:
         return None
-    if r.arguments or r.containers or r.pins or r.exported or r.borrowers or r.refs or object in worker.resolution:
+    if (
+        r.arguments
+        or r.containers
+        or r.pins
+        or r.exported
+        or r.borrowers
+        or r.refs
+        or r.lineage
+        or object in worker.resolution
+    ):
         return None
     del worker.ownership[object], worker.promotion[object]
     return NOTHING, 2, (object,)

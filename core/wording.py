@@ -26,6 +26,7 @@ STATES = {
     "WRITING": "on its way into an object store",
     "DISCARDING": "released while it is written",
     "PLACED": "in the object store",
+    "RELEASED": "gone; its task can compute it again",
     "FAILED": "failed",
 }
 COPIES = {
@@ -41,7 +42,7 @@ CAUSES = {
     "task": "its task raised an error, which get raises again",
     "crashed": "the worker that ran its task died",
     "owner_died": "its owner is dead",
-    "lost": "its last copy was lost",
+    "not_rebuilt": "its last copy was lost, and its task cannot run again",
     "released": "it was freed",
     "cancelled": "its task was cancelled",
     "unschedulable": "no node can run its task",
@@ -387,6 +388,9 @@ SAYINGS: dict[str, Saying] = {
 HELD: dict[str, Saying] = {
     "local": lambda w, f: "a reference in Python code",
     "argument": lambda w, f: w.several(f, f"the task {w.task(f.by, f.text)}, which is not over, as an argument"),
+    "lineage": lambda w, f: w.several(
+        f, f"the task {w.task(f.by, f.text)}, which is over, and would need it to run again"
+    ),
     "container": lambda w, f: w.several(f, f"the value of {w.named(f.by)}, which contains it"),
     "pin": lambda w, f: w.several(f, f"the task {w.task(f.by, f.text)}, which it was lent to"),
     "returning": lambda w, f: w.several(f, f"the results of {w.task(f.by, f.text)}, on their way"),

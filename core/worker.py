@@ -8,6 +8,7 @@ from freehold.core import (
     desk,
     execution,
     leasing,
+    ledger,
     membership,
     ownership,
     promotion,
@@ -35,6 +36,7 @@ from freehold.core.events import (
 from freehold.core.execution import Execution
 from freehold.core.ids import is_node, node_of, owner_of
 from freehold.core.leasing import Pool
+from freehold.core.ledger import Ledger
 from freehold.core.membership import Member
 from freehold.core.messages import BorrowNotice, CancelNotice
 from freehold.core.node_events import Announced, PartyDied
@@ -61,13 +63,14 @@ class Worker(Party):
     running: dict[int, Run_]
     desk: dict[int, Desk]
     pools: dict[PoolKey, Pool]
+    ledger: dict[int, Ledger]
     strides: Strides
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
         super().__init__(me, policy)
         self.ownership, self.promotion, self.resolution = {}, {}, {}
         self.requests, self.execution, self.running = {}, {}, {}
-        self.desk, self.pools = {}, {}
+        self.desk, self.pools, self.ledger = {}, {}, {}
         self.route(ownership.TABLE, self.ownership, Ownership)
         self.route(promotion.TABLE, self.promotion, Promotion)
         self.route(resolution.TABLE, self.resolution, Resolution)
@@ -76,6 +79,7 @@ class Worker(Party):
         self.route(running.TABLE, self.running, Run_)
         self.route(desk.TABLE, self.desk, lambda _: Desk())
         self.route(leasing.TABLE, self.pools, Pool)
+        self.route(ledger.TABLE, self.ledger, lambda _: Ledger())
         self.route(membership.TABLE, self.members, Member)
         self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
 
@@ -90,6 +94,7 @@ class Worker(Party):
             "running": self.running,
             "desk": self.desk,
             "pool": self.pools,
+            "ledger": self.ledger,
             "membership": self.members,
         }
 

@@ -30,7 +30,7 @@ from freehold.core.values import Description, Payload, Slot, Want
 def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
     """A task of which all that it needs is here begins at once, or waits for its turn."""
     d, needed = e.description, e.lent
-    if e.stacked or e.task in worker.running or d.payload.refs or needed != needed_by(d):
+    if e.stacked or e.due or e.task in worker.running or d.payload.refs or needed != needed_by(d):
         return None
     seat, copies = worker.desk.get(0) or DESK, []
     if seat.state is not FREE and seat.state is not BUSY:
@@ -133,7 +133,7 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     if r is None or seat is None or r.state is not RUNNING or r.attempt != e.attempt or r.query is None:
         return None
     query = r.query
-    if r.blocked or query.caller == worker.me or not all_small(e, worker):
+    if r.blocked or query.due or query.caller == worker.me or not all_small(e, worker):
         return None
     if seat.state is not BUSY or seat.lends or seat.stack != (task,):
         return None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from freehold.core.account import REFERENCES, bounded, holders
+from freehold.core.execution import KEPT
 from freehold.core.ids import COUNTER_BITS, object_name, party_name
 from freehold.core.node import Node
 from freehold.core.office import cpus_left
@@ -40,10 +41,10 @@ def counts_agree(world: World) -> Iterator[str]:
 
 def worker_counts_agree(worker: Worker) -> Iterator[str]:
     """Every count of references in one worker is the number of what it counts."""
-    arguments, pins, containers = kinds(worker)
+    arguments, lineage, pins, containers = kinds(worker)
     for object, r in worker.ownership.items():
-        said = (r.arguments, r.pins, r.containers)
-        true = (arguments[object], pins[object], containers[object])
+        said = (r.arguments, r.lineage, r.pins, r.containers)
+        true = (arguments[object], lineage[object], pins[object], containers[object])
         if said != true:
             yield f"{party_name(worker.me)} counts {said} for {object_name(object)}, but there are {true}"
 
@@ -66,13 +67,15 @@ def accounts_agree(*parties: Party) -> Iterator[str]:
                     yield f"{name}: {field} is {counted}, but an account lists {listed[object, field]}"
 
 
-def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
-    """Return how often each object is an argument, is pinned, and is contained, by the records that say so."""
+def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:
+    """Return how often each object is an argument, of a task that may run again, pinned, and contained."""
     arguments: Counter[int] = Counter()
+    lineage: Counter[int] = Counter()
     pins: Counter[int] = Counter()
     containers: Counter[int] = Counter()
     for task in worker.execution.values():
-        arguments.update(task.lent)
+        arguments.update(task.lent if task.state is not KEPT else ())
+        lineage.update(task.lent if task.state is KEPT or task.due else ())
     for run in worker.running.values():
         if run.query is not None:
             pins.update(run.query.lent if run.state.name != "HANDING" else ())
@@ -80,7 +83,7 @@ def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int]]:
     for r in worker.ownership.values():
         pins.update(r.covers)
         containers.update(r.refs)
-    return arguments, pins, containers
+    return arguments, lineage, pins, containers
 
 
 def users_agree(world: Users) -> Iterator[str]:

@@ -20,6 +20,7 @@ from freehold.specs.users import LARGE, SMALL, Frame, Users
 from freehold.specs.world import Violation
 
 CPUS = (("CPU", 2.0),)
+ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "cancel")
 
 
 class Walk(Users):
@@ -30,14 +31,25 @@ class Walk(Users):
         deaths: how many workers and nodes may die.
         cancels: whether users cancel tasks.
         tight: whether object stores are so small that copies must be evicted.
+        losing: whether values are large and it is nodes that die, so that tasks run again.
         borrow: the policy of that name.
     """
 
-    def __init__(self, seed: int, *, deaths: int = 0, cancels: bool = False, tight: bool = False, borrow: str = ""):
+    def __init__(
+        self,
+        seed: int,
+        *,
+        deaths: int = 0,
+        cancels: bool = False,
+        tight: bool = False,
+        losing: bool = False,
+        borrow: str = "",
+    ):
         self.random = Random(seed)
         self.deaths = deaths
         self.cancels = self.cancelling = cancels
         self.tight = tight
+        self.losing = losing
         self.dead: set[int] = set()
         borrow = borrow or self.random.choice(("promote", "copy"))
         policy = Policy(
@@ -49,11 +61,12 @@ class Walk(Users):
             chunks_in_flight=2,
             queue_max=3,
             workers_max=self.random.choice((2, 3, 12)),
+            lineage_bytes_max=self.random.choice((1500, 2**30)) if losing else 2**30,
         )
         super().__init__(policy, 3 * LARGE if tight else 1000 * LARGE)
-        for index in range(self.random.choice((1, 2, 3))):
-            self.add_node(index, CPUS, self.random.choice((0, 1, 2)))
-        self.programs = [self.add_program(node_id(0)), self.add_program(node_id(len(self.stores) - 1))]
+        for index in range(5 if losing else self.random.choice((1, 2, 3))):
+            self.add_node(index, CPUS, 1 if losing else self.random.choice((0, 1, 2)))
+        self.programs = [self.add_program(node_id(0)), self.add_program(node_id(0 if losing else len(self.stores) - 1))]
         while not self.quiet():
             self.progress()
         self.functions: list[int] = []
@@ -94,7 +107,10 @@ class Walk(Users):
         """End a worker, or a node with its workers; not the head node, with which the cluster ends."""
         mortal = [party for party in self.parties if party != HEAD]
         nodes = [party for party in mortal if is_node(party)]
-        victims = nodes if nodes and self.random.random() < 0.2 else [p for p in mortal if not is_node(p)]
+        if self.losing:  # those that have something to lose
+            victims = [node for node in nodes if any(stored.token for stored in self.stores[node].values())]
+        else:
+            victims = nodes if nodes and self.random.random() < 0.2 else [p for p in mortal if not is_node(p)]
         if victims:
             self.deaths -= 1
             self.crash(self.random.choice(victims), lambda waiting: self.random.randint(0, waiting))
@@ -135,14 +151,15 @@ class Walk(Users):
     def move_on(self, frame: Frame) -> None:
         """Do one of the things that user code does with references."""
         r = self.random
-        match r.choice(("put", "submit", "submit", "get", "get", "wait", "future", "drop", "drop", "keep", "cancel")):
+        match r.choice(ACTS[self.losing :]):
             case "put":
                 self.put(frame, r.choice((SMALL, LARGE)), self.some(frame, 2))
             case "submit" if len(frame.handles) < 12:
                 function = r.choice(self.functions) if not frame.run else frame.run.description.function
                 if self.processes[frame.worker].handles[function]:
                     slots = [r.choice(frame.handles) for _ in range(r.choice((0, 1, 1, 2))) if frame.handles]
-                    self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), r.choice((0, 1)))
+                    retries = r.choice((0, 2, 5) if self.losing else (0, 1))
+                    self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), retries)
             case "get" if frame.handles:
                 self.wait(frame, self.some(frame, 2) or frame.handles[:1], 0, Want.GET, r.choice((-1.0, -1.0, 1.0)))
             case "wait" if frame.handles:
@@ -166,9 +183,9 @@ class Walk(Users):
     def outcomes(self, frame: Frame) -> list[tuple[int, Sequence[int]] | None]:
         """Choose what a task returns."""
         assert frame.run is not None
-        r = self.random
+        r, sizes = self.random, (SMALL, LARGE, LARGE, LARGE) if self.losing else (SMALL, LARGE)
         return [
-            None if r.random() < 0.1 else (r.choice((SMALL, LARGE)), self.some(frame, 2))
+            None if r.random() < 0.1 else (r.choice(sizes), self.some(frame, 2))
             for _ in range(frame.run.description.returns)
         ]
 
@@ -188,7 +205,7 @@ class Walk(Users):
         if self.cancelling:
             allowed |= {"cancelled"}
         if self.dead:
-            allowed |= {"released", "crashed", "owner_died", "lost", "cancelled"}
+            allowed |= {"released", "crashed", "owner_died", "not_rebuilt", "cancelled"}
         for _, failure in self.failures:
             if failure.cause not in allowed:
                 raise Violation(f"a read failed with {failure}")

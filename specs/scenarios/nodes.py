@@ -11,6 +11,7 @@ import freehold
 from freehold.exceptions import (
     NodeDiedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
     OwnerDiedError,
     TaskUnschedulableError,
     WorkerCrashedError,
@@ -73,15 +74,44 @@ def node_joins_and_leaves() -> Any:
     return [*found, outcome(where.remote())]
 
 
-@scenario(returns=["ObjectLostError", 3])
+@scenario(returns=["no_retries", "TaskUnschedulableError", 3])
 def node_dies_with_the_only_copy() -> Any:
-    """A large result was never read, and its node dies; a small one came with the reply and is here."""
+    """Large results were never read, and their node dies: one may not be computed again, for one there is no node.
+
+    A small one came with the reply and is here.
+    """
     cluster = Changing()
     node = cluster.add_node()
-    large, small = (make(nbytes, node=node) for nbytes in (300_000, 3))
-    freehold.wait([large, small], num_returns=2, fetch_local=False)
+    once, large, small = make(300_000, node=node, max_retries=0), make(300_000, node=node), make(3, node=node)
+    freehold.wait([once, large, small], num_returns=3, fetch_local=False)
     cluster.remove_node(node, graceful=False)
-    return [outcome(large), outcome(small)]
+    try:
+        found: Any = freehold.get(once)
+    except ObjectReconstructionFailedError as error:
+        found = error.reason
+    return [found, outcome(large), outcome(small)]
+
+
+@scenario(returns=[300_000, 300_001, 300_002])
+def lost_results_are_computed_again() -> Any:
+    """A chain of three large results dies with its node; only the last is needed, and its task needs the others."""
+
+    @freehold.remote(num_cpus=0, resources={"fast": 1})
+    def longer(value: bytes) -> bytes:
+        return value + b"x"
+
+    cluster = Changing()
+    node = cluster.add_node(fast=1)
+    ref = make(300_000, resources={"fast": 1})
+    lengths = [300_000]
+    for _ in range(2):
+        ref = longer.remote(ref)
+        lengths.append(lengths[-1] + 1)
+    freehold.wait([ref], fetch_local=False)
+    cluster.add_node(fast=1)
+    cluster.remove_node(node, graceful=False)
+    found = outcome(ref)
+    return [*lengths[:2], found]
 
 
 @scenario(returns=[300_000, 300_000, 300_000])
@@ -153,7 +183,7 @@ def secondary_copy_takes_the_place_of_the_primary() -> Any:
 
 @scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True])
 def last_copy_dies_while_it_is_read() -> Any:
-    """The only node that has an object dies while it is being pulled: gets have it, or say that it is lost."""
+    """The only node that has an object dies while it is being pulled: gets have it, or say that none can make it."""
     cluster, begun = Changing(), Gate()
     node = cluster.add_node()
     ref = make(40 * MIB, node=node)
@@ -162,7 +192,7 @@ def last_copy_dies_while_it_is_read() -> Any:
     begun.wait()
     freehold.wait([reading], timeout=0.005)
     cluster.remove_node(node, graceful=False)
-    return [found in (40 * MIB, "ObjectLostError") for found in (outcome(ref), freehold.get(reading))]
+    return [found in (40 * MIB, "TaskUnschedulableError") for found in (outcome(ref), freehold.get(reading))]
 
 
 @scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=[True, True, "OwnerDiedError"])

@@ -13,7 +13,7 @@ from freehold.core import account as accounts
 from freehold.core import wording
 from freehold.core.account import LIKE_FACTS_MAX, REFERENCES, Account, Fact, account, bounded, holders
 from freehold.core.events import RefCreated
-from freehold.core.execution import RESOLVING, Execution
+from freehold.core.execution import KEPT, RESOLVING, Execution
 from freehold.core.ids import HEAD, object_id, worker_id
 from freehold.core.messages import TaskQuery
 from freehold.core.ownership import OWNED, Asked, Ownership
@@ -25,7 +25,7 @@ from freehold.core.worker import Worker
 from freehold.specs.properties import accounts_agree
 
 ME, OTHER = worker_id(HEAD, 1), worker_id(HEAD, 2)
-REF, OUTER, TASK, RUN = [object_id(ME, number) for number in (1, 2, 3, 4)]
+REF, OUTER, TASK, RUN, AGAIN, OVER = [object_id(ME, number) for number in (1, 2, 3, 4, 11, 12)]
 
 
 def description(task: int, *slots: Slot) -> Description:
@@ -36,11 +36,14 @@ def held_in_every_way() -> Worker:
     """Return a worker in which there is one reference, at least, of each kind."""
     worker = Worker(ME)
     borrowers = Map({OTHER + number: Asked(number) for number in range(3)})
-    worker.ownership[REF] = Ownership(REF, OWNED, True, 1, 2, 3, True, borrowers=borrowers)
+    worker.ownership[REF] = Ownership(REF, OWNED, True, 2, 2, 3, True, 2, borrowers=borrowers)
     worker.ownership[OUTER] = Ownership(OUTER, OWNED, refs=(REF, REF), pins=1)
     borrowed = object_id(OTHER, 7)
     worker.ownership[borrowed] = Ownership(borrowed, covers=(OUTER, REF))
     worker.execution[TASK] = Execution(TASK, RESOLVING, description=description(TASK), lent=(REF,))
+    again = Execution(AGAIN, RESOLVING, description=description(AGAIN), lent=(REF,), kept=(AGAIN,), due=(AGAIN,))
+    worker.execution[AGAIN] = again
+    worker.execution[OVER] = Execution(OVER, KEPT, description=description(OVER), lent=(REF,), kept=(OVER,))
     query = TaskQuery(RUN, 1, OTHER, description(RUN), (REF,))
     worker.running[RUN] = Run_(RUN, RUNNING, query=query, held=(REF,))
     worker.running[RUN + 1] = Run_(RUN + 1, HANDING, query=query)  # has given back what it was lent
@@ -52,6 +55,7 @@ def test_every_reference_is_listed_with_what_it_is_part_of() -> None:
     facts = list(holders(worker, {REF}))
     assert {(fact.kind, fact.by) for fact in facts} == {
         *(("local", 0), ("exported", 0), ("container", OUTER), ("argument", TASK), ("pin", RUN), ("returning", RUN)),
+        *(("argument", AGAIN), ("lineage", AGAIN), ("lineage", OVER)),
         *(("introduction", object_id(OTHER, 7)), *[("borrower", OTHER + number) for number in range(3)]),
     }
     assert {fact.kind for fact in facts} == {*REFERENCES}

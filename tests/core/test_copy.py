@@ -12,6 +12,7 @@ from freehold.core.copy import ABSENT, CREATE, PRIMARY, PULLING, RESERVING, RETI
 from freehold.core.effects import Release, Send
 from freehold.core.events import HolderDied, OwnerDied
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
+from freehold.core.machine import replace
 from freehold.core.messages import (
     ChunkQuery,
     CopyNotice,
@@ -89,8 +90,8 @@ def uncreated(failure: Failure, attempt: int = 5, worker: int = W) -> Send:
     return Send(worker, CreateReply(X, attempt, 0, False, failure))
 
 
-def recall(worker: int) -> Send:
-    return Send(worker, HoldRecallNotice(X, True))
+def recall(worker: int, released: bool = True) -> Send:
+    return Send(worker, HoldRecallNotice(X, released))
 
 
 NOTHING = Copy(X)
@@ -98,7 +99,10 @@ FREED = (Release(X, PLACE, NBYTES), RoomFreed(X, NBYTES))
 UNPULLED = (Release(X, PLACE, NBYTES), RoomFreed(X, NBYTES, True))
 NEVER_HAD, RETURNED = RoomFreed(X, 0), Send(FAR, HoldReturnNotice(X, HERE, 1))
 LOST, FULL, RELEASED = Failure("lost", X, FAR), Failure("full", X, 0, "full"), Failure("released", X)
-AGAIN = Failure("full", X, HERE, "an earlier copy of the object is still being cleared away")
+NEXT = CreateQuery(X, 9, U, 9)
+ANEW, ROOM_ANEW = Copy(X, RESERVING, nbytes=9, creator=U, creating=9), RoomWanted(X, 9, CREATE)
+WRITTEN = Send(U, CreateReply(X, 9, 0, True))
+NO_WRITER = Failure("lost", X, W)
 KNOWN = Send(OWNER, CopyNotice(X, HERE, NBYTES, True))
 FORGET = Send(OWNER, CopyNotice(X, HERE, NBYTES, False))
 BUSY, IDLE = CopyBusy(X), CopyIdle(X)
@@ -141,25 +145,56 @@ CREATED: list[Case] = [
         primary(RETIRING, w=1),
         (),
     ),
+    ("a task that runs again finds a copy", secondary(), NEXT, secondary(PRIMARY), (BUSY, WRITTEN)),
+    ("a copy that is held", secondary(v=1), NEXT, secondary(PRIMARY, v=1), (WRITTEN,)),
+    ("a copy that was made primary", secondary(PRIMARY), NEXT, secondary(PRIMARY), (WRITTEN,)),
+    ("its own", primary(), CreateQuery(X, 9, W, 9), primary(), (Send(W, CreateReply(X, 9, 0, True)),)),
+    ("what a run has left that died", primary(), NEXT, ANEW, (*FREED, ROOM_ANEW)),
+    ("and somebody reads it", primary(v=1), NEXT, replace(primary(RETIRING, v=1), next=NEXT), (recall(V, False),)),
     *[
-        (
-            f"a retry finds it sealed ({r.state.name})",
-            r,
-            CreateQuery(X, 9, U, 9),
-            r,
-            (Send(U, CreateReply(X, 9, 0, True)),),
-        )
-        for r in (primary(), secondary())
-    ],
-    *[
-        (f"an earlier copy is in the way ({r.state.name})", r, CreateQuery(X, 9, U, 9), r, (uncreated(AGAIN, 9, U),))
+        (f"an earlier copy is in the way ({r.state.name})", r, NEXT, replace(r, next=NEXT), ())
         for r in (creating(RESERVING), creating(WRITING, {W: 1}), pulling(PULLING), primary(RETIRING, v=1))
     ],
+    (
+        "that has no room",
+        replace(creating(RESERVING), next=NEXT),
+        RoomDenied(X, FULL),
+        ANEW,
+        (uncreated(FULL), ROOM_ANEW),
+    ),
+    (
+        "its writer died before it could say that it is written",
+        replace(creating(WRITING, {W: 1}, {V: 6}), next=NEXT),
+        SealNotice(X, W, False),
+        ANEW,
+        (refused(V, 6, NO_WRITER), *FREED, ROOM_ANEW),
+    ),
+    (
+        "and before it was told that it is of no use",
+        replace(primary(RETIRING, w=1), next=NEXT),
+        SealNotice(X, W, False),
+        ANEW,
+        (*FREED, ROOM_ANEW),
+    ),
+    (
+        "it is not to be the primary copy",
+        replace(creating(WRITING, {W: 1}), spare=True),
+        SealNotice(X, W, False),
+        replace(primary(SECONDARY), spare=True),
+        (KNOWN, IDLE),
+    ),
+    (
+        "it is not to be the primary copy, and is read",
+        replace(creating(WRITING, {W: 1}, {V: 6}), spare=True),
+        SealNotice(X, W, False),
+        replace(primary(SECONDARY, v=1), spare=True),
+        (BUSY, hold(V), KNOWN),
+    ),
 ]
 
 
-def asked(offset: int, nbytes: int = CHUNK) -> Send:
-    return Send(FAR, ChunkQuery(X, NEW, HERE, offset, nbytes))
+def asked(offset: int, nbytes: int = CHUNK, total: int = NBYTES) -> Send:
+    return Send(FAR, ChunkQuery(X, NEW, HERE, offset, nbytes, total))
 
 
 BOTH: Fields = {V: 6, U: 8}
@@ -176,7 +211,7 @@ ROOM: list[Case] = [
         Copy(X, RESERVING, nbytes=30, source=FAR, want=0, askers=Map({V: 6})),
         RoomGranted(X, PLACE),
         Copy(X, PULLING, NEW, 30, PLACE, source=FAR, asked=30, want=0, askers=Map({V: 6})),
-        (asked(0, 30),),
+        (asked(0, 30, 30),),
     ),
     (
         "the store is full",
@@ -192,7 +227,7 @@ def back(holder: int, count: int = 1) -> HoldReturnNotice:
     return HoldReturnNotice(X, holder, count)
 
 
-KEEP = KeepNotice(X)
+KEEP, SPARE = KeepNotice(X, True), KeepNotice(X, False)
 HOLDS: list[Case] = [
     ("one of two grants", primary(v=2), back(V), primary(v=1), ()),
     ("the last of a primary", primary(v=2), back(V, 2), primary(), ()),
@@ -212,6 +247,15 @@ HOLDS: list[Case] = [
     ("held again: it is not evicted", secondary(v=1), CopyEvicted(X), secondary(v=1), ()),
     ("the primary is lost: it takes its place", secondary(v=1), KEEP, secondary(PRIMARY, v=1), ()),
     ("the primary is lost: it may be evicted no more", secondary(), KEEP, secondary(PRIMARY), (BUSY,)),
+    ("it is the primary", primary(), KEEP, primary(), ()),
+    ("only tasks need it that may run again", primary(), SPARE, primary(SECONDARY), (IDLE,)),
+    ("only tasks need it that may run again, and who reads it", primary(v=1), SPARE, primary(SECONDARY, v=1), ()),
+    ("it is none", secondary(), SPARE, secondary(), ()),
+    ("it is none yet", creating(WRITING, {W: 1}), SPARE, replace(creating(WRITING, {W: 1}), spare=True), ()),
+    ("it is gone", NOTHING, KEEP, NOTHING, (Send(OWNER, CopyNotice(X, HERE, 0, False)),)),
+    ("it is to be gone", primary(RETIRING, v=1), KEEP, primary(RETIRING, v=1), (FORGET,)),
+    ("it is gone, and need not be here", NOTHING, SPARE, NOTHING, ()),
+    ("released: who waits is next", replace(primary(RETIRING, v=1), next=NEXT), back(V), ANEW, (*FREED, ROOM_ANEW)),
 ]
 
 ENDS: list[tuple[str, Copy, Copy | None, Any]] = [
@@ -233,6 +277,12 @@ ENDS: list[tuple[str, Copy, Copy | None, Any]] = [
     ("a primary that is held", primary(w=1, far=1), primary(RETIRING, w=1, far=1), (recall(W),)),
     ("a secondary that nobody holds", secondary(), None, (BUSY, *FREED)),
     ("a secondary that is held", secondary(v=1), secondary(RETIRING, v=1), (recall(V),)),
+    (
+        "and with it what was to be written after it",
+        replace(creating(RESERVING), next=NEXT),
+        None,
+        (uncreated(RELEASED, 9, U), uncreated(RELEASED), NEVER_HAD),
+    ),
 ]
 
 
@@ -240,7 +290,6 @@ def died(party: int) -> HolderDied:
     return HolderDied(X, party)
 
 
-NO_WRITER = Failure("lost", X, W)
 DEATHS: list[Case] = [
     ("who was to write", creating(RESERVING, askers={V: 6}), died(W), None, (refused(V, 6, NO_WRITER), NEVER_HAD)),
     ("who writes", creating(WRITING, {W: 1}, {V: 6}), died(W), None, (refused(V, 6, NO_WRITER), *FREED)),
@@ -256,6 +305,14 @@ DEATHS: list[Case] = [
     ("one that held none", secondary(v=2), died(U), secondary(v=2), ()),
     ("released: the last that held it", primary(RETIRING, far=1), died(FAR), None, FREED),
     ("released: another holds it", primary(RETIRING, v=1, u=1), died(V), primary(RETIRING, u=1), ()),
+    (
+        "who writes; who waits for that is next",
+        replace(creating(WRITING, {W: 1}), next=NEXT),
+        died(W),
+        ANEW,
+        (*FREED, ROOM_ANEW),
+    ),
+    ("who was to be next", replace(creating(WRITING, {W: 1}), next=NEXT), died(U), creating(WRITING, {W: 1}), ()),
 ]
 
 ROWS = {
@@ -280,7 +337,8 @@ IGNORED: list[tuple[Any, tuple[Copying, ...]]] = [
     (RoomDenied(X, FULL), (ABSENT, WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)),
     (SealNotice(X, W, True), (ABSENT,)),
     (back(V), (ABSENT, RESERVING, PULLING)),
-    (KEEP, (ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING)),
+    (KEEP, (RESERVING, WRITING, PULLING, PRIMARY)),
+    (SPARE, (ABSENT, RESERVING, PULLING, SECONDARY, RETIRING)),
     (HoldsRecalled(X), (ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING)),
     (FreeNotice(X), (ABSENT, RETIRING)),
     (OwnerDied(X), (ABSENT, RETIRING)),

@@ -8,7 +8,7 @@ import pytest
 from immutables import Map
 
 from freehold.core.effects import Send
-from freehold.core.events import HolderDied
+from freehold.core.events import HolderDied, LineageLost, ObjectRested, ObjectRoused, ReturnArrived, ValueWanted
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.messages import (
@@ -28,22 +28,27 @@ from freehold.core.promotion import (
     INLINE,
     PENDING,
     PLACED,
+    RELEASED,
     RESERVING,
     WRITING,
     Promoting,
     Promotion,
 )
-from freehold.core.task_events import TaskAwaited
+from freehold.core.task_events import ReturnGone, ReturnLost, TaskAwaited
 from freehold.core.values import Failure, Payload, Placed
 
 ME, B, C = worker_id(HEAD, 1), worker_id(node_id(1), 1), worker_id(node_id(2), 1)
 NEAR, FAR, FARTHER = HEAD, node_id(1), node_id(2)  # nodes; NEAR is ours
 MINE, REFS, TASK = object_id(ME, 7), (object_id(B, 8),), object_id(ME, 6)
-NEW = 101  # what the party mints
+NEW, GET = 101, 1  # what the party mints; a request
 SMALL, LARGE = Payload(10, REFS, b"small"), Payload(200_000, REFS, b"large")
-CRASHED, LOST, GONE = Failure("crashed", MINE, B), Failure("lost", MINE, FAR), Failure("released", MINE, ME)
+CRASHED, LOST, GONE = (
+    Failure("crashed", MINE, B),
+    Failure("not_rebuilt", MINE, FAR, "put"),
+    Failure("released", MINE, ME),
+)
 
-Case = tuple[str, Promotion, Any, Promotion, Any]
+Case = tuple[str, Promotion, Any, Promotion | None, Any]
 
 
 def mine(state: Promoting, **fields: Any) -> Promotion:
@@ -63,6 +68,9 @@ def askers(**known: tuple[int, ...]) -> Map[int, Any]:
 
 def ask(*known: int, wait: int = 0) -> LocateQuery:
     return LocateQuery(MINE, 3, B, known, wait)
+
+
+SURE = Send(FAR, KeepNotice(MINE, True))  # is it there still?
 
 
 def told(outcome: Any, worker: int = B, attempt: int = 3) -> Send:
@@ -131,7 +139,7 @@ ASKING: list[Case] = [
     ),
     ("where it is", placed(FAR, NEAR), ask(), placed(FAR, NEAR), (told(there(FAR, NEAR)),)),
     ("where else it is", placed(FAR, NEAR), ask(FAR), placed(FAR, NEAR), (told(there(FAR, NEAR)),)),
-    ("nowhere else", placed(FAR, NEAR), ask(FAR, NEAR), placed(FAR, NEAR, askers=askers(b=(FAR, NEAR))), ()),
+    ("nowhere else", placed(FAR, NEAR), ask(FAR, NEAR), placed(FAR, NEAR, askers=askers(b=(FAR, NEAR))), (SURE,)),
     ("no more", placed(FAR, askers=askers(b=(FAR,))), LocateCancelNotice(MINE, B), placed(FAR), ()),
     ("nobody no more", placed(FAR), LocateCancelNotice(MINE, B), placed(FAR), ()),
     ("why not", FAILURE, ask(), FAILURE, (told(CRASHED),)),
@@ -144,7 +152,7 @@ ASKING: list[Case] = [
 FREE = (Send(FAR, FreeNotice(MINE)),)
 KEPT, MISSED = placed(NEAR, value=SMALL), placed(NEAR, value=SMALL, askers=askers(b=(NEAR,)))
 SENT_ON = replace(PROMOTED, askers=askers(b=(NEAR,)))
-NEXT = (Send(NEAR, KeepNotice(MINE)),)  # it takes the place of the primary copy
+NEXT = (Send(NEAR, KeepNotice(MINE, True)),)  # it takes the place of the primary copy
 COPIES: list[Case] = [
     ("another", placed(FAR), copy(NEAR), placed(FAR, NEAR), ()),
     ("one that is known", placed(FAR), copy(FAR), placed(FAR), ()),
@@ -222,7 +230,78 @@ DEATHS: list[Case] = [
     ("the last node of a small value that is asked for", MISSED, HolderDied(MINE, NEAR), SENT_ON, PROMOTE),
 ]
 
-ROWS = {"asked": ASKING, "copies": COPIES, "dead": DEATHS}
+LASTING, GOING = placed(FAR, task=TASK), placed(FAR, task=TASK, rested=True)
+LOST_AGAIN = (ReturnLost(TASK, MINE),)
+AGAIN = replace(placed(task=TASK), state=PENDING, by=TASK)
+LET_GO = replace(placed(task=TASK), state=RELEASED)
+LAINED = (PENDING, RESERVING, WRITING)
+LOSER = replace(placed(), state=FAILED, failure=LOST)
+SPARE = Send(FAR, KeepNotice(MINE, False))
+BACK = ReturnArrived(MINE, Placed(LARGE.nbytes, (FAR,), REFS), TASK)
+LINEAGE: list[Case] = [
+    ("a large value comes, that its task can compute again", mine(PENDING, by=TASK), BACK, LASTING, ()),
+    ("that only lineage needs", mine(PENDING, by=TASK, rested=True), BACK, GOING, (SPARE,)),
+    ("that nobody needs", mine(ABSENT), BACK, None, (Send(FAR, FreeNotice(MINE)), ReturnGone(TASK, MINE))),
+    ("the last copy: its task runs again", LASTING, no_copy(FAR), AGAIN, LOST_AGAIN),
+    ("the last node: its task runs again", LASTING, HolderDied(MINE, FAR), AGAIN, LOST_AGAIN),
+    (
+        "who has tried all locations tries them once more",
+        replace(LASTING, askers=askers(b=(FAR,))),
+        HolderDied(MINE, FAR),
+        replace(AGAIN, askers=askers(b=())),
+        LOST_AGAIN,
+    ),
+    ("the last copy, that only lineage needs", GOING, no_copy(FAR), replace(LET_GO, rested=True), ()),
+    (
+        "only lineage needs it: it may be evicted",
+        LASTING,
+        ObjectRested(MINE),
+        GOING,
+        (Send(FAR, KeepNotice(MINE, False)),),
+    ),
+    ("that is no news", GOING, ObjectRested(MINE), GOING, ()),
+    ("only lineage needs it, and it was put", placed(FAR), ObjectRested(MINE), placed(FAR, rested=True), (SPARE,)),
+    ("that is evicted", placed(FAR, rested=True), no_copy(FAR), replace(LOSER, rested=True), ()),
+    ("others need it again", GOING, ObjectRoused(MINE), LASTING, (SURE,)),
+    ("they always did", LASTING, ObjectRoused(MINE), LASTING, ()),
+    ("others need it, and it is gone", replace(LET_GO, rested=True), ObjectRoused(MINE), LET_GO, ()),
+    *[
+        case
+        for state in LAINED
+        for case in [
+            (f"{state.name}: only lineage needs it", mine(state), ObjectRested(MINE), mine(state, rested=True), ()),
+            (f"{state.name}: others need it", mine(state, rested=True), ObjectRoused(MINE), mine(state), ()),
+        ]
+    ],
+    (
+        "it is wanted: its task runs first",
+        LET_GO,
+        ValueWanted(MINE, GET, 0),
+        replace(AGAIN, wanted=Map({GET: 0})),
+        LOST_AGAIN,
+    ),
+    ("it is asked for: its task runs first", LET_GO, ask(FAR), replace(AGAIN, askers=askers(b=())), LOST_AGAIN),
+    ("a copy comes to light", LET_GO, copy(FAR), LASTING, (SURE,)),
+    ("a copy comes to light that only lineage needs", replace(LET_GO, rested=True), copy(FAR), GOING, ()),
+    ("no copy comes to light", LET_GO, no_copy(FAR), LET_GO, ()),
+    ("its task will not run again", LASTING, LineageLost(MINE, "evicted"), placed(FAR, refusal="evicted"), ()),
+    (
+        "and only lineage needs it",
+        GOING,
+        LineageLost(MINE, "evicted"),
+        placed(FAR, refusal="evicted", rested=True),
+        (),
+    ),
+    (
+        "and there is no copy",
+        replace(LET_GO, rested=True),
+        LineageLost(MINE, "evicted"),
+        replace(placed(), state=FAILED, failure=Failure("not_rebuilt", MINE, ME, "evicted")),
+        (),
+    ),
+]
+
+ROWS = {"lineage": LINEAGE, "asked": ASKING, "copies": COPIES, "dead": DEATHS}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from freehold.core.events import (
     ArgumentAdded,
     ArgumentDone,
     ArgumentInlined,
+    ArgumentKept,
     Contained,
     ContentsKnown,
     CopyWanted,
@@ -24,7 +25,7 @@ from freehold.core.events import (
     ValueWanted,
     WantWithdrawn,
 )
-from freehold.core.execution import ABSENT, QUEUED, RESOLVING, RUNNING, Execution
+from freehold.core.execution import ABSENT, KEPT, QUEUED, RESOLVING, RUNNING, Execution
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.messages import Report, StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
@@ -33,6 +34,7 @@ from freehold.core.task_events import (
     CancelWanted,
     ExecutorDied,
     HandOffered,
+    LineageKept,
     TaskAssigned,
     TaskAwaited,
     TaskOver,
@@ -254,6 +256,8 @@ AWAITS: list[Case] = [
 ]
 
 DONE = (ArgumentDone(FUNCTION), ArgumentDone(X))
+FOR_AGAIN = (ArgumentKept(FUNCTION), ArgumentKept(X), LineageKept(TASK, 522))
+KEPT_SECOND = Execution(TASK, KEPT, 0, CARRIED, 3, 0, (FUNCTION, X), POOL, kept=(SECOND,))
 
 
 def reply(*outcomes: Any, reports: tuple[Report, ...] = (), attempt: int = 5) -> TaskReply:
@@ -266,8 +270,8 @@ REPLIES: list[Case] = [
         "values, a small and a large one",
         running(),
         reply(SMALL, FAR_AWAY),
-        None,
-        (ReturnArrived(TASK, SMALL), ReturnArrived(SECOND, FAR_AWAY), *DONE, OVER),
+        KEPT_SECOND,
+        (ReturnArrived(TASK, SMALL), ReturnArrived(SECOND, FAR_AWAY, TASK), *FOR_AGAIN, OVER),
     ),
     ("failures, whatever the task was lent", running(), reply(BROKEN, BROKEN), None, (*both(BROKEN, X), OVER)),
     (
@@ -293,13 +297,13 @@ REPLIES: list[Case] = [
         "contents are counted before the return is there; what is ours, lent or the executor's is not held for us",
         running(),
         reply(Payload(8, (INNER, X)), Placed(100, (FAR,), (object_id(EXECUTOR, 1),))),
-        None,
+        KEPT_SECOND,
         (
             *(Contained(INNER), Contained(X), ContentsKnown(TASK, (INNER, X))),
             ReturnArrived(TASK, Payload(8, (INNER, X))),
             *(Contained(object_id(EXECUTOR, 1)), ContentsKnown(SECOND, (object_id(EXECUTOR, 1),))),
-            ReturnArrived(SECOND, Placed(100, (FAR,), (object_id(EXECUTOR, 1),))),
-            *(*DONE, OVER),
+            ReturnArrived(SECOND, Placed(100, (FAR,), (object_id(EXECUTOR, 1),)), TASK),
+            *(*FOR_AGAIN, OVER),
         ),
     ),
     (

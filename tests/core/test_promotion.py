@@ -158,8 +158,8 @@ RETURNS: list[Case] = [
         "large, and a copy is known that an earlier run has left",
         awaited(nodes=(FARTHER, FAR)),
         ReturnArrived(MINE, FAR_AWAY),
-        placed(LARGE, FAR, FARTHER),
-        (),
+        placed(LARGE, FAR),
+        (Send(FARTHER, FreeNotice(MINE)),),
     ),
     (
         "large, wanted here",

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from immutables import Map
 
-from freehold.core.copy import ABSENT, PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING, Copy, Copying
+from freehold.core.copy import ABSENT, CREATE, PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING, Copy, Copying
 from freehold.core.effects import Move, Release, Send
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.messages import (
     ChunkQuery,
     ChunkReply,
     CopyNotice,
+    CreateQuery,
+    CreateReply,
     HoldNotice,
     HoldReturnNotice,
     PullCancelNotice,
@@ -85,7 +87,7 @@ def wanted(want: int = Want.WAIT, worker: int = V, attempt: int = 6, source: int
 
 
 def asked(offset: int, nbytes: int = CHUNK, attempt: int = 7) -> Send:
-    return Send(FAR, ChunkQuery(X, attempt, HERE, offset, nbytes))
+    return Send(FAR, ChunkQuery(X, attempt, HERE, offset, nbytes, NBYTES))
 
 
 def chunk(offset: int, nbytes: int = CHUNK, attempt: int = 7, failed: bool = False) -> ChunkReply:
@@ -150,8 +152,8 @@ CANCELS: list[Case] = [
 ]
 
 
-def take(offset: int = 0) -> ChunkQuery:
-    return ChunkQuery(X, 7, FAR, offset, CHUNK)
+def take(offset: int = 0, total: int = NBYTES) -> ChunkQuery:
+    return ChunkQuery(X, 7, FAR, offset, CHUNK, total)
 
 
 def moved(offset: int = 0) -> Move:
@@ -168,6 +170,7 @@ CHUNKS: list[Case] = [
     ("the first of a secondary", secondary(v=1), take(), secondary(v=1, far=1), (moved(),)),
     ("a later one", secondary(far=1), take(CHUNK), secondary(far=1), (moved(CHUNK),)),
     ("a later one without a hold", primary(w=1), take(CHUNK), primary(w=1), (no_chunk(CHUNK),)),
+    ("of a value that is not the same any more", primary(w=1), take(total=NBYTES + 1), primary(w=1), (no_chunk(),)),
     ("released: the first", primary(RETIRING, w=1), take(), primary(RETIRING, w=1), (no_chunk(),)),
     ("released: who holds it", primary(RETIRING, far=1), take(CHUNK), primary(RETIRING, far=1), (moved(CHUNK),)),
     *[
@@ -176,7 +179,25 @@ CHUNKS: list[Case] = [
     ],
 ]
 
-ROWS = {"pulled": PULLS, "pull withdrawn": CANCELS, "chunk": CHUNKS}
+NEXT = CreateQuery(X, 9, U, 9)
+ANEW: list[Case] = [  # a task that runs again on this node waits for the copy to be out of its way, or to come
+    (
+        "it comes: as good as written",
+        pulling(PULLING, arrived=2 * CHUNK, asked=NBYTES, next=NEXT),
+        chunk(2 * CHUNK, NBYTES - 2 * CHUNK),
+        secondary(PRIMARY, v=1),
+        (RETURNED, PullOver(X), BUSY, hold(V), KNOWN, Send(U, CreateReply(X, 9, 0, True))),
+    ),
+    (
+        "it does not come",
+        pulling(PULLING, next=NEXT),
+        chunk(0, 0, failed=True),
+        Copy(X, RESERVING, nbytes=9, creator=U, creating=9),
+        (refused(V, 6, LOST), *UNPULLED, RoomWanted(X, 9, CREATE)),
+    ),
+]
+
+ROWS = {"written anew": ANEW, "pulled": PULLS, "pull withdrawn": CANCELS, "chunk": CHUNKS}
 
 
 @pytest.mark.parametrize(

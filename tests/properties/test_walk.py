@@ -17,6 +17,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "tight limits": {"tight": True},
     "values in replies": {"borrow": "copy"},
     "everything": {"deaths": 2, "cancels": True, "tight": True},
+    "losses": {"deaths": 3, "losing": True},
+    "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
 }
 
 

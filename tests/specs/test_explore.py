@@ -10,7 +10,7 @@ import typer
 from immutables import Map
 from typer.testing import CliRunner
 
-from freehold.core import ownership
+from freehold.core import borrowing, ownership
 from freehold.core.machine import replace
 from freehold.core.ownership import Owning
 from freehold.specs import commands
@@ -86,7 +86,7 @@ BROKEN: dict[str, Any] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("handler", BROKEN)
 def test_a_broken_rule_is_found(handler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, broken = getattr(ownership, handler), BROKEN[handler]
+    real, broken = getattr(borrowing, handler, None) or getattr(ownership, handler), BROKEN[handler]
     for (state, event), row in ownership.TABLE.rows.items():
         if row.run is real:
             monkeypatch.setitem(state.rows, event, broken)

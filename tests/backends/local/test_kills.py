@@ -167,7 +167,7 @@ class Storm:
             freehold.wait([ref], fetch_local=False)
         pid = self.eventually(lambda: self.watch.roles().get("node 1"))
         timer = killed_later(pid, dice.uniform(0, 0.01))
-        self.check(ref, seed, count, *(() if copied else (ObjectLostError,)))
+        self.check(ref, seed, count, *(() if copied else (ObjectLostError, TaskUnschedulableError)))
         timer.join()
         self.cluster.remove_node(other, graceful=False)
         assert self.eventually(lambda: len(freehold.nodes()) == 1)
