@@ -198,7 +198,7 @@ class LineageLost(Event, frozen=True, gc=False):
 
 
 class ObjectRested(Event, frozen=True, gc=False):
-    """Only tasks that may run again need the object: its value may go, if it can be computed again."""
+    """Only tasks that may run again need the object: its copies may be evicted."""
 
     object: int
 

@@ -59,8 +59,9 @@ def needed_less(r: Execution, e: ReturnGone, here: Here) -> tuple[Execution | No
 
 @TABLE.on(RESOLVING, QUEUED, RUNNING, event=ReturnGone)
 def needed_less_afterwards(r: Execution, e: ReturnGone, here: Here) -> tuple[Execution, Out]:
-    """It runs already; what it brings of this return is thrown away."""
-    return replace(r, kept=tuple([object for object in r.kept if object != e.object])), ()
+    """It runs already; what it brings of this return is thrown away, and it is not run once more for it."""
+    kept, late = (tuple([object for object in some if object != e.object]) for some in (r.kept, r.late))
+    return replace(r, kept=kept, late=late), ()
 
 
 TABLE.ignore(ABSENT, event=ReturnGone, why="it is over for good")

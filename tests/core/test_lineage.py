@@ -229,6 +229,13 @@ FORGETTING: list[Case] = [
         (f"{r.state.name}: it goes on", r, ReturnGone(TASK, TASK), replace(r, kept=(SECOND,)), ())
         for r in (AGAIN, QUEUE, RUNS)
     ],
+    (
+        "it is not run once more for what nobody needs",
+        replace(RUNS, late=(SECOND,)),
+        ReturnGone(TASK, SECOND),
+        replace(RUNS, kept=(TASK,)),
+        (),
+    ),
     ("too late", GONE, ReturnGone(TASK, TASK), GONE, ()),
     (
         "too many are kept",
