@@ -3,7 +3,10 @@
 The owner asks each borrower, once, to say when it holds the object no more; a borrower that found a reference inside
 a value introduces itself, and keeps that value until the owner has asked.
 
-Refuses to know how references are counted within a process.
+A borrower that dies may have lent the object to somebody who could tell nobody else.  So it counts as one that lives
+until an inquest has found out who holds the object; who is not the owner reports the dead like the living.
+
+Refuses to know how references are counted within a process, and how an inquest is held.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from freehold.core.effects import Send
 from freehold.core.events import HolderDied, Lent, OwnerDied, Pinned, RefFound, Unpinned
 from freehold.core.ids import owner_of
+from freehold.core.inquest_events import BorrowerLost, HoldingAsked, HoldingTold, InquestOver, InquestWanted
 from freehold.core.machine import Here, Out, replace
 from freehold.core.messages import BorrowNotice, ReleaseQuery, ReleaseReply
 from freehold.core.ownership import (
@@ -129,22 +133,75 @@ def known_already(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership, Out
     return replace(r, local=True), ()
 
 
+# ------------------------------------------------------------------ deaths
+
+
 @TABLE.on(OWNED, event=HolderDied, to=(UNHELD,))
-def forget_borrower(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
-    """A dead borrower is forgotten at once (Ray's rule; what it had lent and not reported is forgotten with it)."""
+def borrower_died(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
+    """Whom it had lent the object to is found out before it is forgotten (rule 3.7; Ray forgets it at once)."""
     if e.party not in r.borrowers:
         return r, ()
-    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here)
+    if here.policy.borrower_death == "ray":
+        return forget_borrower(r, InquestOver(r.object, e.party), here)
+    return r, inquire(r, e.party)
+
+
+def inquire(r: Ownership, party: int) -> Out:
+    """Whoever could read the value can have taken out what is inside, and have lent it on before its owner knew."""
+    return (InquestWanted(r.object, party), *[BorrowerLost(ref, party) for ref in r.refs])
+
+
+@TABLE.on(OWNED, event=InquestOver, to=(UNHELD,))
+def forget_borrower(r: Ownership, e: InquestOver, here: Here) -> tuple[Ownership | None, Out]:
+    """Whoever holds the object is known by now."""
+    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here) if e.party in r.borrowers else (r, ())
+
+
+TABLE.ignore(UNHELD, event=InquestOver, why="another inquest had come to the same end")
+TABLE.never(BORROWED, INTRODUCING, REGISTERED, LINGERING, ORPHANED, event=InquestOver, why="only an owner asks")
+
+
+@TABLE.on(OWNED, event=BorrowerLost)
+def may_have_held(r: Ownership, e: BorrowerLost, here: Here) -> tuple[Ownership, Out]:
+    """It would have reported to us, or was about to introduce itself: a borrower of whom we have not heard."""
+    if here.policy.borrower_death == "ray":
+        return r, ()
+    known = r if e.party in r.borrowers else replace(r, borrowers=r.borrowers.set(e.party, Asked(0)))
+    return known, inquire(r, e.party)
+
+
+@TABLE.on(BORROWED, INTRODUCING, REGISTERED, event=BorrowerLost)
+def remember_lost(r: Ownership, e: BorrowerLost, here: Here) -> tuple[Ownership, Out]:
+    """The owner must hear of it from us, in time."""
+    return (r, ()) if here.policy.borrower_death == "ray" else remember_lent(r, Lent(r.object, (e.party,)), here)
+
+
+TABLE.ignore(ORPHANED, event=BorrowerLost, why="nobody is left to tell")
+TABLE.never(UNHELD, LINGERING, event=BorrowerLost, why="the task carried it")
 
 
 @TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to={LINGERING: (UNHELD,)})
-def forget_lent(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
-    """The dead need not be reported."""
+def lent_to_the_dead(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
+    """The dead are reported like the living: they may have lent it on (Ray: they need not be)."""
+    if here.policy.borrower_death != "ray":
+        return r, ()
     after = replace(r, lent=tuple([worker for worker in r.lent if worker != e.party]))
     return (None, ()) if r.state is LINGERING and not after.lent else (after, ())
 
 
 TABLE.ignore(UNHELD, ORPHANED, event=HolderDied, why="it is nobody's borrower here")
+
+
+@TABLE.on(BORROWED, INTRODUCING, LINGERING, event=HoldingAsked)
+def testify(r: Ownership, e: HoldingAsked, here: Here) -> tuple[Ownership, Out]:
+    """It is held here, or was and is still to be reported; the owner may hear of us in no other way."""
+    return replace(r, vouched=True), (HoldingTold(e.inquest, r.object, True),)
+
+
+@TABLE.on(UNHELD, OWNED, REGISTERED, ORPHANED, event=HoldingAsked)
+def nothing_to_tell(r: Ownership, e: HoldingAsked, here: Here) -> tuple[Ownership, Out]:
+    """It is not held here, or its owner knows."""
+    return r, (HoldingTold(e.inquest, r.object, False),)
 
 
 @TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=OwnerDied, to=BEREAVED)

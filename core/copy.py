@@ -19,7 +19,17 @@ from freehold.core.effects import Release, Send
 from freehold.core.events import HolderDied, OwnerDied
 from freehold.core.ids import is_node, owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import (
+from freehold.core.node_events import (
+    CopyBusy,
+    CopyEvicted,
+    CopyIdle,
+    HoldsRecalled,
+    RoomDenied,
+    RoomFreed,
+    RoomGranted,
+    RoomWanted,
+)
+from freehold.core.node_messages import (
     ChunkQuery,
     ChunkReply,
     CopyNotice,
@@ -34,16 +44,6 @@ from freehold.core.messages import (
     PullQuery,
     PullReply,
     SealNotice,
-)
-from freehold.core.node_events import (
-    CopyBusy,
-    CopyEvicted,
-    CopyIdle,
-    HoldsRecalled,
-    RoomDenied,
-    RoomFreed,
-    RoomGranted,
-    RoomWanted,
 )
 from freehold.core.values import Failure
 

@@ -14,7 +14,7 @@ from immutables import Map
 
 from freehold.core.effects import Send, SetTimer
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import BlockedNotice, ResumedNotice
+from freehold.core.node_messages import BlockedNotice, ResumedNotice
 from freehold.core.task_events import (
     DeskBlocked,
     DeskResumed,

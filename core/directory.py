@@ -17,7 +17,8 @@ from freehold.core.events import (
     WantWithdrawn,
 )
 from freehold.core.machine import Here, Out, replace
-from freehold.core.messages import CopyNotice, FreeNotice, KeepNotice, LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.node_messages import CopyNotice, FreeNotice, KeepNotice
 from freehold.core.promotion import (
     ABSENT,
     DISCARDING,

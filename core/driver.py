@@ -29,7 +29,7 @@ from freehold.core.trace import Ring
 from freehold.core.values import Failure
 
 if TYPE_CHECKING:
-    from freehold.core.account import Account
+    from freehold.core.facts import Account
     from freehold.core.journal import Journal
 
 Hear = Callable[[Failure | None], None]

@@ -7,7 +7,7 @@ tracking: they hold integers, bytes and tuples, never a user's value.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -23,6 +23,14 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 class Answer(Event, frozen=True, gc=False, array_like=True):
     """An event that answers an effect or a query; carries ``attempt``.  Stale ones are dropped by one rule."""
+
+
+class Message(Event, frozen=True, gc=False, array_like=True):
+    """A fact told by another party."""
+
+
+class Reply(Answer, frozen=True, gc=False, array_like=True):
+    """A message that answers a query; one to an earlier attempt is stale."""
 
 
 # ------------------------------------------------------------------ references
@@ -252,6 +260,7 @@ class CopyWanted(Event, frozen=True, gc=False):
     want: int
     nodes: tuple[int, ...] = ()
     nbytes: int = 0
+    refs: tuple[int, ...] = ()  # references inside the value
 
 
 class WantWithdrawn(Event, frozen=True, gc=False):
@@ -381,10 +390,8 @@ def known(object: int, by: int, want: int, outcome: Outcome) -> DependencyReady 
     return RequestReady(by, object, isinstance(outcome, Failure))
 
 
-def wanted(
-    me: int, object: int, by: int, want: int, nodes: tuple[int, ...] = (), nbytes: int = 0
-) -> ValueWanted | CopyWanted:
-    """Want a value: an owner asks its own record of it, anyone else has it fetched."""
+def wanted(me: int, object: int, by: int, want: int, *known: Any) -> ValueWanted | CopyWanted:
+    """Want a value: an owner asks its own record of it, anyone else has it fetched; ``known`` are what a slot knows."""
     if object >> COUNTER_BITS == me:
         return ValueWanted(object, by, want)
-    return CopyWanted(object, by, want, nodes, nbytes)
+    return CopyWanted(object, by, want, *known)

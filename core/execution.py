@@ -34,6 +34,7 @@ from freehold.core.events import (
     wanted,
 )
 from freehold.core.ids import owner_of
+from freehold.core.inquest_events import BorrowerLost
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
 from freehold.core.policies import INLINED_BYTES_MAX, argument_home
@@ -240,7 +241,8 @@ def refer(r: Execution, object: int, outcome: Payload | Placed) -> Execution:
     """Note in the description where the copies of an argument are."""
     assert r.description is not None
     nodes = outcome.nodes if isinstance(outcome, Placed) else ()
-    slots = [Slot(s.object, None, nodes, outcome.nbytes) if s.object == object else s for s in r.description.slots]
+    slot = Slot(object, None, nodes, outcome.nbytes, outcome.refs)
+    slots = [slot if s.object == object else s for s in r.description.slots]
     return replace(r, description=replace(r.description, slots=tuple(slots)))
 
 
@@ -334,13 +336,16 @@ def take_back(r: Execution, e: TaskReturnNotice, here: Here) -> tuple[Execution 
 
 @TABLE.on(RUNNING, event=ExecutorDied, to=(QUEUED, *OVER))
 def retry(r: Execution, e: ExecutorDied, here: Here) -> tuple[Execution | None, Out]:
-    """A worker's death costs a retry; a cancelled task is not run again."""
+    """A worker's death costs a retry; a cancelled task is not run again.  What it was lent it may have lent on."""
     r = forget_waiter(r, e.party)
     if r.worker != e.party:
         return r, ()
+    lost = tuple([BorrowerLost(ref, e.party) for ref in r.lent])
     if r.retries == 0 or r.cancelled:
-        return fail(r, Failure("crashed", r.task, e.party), here)
-    return queued(replace(r, retries=r.retries - 1), front=True)
+        after, out = fail(r, Failure("crashed", r.task, e.party), here)
+    else:
+        after, out = queued(replace(r, retries=r.retries - 1), front=True)
+    return after, lost + out
 
 
 def forget_waiter(r: Execution, worker: int) -> Execution:

@@ -19,7 +19,7 @@ from freehold.core.request import Request
 from freehold.core.session import Session
 
 if TYPE_CHECKING:
-    from freehold.core.account import Account, Fact
+    from freehold.core.facts import Account, Fact
     from freehold.core.grips import Grip
 
 OBJECTS_MIN = 1 << COUNTER_BITS  # the names of parties are below

@@ -7,16 +7,28 @@ zero-copy view, it is kept against the node's wish.  Refuses to know how the cop
 from __future__ import annotations
 
 from freehold.core.effects import Send
-from freehold.core.events import ObjectUnused, ViewDropped, ViewTaken, WantWithdrawn
+from freehold.core.events import ObjectUnused, OwnerDied, Pinned, ViewDropped, ViewTaken, WantWithdrawn
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, replace
-from freehold.core.messages import HoldNotice, HoldRecallNotice, HoldReturnNotice
-from freehold.core.resolution import ABSENT, CACHED, FAILED, IDLE, LOCAL, SEEN, TABLE, WAITING, Resolution
+from freehold.core.node_messages import HoldNotice, HoldRecallNotice, HoldReturnNotice
+from freehold.core.resolution import (
+    ABSENT,
+    ASKING,
+    CACHED,
+    FAILED,
+    IDLE,
+    LOCAL,
+    SEEN,
+    TABLE,
+    WAITING,
+    Resolution,
+    unpinned,
+)
 
 
 def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
     """Return every hold that was granted until now."""
-    return None, (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)),)
+    return None, (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)), *unpinned(r))
 
 
 def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
@@ -34,11 +46,18 @@ def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
 # ------------------------------------------------------------------ grants
 
 
-@TABLE.on(ABSENT, SEEN, event=HoldNotice, to={ABSENT: (IDLE,), SEEN: (LOCAL,)})
-def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
-    """The creator of a copy begins with a hold; one that comes after its get was abandoned is kept until recalled."""
-    state, unused = (LOCAL, False) if r.state is SEEN else (IDLE, True)
-    return Resolution(r.object, state, nbytes=e.nbytes, place=e.place, grants=1, unused=unused), ()
+@TABLE.on(ABSENT, event=HoldNotice, to=(IDLE,))
+def arrived_unasked(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution | None, Out]:
+    """An owner begins with a hold on what it has written; one that comes after its get was abandoned goes back."""
+    if owner_of(r.object) != here.me:
+        return None, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
+    return Resolution(r.object, IDLE, nbytes=e.nbytes, place=e.place, grants=1, unused=True), ()
+
+
+@TABLE.on(SEEN, event=HoldNotice, to=(LOCAL,))
+def arrived_after_all(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
+    """One that comes after its get was abandoned is kept while the object is in use here."""
+    return Resolution(r.object, LOCAL, nbytes=e.nbytes, refs=r.refs, place=e.place, grants=1), ()
 
 
 @TABLE.on(LOCAL, IDLE, event=HoldNotice)
@@ -47,9 +66,9 @@ def granted_again(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution,
     return replace(r, grants=r.grants + 1), ()
 
 
-@TABLE.on(CACHED, FAILED, event=HoldNotice)
+@TABLE.on(ASKING, CACHED, FAILED, event=HoldNotice)
 def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
-    """The matter is settled without this copy: the hold goes back."""
+    """It was for a get that was abandoned; the matter is settled without it, or its owner is to say what it holds."""
     return r, (Send(here.node, HoldReturnNotice(r.object, here.me, 1)),)
 
 
@@ -59,8 +78,9 @@ def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, 
 @TABLE.on(LOCAL, event=ObjectUnused, to=(IDLE, ABSENT))
 def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
     """No reference is left here: only a live view still needs the bytes.  The owner's own hold ends with the object."""
-    r = replace(r, unused=True, recalled=r.recalled or r.released or owner_of(r.object) == here.me)
-    return rest(r, here)
+    recalled = r.recalled or r.released or r.orphaned or owner_of(r.object) == here.me
+    after, out = rest(replace(r, unused=True, recalled=recalled, refs=() if r.orphaned else r.refs), here)
+    return after, out + unpinned(r)
 
 
 @TABLE.on(IDLE, event=ObjectUnused, to=(ABSENT,))
@@ -109,3 +129,16 @@ def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution |
 
 
 TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why="the hold is on its way back already")
+
+
+# ------------------------------------------------------------------ the owner dies
+
+
+@TABLE.on(LOCAL, IDLE, CACHED, event=OwnerDied, to={IDLE: (ABSENT,)})
+def outlive(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution | None, Out]:
+    """The bytes are here, and can be read; what is inside is kept alive by whoever can read it."""
+    if r.state is IDLE:
+        return give_back(r, here)
+    if r.unused or not r.refs:
+        return r, ()
+    return replace(r, orphaned=True), tuple([Pinned(ref) for ref in r.refs])

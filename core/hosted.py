@@ -30,9 +30,9 @@ from freehold.core.effects import (
 from freehold.core.events import Event, Moved, RequestAbandoned, ViewDropped, ViewTaken
 from freehold.core.failures import exit_status, how_it_ended
 from freehold.core.ids import HEAD, is_node, node_id, node_of, worker_id
-from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
+from freehold.core.node_messages import ChunkReply, NodeNotice
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.queries import Held, landing, readable
@@ -44,7 +44,7 @@ from freehold.core.values import Failure, Shape
 from freehold.core.worker import Worker
 
 if TYPE_CHECKING:
-    from freehold.core.account import Account
+    from freehold.core.facts import Account
 
 
 class World(ABC):

@@ -15,7 +15,7 @@ from immutables import Map
 from freehold.core.effects import Send
 from freehold.core.ids import node_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import (
+from freehold.core.node_messages import (
     LeaseBusyNotice,
     LeaseCancelNotice,
     LeaseQuery,

@@ -2,8 +2,9 @@
 
 Every party has its own view, one record for each party it has heard of.  The view is monotone: what is dead
 stays dead, for names are never reused.  The head node is told of nodes by its driver, every node of its own
-workers; they tell each other, and each its workers.  A broken link is the death of the peer for whoever had the
-link, and for nobody else, unless it is the link of a node to its own worker or of the head node to a node.
+workers; they tell each other, and each its workers.  A broken link is the death of the peer: at once for whoever had
+the link, and as soon as the head node has heard of it for all; of two that have lost each other the first to say so
+lives on.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody informed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import msgspec
 from freehold.core.effects import Kill, Send
 from freehold.core.ids import HEAD, is_node, node_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import DeathNotice, NodeNotice
 from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.values import Shape
 
 
@@ -38,24 +39,32 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 class Members(dict[int, Member]):
-    """The records of a party, by name, and of them the nodes that live: asked for often, changed seldom."""
+    """The records of a party, by name, and of them the nodes that live and the dead: asked often, changed seldom."""
 
+    dead: frozenset[int] = frozenset()
     _alive: tuple[tuple[int, Shape], ...] | None = None
 
     def __setitem__(self, party: int, member: Member) -> None:
         super().__setitem__(party, member)
         self._alive = None
+        if member.state is DEAD:
+            self.dead |= {party}
 
     def clear(self) -> None:
         """Forget all."""
         super().clear()
         self._alive = None
+        self.dead = frozenset()
 
     def alive(self) -> tuple[tuple[int, Shape], ...]:
         """Return the nodes that live, each with its resources."""
         if self._alive is None:
             self._alive = tuple([(r.party, r.resources) for r in list(self.values()) if r.state is ALIVE])
         return self._alive
+
+    def hears(self, party: int) -> bool:
+        """Tell whether what a party says is still listened to: not if it is dead, or its node is."""
+        return party not in self.dead and node_of(party) not in self.dead
 
 
 TABLE = Table("membership", Living, (NodeNotice, DeathNotice, PeerLost))
@@ -74,9 +83,12 @@ TABLE.ignore(ALIVE, DEAD, event=NodeNotice, why="it is no news, or came too late
 
 @TABLE.on(UNKNOWN, ALIVE, event=DeathNotice, to=(DEAD,))
 def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
-    """A death that a node vouches for; a node passes it on."""
+    """A death that a node vouches for; a node passes it on, and ends its own worker if it is the one."""
     dead = replace(r, state=DEAD)
-    return dead, (PartyDied(r.party), *((Announced(r.party, False),) if is_node(here.me) else ()))
+    if not is_node(here.me):
+        return dead, (PartyDied(r.party),)
+    kill = (Kill(r.party),) if node_of(r.party) == here.me else ()
+    return dead, (*kill, PartyDied(r.party), Announced(r.party, False))
 
 
 @TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(DEAD,))
@@ -84,7 +96,8 @@ def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
     """The peer is dead to us.  A node that loses its worker, or the head node a node, makes it so for all."""
     dead = replace(r, state=DEAD)
     if not is_node(here.me):
-        return dead, (PartyDied(r.party),)
+        cut_off = r.party in (HEAD, here.node)  # then nobody is left to tell
+        return dead, (*(() if cut_off else (Send(here.node, LossNotice(r.party, here.me)),)), PartyDied(r.party))
     mine = node_of(r.party) == here.me
     if not mine and not (here.me == HEAD and is_node(r.party)):
         return dead, (PartyDied(r.party),)

@@ -11,16 +11,35 @@ from typing import ClassVar, TypeAlias, Union, get_args
 
 import msgspec
 
-from freehold.core.events import Answer, Event
-from freehold.core.values import Description, Failure, Outcome, PoolKey, Shape
-
-
-class Message(Event, frozen=True, gc=False, array_like=True):
-    """A fact told by another party."""
-
-
-class Reply(Answer, frozen=True, gc=False, array_like=True):
-    """A message that answers a query; one to an earlier attempt is stale."""
+from freehold.core.events import Event, Message, Reply
+from freehold.core.node_messages import (
+    BlockedNotice,
+    ChunkQuery,
+    ChunkReply,
+    CopyNotice,
+    CreateQuery,
+    CreateReply,
+    DeathNotice,
+    FreeNotice,
+    HoldNotice,
+    HoldRecallNotice,
+    HoldReturnNotice,
+    KeepNotice,
+    LeaseBusyNotice,
+    LeaseCancelNotice,
+    LeaseQuery,
+    LeaseRecallNotice,
+    LeaseReply,
+    LeaseReturnNotice,
+    LossNotice,
+    NodeNotice,
+    PullCancelNotice,
+    PullQuery,
+    PullReply,
+    ResumedNotice,
+    SealNotice,
+)
+from freehold.core.values import Description, InquestKey, Outcome
 
 
 class Report(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -141,226 +160,49 @@ class ReleaseReply(Message, frozen=True, gc=False, tag=15):
     lent: tuple[int, ...] = ()
 
 
-# ------------------------------------------------------------------ worker and node: copies and holds
+# ------------------------------------------------------------------ after a borrower's death
 
 
-class CreateQuery(Message, frozen=True, gc=False, tag=20):
-    """Make room for a copy that this worker will write."""
+class InquestQuery(Message, frozen=True, gc=False, tag=16):
+    """An owner asks all live processes, by way of the head node, which of the objects they hold."""
 
-    object: int
-    attempt: int
-    creator: int
-    nbytes: int
-
-
-class CreateReply(Reply, frozen=True, gc=False, tag=21):
-    """Write it at ``place``, under a hold; or there is no room; ``sealed``: it is there already."""
-
-    object: int
-    attempt: int
-    place: int
-    sealed: bool = False
-    failure: Failure | None = None
+    key: ClassVar[str] = "inquest"
+    inquest: InquestKey
+    objects: tuple[int, ...]
 
 
-class SealNotice(Message, frozen=True, gc=False, tag=22):
-    """The copy is written; ``keeps``: the writer keeps its hold."""
-
-    object: int
-    creator: int
-    keeps: bool
-
-
-class PullQuery(Message, frozen=True, gc=False, tag=23):
-    """Get a copy from ``source`` to this node.  A HoldNotice says that it is here, a PullReply that it cannot."""
-
-    object: int
-    attempt: int
-    asker: int
-    source: int
-    nbytes: int
-    want: int
-
-
-class PullReply(Reply, frozen=True, gc=False, tag=24):
-    """The copy could not be got from that node."""
-
-    object: int
-    attempt: int
-    failure: Failure
-
-
-class PullCancelNotice(Message, frozen=True, gc=False, tag=25):
-    """The asker no longer wants the copy."""
-
-    object: int
-    asker: int
-
-
-class HoldNotice(Message, frozen=True, gc=False, tag=26):
-    """A sealed copy is at ``place``; its bytes stay there until this hold is returned."""
-
-    object: int
-    place: int
-    nbytes: int
-
-
-class HoldReturnNotice(Message, frozen=True, gc=False, tag=27):
-    """``count`` holds on the copy are given back: all that the holder had been granted when it sent this."""
-
-    object: int
-    holder: int
-    count: int
-
-
-class HoldRecallNotice(Message, frozen=True, gc=False, tag=28):
-    """Give the hold back: when nobody reads the copy, or if the object is released, when no reference is left."""
-
-    object: int
-    released: bool = False  # there will be no other copy
-
-
-# ------------------------------------------------------------------ node to node, node and owner
-
-
-class ChunkQuery(Message, frozen=True, gc=False, tag=30):
-    """Send these bytes of your copy.  The first query takes a hold on it, for the pulling node."""
-
-    object: int
-    attempt: int
-    target: int
-    offset: int
-    nbytes: int
-    total: int  # the bytes of the whole copy, as its reader was told
-
-
-class ChunkReply(Reply, frozen=True, gc=False, tag=31):
-    """The bytes have arrived in the place reserved for them; or there is no such copy."""
-
-    object: int
-    attempt: int
-    offset: int
-    nbytes: int
-    failed: bool = False
-
-
-class CopyNotice(Message, frozen=True, gc=False, tag=32):
-    """A node tells the owner that it has, or no longer has, a copy."""
-
-    object: int
-    node: int
-    nbytes: int
-    present: bool
-
-
-class FreeNotice(Message, frozen=True, gc=False, tag=33):
-    """The owner releases the object: this node's copy ends at its last hold's return."""
-
-    object: int
-
-
-class KeepNotice(Message, frozen=True, gc=False, tag=34):
-    """Yours is the primary copy: keep it until the owner releases the object; or (not ``keeps``) no longer."""
-
-    object: int
-    keeps: bool
-
-
-# ------------------------------------------------------------------ leases
-
-
-class LeaseQuery(Message, frozen=True, gc=False, tag=40):
-    """Lend me up to ``count`` workers for tasks of this shape.  Answered when there is at least one."""
+class InquestReply(Reply, frozen=True, gc=False, tag=17):
+    """All have been asked, and had heard of the death before."""
 
     key: ClassVar[str] = ""
-    pool: PoolKey
     attempt: int
-    owner: int
-    shape: Shape
-    count: int
+    found: tuple[tuple[int, int], ...]  # objects, each with one that holds it and that the owner may not know
 
 
-class LeaseReply(Message, frozen=True, gc=False, tag=41):
-    """These workers are yours until you return them."""
+class HoldersQuery(Message, frozen=True, gc=False, tag=18):
+    """Which of these do you, or your workers, hold?  About none: have you come so far?"""
 
-    key: ClassVar[str] = "pool"
-    pool: PoolKey
-    attempt: int
-    node: int
-    workers: tuple[int, ...]
+    key: ClassVar[str] = "inquest"
+    inquest: InquestKey
+    objects: tuple[int, ...]
 
 
-class LeaseBusyNotice(Message, frozen=True, gc=False, tag=42):
-    """Your query is in the queue: try another node meanwhile.  ``full``: no more workers can be started here."""
+class HoldersReply(Message, frozen=True, gc=False, tag=19):
+    """This party, or its workers, hold these."""
 
-    key: ClassVar[str] = "pool"
-    pool: PoolKey
-    attempt: int
-    node: int
-    full: bool
-
-
-class LeaseRecallNotice(Message, frozen=True, gc=False, tag=43):
-    """Others wait: return this worker once it has nothing of yours to do."""
-
-    key: ClassVar[str] = "pool"
-    pool: PoolKey
-    worker: int
-
-
-class LeaseReturnNotice(Message, frozen=True, gc=False, tag=44):
-    """The owner of the lease needs the worker no more."""
-
-    key: ClassVar[str] = ""
-    worker: int
-
-
-class LeaseCancelNotice(Message, frozen=True, gc=False, tag=45):
-    """The query is withdrawn."""
-
-    key: ClassVar[str] = ""
-    pool: PoolKey
-    owner: int
-
-
-class BlockedNotice(Message, frozen=True, gc=False, tag=46):
-    """The worker's task waits for objects: its CPU may serve another."""
-
-    key: ClassVar[str] = ""
-    worker: int
-
-
-class ResumedNotice(Message, frozen=True, gc=False, tag=47):
-    """It goes on."""
-
-    key: ClassVar[str] = ""
-    worker: int
-
-
-# ------------------------------------------------------------------ membership
-
-
-class NodeNotice(Message, frozen=True, gc=False, tag=50):
-    """A node lives, with these resources."""
-
-    key: ClassVar[str] = "party"
+    key: ClassVar[str] = "inquest"
+    inquest: InquestKey
     party: int
-    resources: Shape
-
-
-class DeathNotice(Message, frozen=True, gc=False, tag=51):
-    """A node or worker is dead; a node takes its workers along."""
-
-    key: ClassVar[str] = "party"
-    party: int
+    found: tuple[tuple[int, int], ...] = ()
 
 
 AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
     TaskQuery, TaskReply, TaskReturnNotice, StopNotice, CancelNotice, TaskTakenNotice, LocateQuery, LocateReply,
-    LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, CreateQuery, CreateReply, SealNotice, PullQuery,
+    LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, InquestQuery, InquestReply, HoldersQuery,
+    HoldersReply, CreateQuery, CreateReply, SealNotice, PullQuery,
     PullReply, PullCancelNotice, HoldNotice, HoldReturnNotice, HoldRecallNotice, ChunkQuery, ChunkReply, CopyNotice,
     FreeNotice, KeepNotice, LeaseQuery, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseReturnNotice,
-    LeaseCancelNotice, BlockedNotice, ResumedNotice, NodeNotice, DeathNotice,
+    LeaseCancelNotice, BlockedNotice, ResumedNotice, NodeNotice, DeathNotice, LossNotice,
 ]  # fmt: skip
 MESSAGES: tuple[type[Event], ...] = get_args(AnyMessage)
 

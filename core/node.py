@@ -6,20 +6,23 @@ from collections.abc import Iterable, Iterator
 
 from immutables import Map
 
-from freehold.core import copy, membership, office, room
+from freehold.core import copy, inquiry, membership, office, room
 from freehold.core.copy import Copy
 from freehold.core.effects import Effect, Send
 from freehold.core.events import Event, HolderDied, OwnerDied
 from freehold.core.ids import HEAD, is_node, node_of, owner_of
+from freehold.core.inquest_events import HoldersAsked, HoldersWanted, WitnessDied
+from freehold.core.inquiry import Inquiry
 from freehold.core.membership import Member
-from freehold.core.messages import DeathNotice, NodeNotice
+from freehold.core.messages import HoldersQuery
 from freehold.core.node_events import Announced, Newcomer, PartyDied
+from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.office import Office
 from freehold.core.party import Party, Records
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.room import Room
 from freehold.core.task_events import WorkerGone
-from freehold.core.values import Shape
+from freehold.core.values import InquestKey, Shape
 
 
 class Node(Party):
@@ -35,6 +38,7 @@ class Node(Party):
     copies: dict[int, Copy]
     rooms: dict[int, Room]
     offices: dict[int, Office]
+    inquiries: dict[InquestKey, Inquiry]
 
     def __init__(self, me: int, capacity: int, resources: Shape, policy: Policy = DEFAULT) -> None:
         super().__init__(me, policy)
@@ -44,17 +48,34 @@ class Node(Party):
         self.route(copy.TABLE, self.copies, Copy)
         self.route(room.TABLE, self.rooms, lambda _: self.rooms[0])
         self.route(office.TABLE, self.offices, lambda _: self.offices[0])
+        self.inquiries = {}
+        self.route(inquiry.TABLE, self.inquiries, Inquiry)
         self.route(membership.TABLE, self.members, Member)
 
     def tables(self) -> dict[str, Records]:
         """Return all mappings of records, by name."""
-        return {"copy": self.copies, "room": self.rooms, "office": self.offices, "membership": self.members}
+        return {
+            "copy": self.copies,
+            "room": self.rooms,
+            "office": self.offices,
+            "inquiry": self.inquiries,
+            "membership": self.members,
+        }
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""
         match event:
             case PartyDied(party, again):
-                return [*self.bereaved(party), *(() if again else (WorkerGone(party),))]
+                gone = () if again else (WorkerGone(party), *[WitnessDied(name, party) for name in self.inquiries])
+                return [*self.bereaved(party), *gone]
+            case LossNotice(lost, by):
+                if self.me != HEAD:
+                    return [Send(HEAD, event)]
+                return [DeathNotice(lost)] if self.members.hears(by) and lost != HEAD else []
+            case HoldersWanted(inquest, objects):
+                return [HoldersAsked(inquest, objects, (*self.others(), *self.own()))]
+            case HoldersQuery(inquest, objects):
+                return [HoldersAsked(inquest, objects, self.own())]
             case Announced(party, alive):
                 return self.announce(party, alive)
             case Newcomer(party):
@@ -65,10 +86,17 @@ class Node(Party):
     def announce(self, party: int, alive: bool) -> Iterator[Effect]:
         """Tell the workers of this node and, from the head node, all other nodes."""
         resources = self.members[party].resources
-        others = [node for node, _ in self.nodes if node not in (self.me, party)] if self.me == HEAD else []
-        for target in (*others, *sorted(self.offices[0].workers)):
+        for target in (*self.others(), *self.own()):
             if target != party:
                 yield Send(target, NodeNotice(party, resources) if alive else DeathNotice(party))
+
+    def others(self) -> tuple[int, ...]:
+        """Return, on the head node, all other nodes that live."""
+        return tuple([node for node, _ in self.nodes if node != self.me]) if self.me == HEAD else ()
+
+    def own(self) -> tuple[int, ...]:
+        """Return the workers of this node that live."""
+        return tuple(sorted(filter(self.members.hears, self.offices[0].workers)))
 
     def bereaved(self, party: int) -> Iterator[Event]:
         """Tell every record that names the dead party, or one that died with it."""

@@ -14,7 +14,8 @@ from immutables import Map
 from freehold.core.effects import Kill, Send, Spawn
 from freehold.core.ids import is_node, node_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import (
+from freehold.core.node_events import Newcomer
+from freehold.core.node_messages import (
     BlockedNotice,
     LeaseBusyNotice,
     LeaseCancelNotice,
@@ -24,7 +25,6 @@ from freehold.core.messages import (
     LeaseReturnNotice,
     ResumedNotice,
 )
-from freehold.core.node_events import Newcomer
 from freehold.core.policies import fits
 from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerGone, WorkerStarted
 from freehold.core.values import PoolKey, Shape

@@ -47,6 +47,7 @@ from freehold.core.events import (
     ValuePut,
 )
 from freehold.core.ids import owner_of
+from freehold.core.inquest_events import BorrowerLost, HoldingAsked, InquestOver
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import BorrowNotice, ReleaseQuery, ReleaseReply
 from freehold.core.task_events import HoldReported
@@ -82,11 +83,11 @@ class Ownership(msgspec.Struct, frozen=True, gc=False):
     local: bool = False  # user code here holds a reference
     arguments: int = 0  # tasks submitted here that carry it and are not over
     containers: int = 0  # objects owned here whose value contains it
-    pins: int = 0  # tasks running here that were lent it, and introductions that need it
+    pins: int = 0  # tasks running here that were lent it, introductions that need it, values that outlive their owner
     exported: bool = False  # written down outside freehold
     lineage: int = 0  # tasks submitted here that carry it, are over, and may run again
     refs: tuple[int, ...] = ()  # owner: references inside its value; each counts us as a container
-    borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, each with our open question
+    borrowers: Map[int, Asked] = Map()  # owner: workers that hold it, or died with it, each with our open question
     lent: tuple[int, ...] = ()  # borrower: workers it was lent to, not yet reported; sorted
     vouched: bool = False  # borrower: somebody will tell the owner of us; `lent` is kept until it asks
     asked: int = 0  # REGISTERED: the attempt to answer
@@ -117,6 +118,9 @@ TABLE = Table(
         ReleaseQuery,
         ReleaseReply,
         HolderDied,
+        BorrowerLost,
+        InquestOver,
+        HoldingAsked,
         OwnerDied,
     ),
 )

@@ -113,12 +113,15 @@ class Party:
         Args:
             event: what happened.
             now: seconds, on any clock that does not run backwards.
-            cause: the step, here or elsewhere, that caused the event; 0 for a user.
+            cause: the step, here or elsewhere, that caused the event; 0 for a user.  What a party has caused that is
+                dead, as is known here, is not listened to.
 
         Returns:
             Effects in the order in which they are to be performed, each with the step that asked for it.
         """
         self.now = now
+        if self.members.dead and not self.members.hears(cause >> COUNTER_BITS):
+            return []
         stride = self.strides.get(type(event))
         if stride is not None:
             take, unfold = stride
@@ -211,7 +214,8 @@ class Party:
         self.counter = snapshot[0]
         for records, items in zip(self.tables().values(), snapshot[1:], strict=True):
             records.clear()
-            records.update(items)
+            for name, record in items:
+                records[name] = record
 
 
 def here(party: Party) -> Here:

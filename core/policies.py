@@ -26,7 +26,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     )
     borrow: Literal["promote", "copy"] = "promote"  # what a borrower's resolution of a small value does
     location: Literal["nearest", "random"] = "nearest"  # which copy is pulled
-    borrower_death: Literal["ray"] = "ray"  # a dead borrower is forgotten at once
+    borrower_death: Literal["inquest", "ray"] = "inquest"  # all are asked what it had lent on; or it is just forgotten
     seed: int = 0
     chunk_bytes: Size = 4 * 2**20  # of a transfer between nodes
     chunks_in_flight: Size = 4  # of one transfer

@@ -36,8 +36,8 @@ from freehold.core.events import (
 )
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import (
-    CancelNotice,
+from freehold.core.messages import CancelNotice, LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.node_messages import (
     CopyNotice,
     CreateQuery,
     CreateReply,
@@ -45,9 +45,6 @@ from freehold.core.messages import (
     HoldNotice,
     HoldReturnNotice,
     KeepNotice,
-    LocateCancelNotice,
-    LocateQuery,
-    LocateReply,
     SealNotice,
 )
 from freehold.core.task_events import CancelWanted, ReturnGone, ReturnPlaced

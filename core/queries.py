@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from freehold.core.copy import PULLING
 from freehold.core.membership import ALIVE, UNKNOWN
-from freehold.core.messages import ChunkReply
 from freehold.core.node import Node
+from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
 from freehold.core.promotion import FAILED as NO_VALUE
 from freehold.core.promotion import PENDING, PLACED

@@ -23,9 +23,11 @@ from freehold.core.effects import CancelTimer, Send, SetTimer
 from freehold.core.events import (
     CopyAwaited,
     CopyWanted,
+    Event,
     ObjectUnused,
     OwnerDied,
     RetryDue,
+    Unpinned,
     ViewDropped,
     ViewTaken,
     WantWithdrawn,
@@ -34,16 +36,8 @@ from freehold.core.events import (
 )
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import (
-    HoldNotice,
-    HoldRecallNotice,
-    LocateCancelNotice,
-    LocateQuery,
-    LocateReply,
-    PullCancelNotice,
-    PullQuery,
-    PullReply,
-)
+from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.node_messages import HoldNotice, HoldRecallNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.policies import backoff_seconds, order_locations
 from freehold.core.values import Failure, Outcome, Payload, Placed, Want
 
@@ -75,6 +69,8 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
     tried: tuple[int, ...] = ()  # locations that failed since the owner was first asked
     round: int = 0  # how often all locations have failed
     nbytes: int = 0
+    refs: tuple[int, ...] = ()  # references inside the value
+    orphaned: bool = False  # LOCAL, CACHED: the owner is dead, and it is we who keep them alive
     place: int = 0  # LOCAL, IDLE: where the copy is
     grants: int = 0  # holds granted by the node and not given back
     views: int = 0  # zero-copy views that user code has
@@ -187,7 +183,7 @@ def failed(r: Resolution, failure: Failure, out: Out = ()) -> tuple[Resolution, 
 @TABLE.on(ABSENT, event=CopyWanted, to=(ASKING, PULLING))
 def first_want(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """Until a value is wanted a reference costs no message.  Known locations save the question to the owner."""
-    r = Resolution(r.object, nbytes=e.nbytes, wanted=EMPTY.set(e.by, e.want))
+    r = Resolution(r.object, nbytes=e.nbytes, refs=e.refs, wanted=EMPTY.set(e.by, e.want))
     if e.nodes:
         return pulling(r, order_locations(here.policy, r.object, 0, here.node, e.nodes), here)
     return asking(r, here)
@@ -233,7 +229,10 @@ def join_pull(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out
 @TABLE.on(LOCAL, IDLE, event=CopyWanted, to=(LOCAL,))
 def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """A held copy is read without a message."""
-    told = known(r.object, e.by, e.want, placed(r, here.node)) if e.want >= Want.SEND else ready(r.object, e.by, e.want)
+    if e.want >= Want.SEND:
+        told: Event = known(r.object, e.by, e.want, bereft(r) or placed(r, here.node))
+    else:
+        told = ready(r.object, e.by, e.want)
     fresh = e.want in READS and reader(e.by, e.want) not in r.unread
     unread = (*r.unread, reader(e.by, e.want)) if fresh else r.unread
     return replace(r, state=LOCAL, unused=False, unread=unread), (told,)
@@ -243,7 +242,7 @@ def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
 def answer_now(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """A settled question is answered at once, whichever way it was settled."""
     if e.want >= Want.SEND:
-        outcome = r.failure if r.failure is not None else r.payload
+        outcome = r.failure or bereft(r) or r.payload
         assert outcome is not None
         return r, (known(r.object, e.by, e.want, outcome),)
     return r, (ready(r.object, e.by, e.want, r.failure),)
@@ -254,7 +253,12 @@ def answer_now(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Ou
 
 def placed(r: Resolution, *here: int) -> Placed:
     """Return what a task description says of the object: where its copies are."""
-    return Placed(r.nbytes, here or r.sources)
+    return Placed(r.nbytes, here or r.sources, r.refs)
+
+
+def bereft(r: Resolution) -> Failure | None:
+    """Return why the value is not passed on: nobody could answer for the references inside but us."""
+    return Failure("owner_died", r.object, owner_of(r.object)) if r.orphaned else None
 
 
 @TABLE.on(ASKING, RETRYING, event=LocateReply, to=(PULLING, CACHED, FAILED, SEEN))
@@ -267,9 +271,9 @@ def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution, O
     if isinstance(outcome, Failure):
         return failed(r, outcome, out)
     if isinstance(outcome, Payload):
-        r, woken = wake(replace(r, state=CACHED, payload=outcome, nbytes=outcome.nbytes))
+        r, woken = wake(replace(r, state=CACHED, payload=outcome, nbytes=outcome.nbytes, refs=outcome.refs))
         return r, out + woken
-    r = replace(r, nbytes=outcome.nbytes)
+    r = replace(r, nbytes=outcome.nbytes, refs=outcome.refs)
     if not r.wanted:
         return replace(r, state=SEEN, sources=outcome.nodes, tried=()), out
     fresh = tuple([node for node in outcome.nodes if node not in r.tried]) or outcome.nodes
@@ -297,7 +301,7 @@ def try_next(r: Resolution, e: PullReply, here: Here) -> tuple[Resolution, Out]:
     return retrying(r, here)
 
 
-@TABLE.on(*WAITING, event=HoldNotice, to=(LOCAL,))
+@TABLE.on(PULLING, RETRYING, event=HoldNotice, to=(LOCAL,))
 def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
     """The copy is here, however it came: every waiting get and task goes on."""
     out = stop(r, here) if r.state is not PULLING else ()
@@ -327,7 +331,12 @@ TABLE.ignore(ABSENT, SEEN, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobod
 @TABLE.on(SEEN, CACHED, FAILED, event=ObjectUnused, to=(ABSENT,))
 def forget(r: Resolution, e: ObjectUnused, here: Here) -> tuple[None, Out]:
     """What was cached goes with the last reference."""
-    return None, ()
+    return None, unpinned(r)
+
+
+def unpinned(r: Resolution) -> Out:
+    """Let the references go that were kept alive in a dead owner's stead."""
+    return tuple([Unpinned(ref) for ref in r.refs]) if r.orphaned else ()
 
 
 @TABLE.on(*WAITING, event=ObjectUnused, to=(ABSENT,))
@@ -348,4 +357,4 @@ def share_fate(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution, Out
     return failed(r, failure, out + sent)
 
 
-TABLE.ignore(ABSENT, LOCAL, IDLE, CACHED, FAILED, event=OwnerDied, why="the bytes are here, or nobody wants them")
+TABLE.ignore(ABSENT, FAILED, event=OwnerDied, why="nobody wants the bytes, or can have them")

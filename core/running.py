@@ -101,12 +101,12 @@ TABLE = Table(
 )
 
 
-def needed_by(query: TaskQuery) -> dict[int, tuple[tuple[int, ...], int]]:
+def needed_by(query: TaskQuery) -> dict[int, tuple[tuple[int, ...], int, tuple[int, ...]]]:
     """Return the objects that must be readable before the task can run, with what is known of their copies."""
-    needed: dict[int, tuple[tuple[int, ...], int]] = {query.description.function: ((), 0)}
+    needed: dict[int, tuple[tuple[int, ...], int, tuple[int, ...]]] = {query.description.function: ((), 0, ())}
     for slot in query.description.slots:
         if slot.value is None:
-            needed[slot.object] = (slot.nodes, slot.nbytes)
+            needed[slot.object] = (slot.nodes, slot.nbytes, slot.refs)
     return needed
 
 
@@ -116,7 +116,7 @@ def accept(r: Run_, e: TaskQuery, here: Here) -> tuple[Run_, Out]:
     needed = needed_by(e)
     r = Run_(e.task, FETCHING, 0, e, len(needed))
     pins = [Pinned(ref) for ref in e.lent]
-    fetches = [wanted(here.me, object, e.task, Want.RUN, nodes, nbytes) for object, (nodes, nbytes) in needed.items()]
+    fetches = [wanted(here.me, object, e.task, Want.RUN, *known) for object, known in needed.items()]
     return r, (*pins, *fetches)
 
 

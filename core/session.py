@@ -40,7 +40,7 @@ from freehold.core.waits import Waits
 from freehold.core.worker import Worker
 
 if TYPE_CHECKING:
-    from freehold.core.account import Account
+    from freehold.core.facts import Account
 
 HISTORY_STEPS = 20  # that an error carries
 REQUESTS = 1 << 35  # requests are numbered from here, apart from what the party mints: both name timers

@@ -8,6 +8,8 @@ from freehold.core import (
     execution,
     handover,
     holding,
+    inquest,
+    inquiry,
     leasing,
     ledger,
     lineage,
@@ -21,6 +23,7 @@ from freehold.core import (
     running,
     strides,
     transfer,
+    witness,
 )
 from freehold.core.machine import Table
 
@@ -38,6 +41,9 @@ TABLES: tuple[Table, ...] = (
     leasing.TABLE,
     office.TABLE,
     membership.TABLE,
+    inquest.TABLE,
+    witness.TABLE,
+    inquiry.TABLE,
     ledger.TABLE,
     handover.TABLE,
 )

@@ -27,15 +27,8 @@ from freehold.core.copy import (
 )
 from freehold.core.effects import Move, Send
 from freehold.core.machine import Here, Out, replace
-from freehold.core.messages import (
-    ChunkQuery,
-    ChunkReply,
-    HoldReturnNotice,
-    PullCancelNotice,
-    PullQuery,
-    PullReply,
-)
 from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomWanted
+from freehold.core.node_messages import ChunkQuery, ChunkReply, HoldReturnNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.values import Failure
 
 # ------------------------------------------------------------------ a copy is pulled

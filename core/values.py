@@ -47,6 +47,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
 
 Outcome = Payload | Failure | Placed
 Shape = tuple[tuple[str, float], ...]  # resources, sorted by name
+InquestKey = tuple[int, int]  # an owner, and the number of its question
 PoolKey = tuple[Shape, int]  # tasks that the same leases serve: their shape and the node they prefer, 0 for none
 
 
@@ -57,6 +58,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False, array_like=True):
     value: Payload | None = None
     nodes: tuple[int, ...] = ()  # where its copies were when the task was sent
     nbytes: int = 0
+    refs: tuple[int, ...] = ()  # references inside the value
 
 
 class Description(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from freehold.core.account import REFERENCES, Account, Fact
+from freehold.core.facts import REFERENCES, Account, Fact
 from freehold.core.grips import Grip
 from freehold.core.ids import HEAD, is_node, node_index, object_name, owner_of, party_name, worker_id
 
@@ -395,5 +395,6 @@ HELD: dict[str, Saying] = {
     "pin": lambda w, f: w.several(f, f"the task {w.task(f.by, f.text)}, which it was lent to"),
     "returning": lambda w, f: w.several(f, f"the results of {w.task(f.by, f.text)}, on their way"),
     "introduction": lambda w, f: w.several(f, f"the reference {w.named(f.by)} inside it, which its owner hears of now"),
+    "outlived": lambda w, f: w.several(f, f"the value of {w.named(f.by)}, which contains it and whose owner is dead"),
     "exported": lambda w, f: "a reference written down outside freehold, for the life of the process",
 }

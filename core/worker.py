@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from freehold.core import (
     desk,
     execution,
+    inquest,
     leasing,
     ledger,
     membership,
@@ -18,6 +19,7 @@ from freehold.core import (
     tables,  # noqa: F401  (compiles the tables)
     task_strides,
     value_strides,
+    witness,
     worker_strides,
 )
 from freehold.core.desk import Desk
@@ -35,6 +37,7 @@ from freehold.core.events import (
 )
 from freehold.core.execution import Execution
 from freehold.core.ids import is_node, node_of, owner_of
+from freehold.core.inquest import Inquest
 from freehold.core.leasing import Pool
 from freehold.core.ledger import Ledger
 from freehold.core.membership import Member
@@ -49,7 +52,8 @@ from freehold.core.resolution import Resolution
 from freehold.core.running import Run_
 from freehold.core.strides import Strides, chosen
 from freehold.core.task_events import CallerDied, CancelAsked, DeskWaits, ExecutorDied, LeaseLost, NodesChanged
-from freehold.core.values import PoolKey
+from freehold.core.values import InquestKey, PoolKey
+from freehold.core.witness import Witness
 
 
 class Worker(Party):
@@ -64,6 +68,8 @@ class Worker(Party):
     desk: dict[int, Desk]
     pools: dict[PoolKey, Pool]
     ledger: dict[int, Ledger]
+    inquests: dict[int, Inquest]
+    witness: dict[InquestKey, Witness]
     strides: Strides
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
@@ -71,6 +77,7 @@ class Worker(Party):
         self.ownership, self.promotion, self.resolution = {}, {}, {}
         self.requests, self.execution, self.running = {}, {}, {}
         self.desk, self.pools, self.ledger = {}, {}, {}
+        self.inquests, self.witness = {}, {}
         self.route(ownership.TABLE, self.ownership, Ownership)
         self.route(promotion.TABLE, self.promotion, Promotion)
         self.route(resolution.TABLE, self.resolution, Resolution)
@@ -80,6 +87,8 @@ class Worker(Party):
         self.route(desk.TABLE, self.desk, lambda _: Desk())
         self.route(leasing.TABLE, self.pools, Pool)
         self.route(ledger.TABLE, self.ledger, lambda _: Ledger())
+        self.route(inquest.TABLE, self.inquests, lambda _: Inquest())
+        self.route(witness.TABLE, self.witness, Witness)
         self.route(membership.TABLE, self.members, Member)
         self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
 
@@ -95,6 +104,8 @@ class Worker(Party):
             "desk": self.desk,
             "pool": self.pools,
             "ledger": self.ledger,
+            "inquest": self.inquests,
+            "witness": self.witness,
             "membership": self.members,
         }
 

@@ -65,7 +65,9 @@ def needed_by(d: Description) -> tuple[int, ...] | None:
     if not d.slots:
         return (d.function,)
     needed = {d.function: 0, **{slot.object: 0 for slot in d.slots}}
-    return tuple(needed) if len(needed) == 1 + len(d.slots) and not any([slot.value for slot in d.slots]) else None
+    if len(needed) != 1 + len(d.slots) or any([slot.value or slot.refs for slot in d.slots]):
+        return None
+    return tuple(needed)
 
 
 def take_seat(worker: Books, e: TaskQuery, seat: Desk, step: int) -> tuple[Asked, bool]:

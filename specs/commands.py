@@ -16,6 +16,8 @@ Tasks = Annotated[int, typer.Option(min=1, help="Tasks that may be under way at 
 Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die.")]
 Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return the reference, too.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
+Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
+RULES = ("inquest", "ray")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -24,19 +26,24 @@ def explore(
     tasks: Tasks = 1,
     deaths: Deaths = 0,
     returns: Returns = False,
+    borrower_death: Rule = "inquest",
     states: States = 300_000,
     as_json: Json = False,
 ) -> None:
-    """freehold prove explore --deaths 1
+    """freehold prove explore --deaths 1 --borrower-death ray
 
     Search all interleavings of lending, passing on, returning, dropping and dying, nearest first, for a state that is
     wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
     Ends with 1 if there is one, and prints the shortest way there.
     """
+    from freehold.core.policies import Policy
     from freehold.specs.explore import explore as search
     from freehold.specs.lending import Lending
 
-    model = Lending(workers=workers, tasks=tasks, deaths=deaths, returns=returns)
+    if borrower_death not in RULES:
+        raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(RULES)}")
+    policy = Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
+    model = Lending(workers=workers, tasks=tasks, deaths=deaths, returns=returns, policy=policy)
     found = search(model, states_max=states, each_layer=(lambda *_: None) if as_json else progress())
     typer.echo(json.dumps(as_data(model, found)) if as_json else in_words(model, found))
     raise typer.Exit(bool(found.violations))

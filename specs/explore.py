@@ -8,10 +8,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import NamedTuple
 
 from freehold.core.trace import Ring, Step, detail
 from freehold.specs.lending import Action, Lending, State
+
+LIKELY = {"deliver": 6.0, "call": 3.0, "end": 2.0, "drop": 2.0, "forget": 1.0, "read": 1.0, "die": 0.25}
 
 
 class Found(NamedTuple):
@@ -66,6 +69,37 @@ def explore(
         each_layer(depth, len(ways))
     seconds = time.perf_counter() - start
     return Found(len(ways), steps, depth, seconds, not layer, violations)
+
+
+def wander(model: Lending, *, seed: int, walks: int, steps_max: int = 90) -> Found:
+    """Take walks by chance, to places for which ``explore`` is too slow: in each some channels are slow.
+
+    Args:
+        model: what is walked through.
+        seed: of the chances.
+        walks: how many.
+        steps_max: of each.
+    """
+    start, chance = time.perf_counter(), Random(seed)
+    steps = deepest = 0
+    for _ in range(walks):
+        state, way = model.first(), list[Action]()
+        pace: dict[Action, float] = {}  # a delivery -> how soon it comes
+        try:
+            while len(way) < steps_max and (actions := list(model.actions(state))):
+                kind = chance.choices(
+                    *zip(*[(k, LIKELY[k]) for k in {action[0]: 0 for action in actions}], strict=True)
+                )[0]
+                some = [action for action in actions if action[0] == kind]
+                paces = [pace.setdefault(action, chance.choice((1.0, 1.0, 0.01))) for action in some]
+                way.append(chance.choices(some, paces)[0])
+                steps, deepest = steps + 1, max(deepest, len(way))
+                state = model.step(state, way[-1])
+                model.check(state)
+        except AssertionError as error:
+            seconds = time.perf_counter() - start
+            return Found(len(model.snapshots), steps, deepest, seconds, False, [(str(error), tuple(way))])
+    return Found(len(model.snapshots), steps, deepest, time.perf_counter() - start, False, [])
 
 
 def way_to(ways: dict[int, tuple[int, Action]], key: int) -> tuple[Action, ...]:

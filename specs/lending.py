@@ -1,9 +1,10 @@
 """A small cluster in which one object is lent, passed on, returned, dropped, and somebody may die: a model to explore.
 
-Real parties; in place of leasing an immediate grant.  A state of the whole cluster is a tuple of small numbers, for
-every state of a party, and every message, is kept once and numbered.  So what a party does with a message is
-computed once, however often it happens.  Numbers that parties mint are only ever compared with each other: states
-that differ in nothing else are the same, and the space is finite although users may lend without end.
+Real parties: some workers and their node, which carries the news of deaths; in place of leasing an immediate grant.
+A state of the whole cluster is a tuple of small numbers, for every state of a party, and every message, is kept once
+and numbered.  So what a party does with a message is computed once, however often it happens.  Numbers that parties
+mint are only ever compared with each other: states that differ in nothing else are the same, and the space is finite
+although users may lend without end.
 
 This file decides what users may do, what counts as the same state, and what must be true in each.
 """
@@ -21,11 +22,21 @@ from immutables import Map
 
 from freehold.core.effects import Run, Send
 from freehold.core.events import Event, RefCreated, RefDropped, RefsFound, RefsHeld
-from freehold.core.ids import COUNTER_MASK, node_id, object_id, object_name, owner_of, party_name, worker_id
+from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, HEAD, object_id, object_name, owner_of, party_name, worker_id
+from freehold.core.node import Node
 from freehold.core.node_events import PeerLost
 from freehold.core.ownership import Ownership
+from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
-from freehold.core.task_events import LeaseLost, RunEnded, TaskAssigned, TaskOver, TaskReady, TaskSubmitted
+from freehold.core.task_events import (
+    LeaseLost,
+    RunEnded,
+    TaskAssigned,
+    TaskOver,
+    TaskReady,
+    TaskSubmitted,
+    WorkerStarted,
+)
 from freehold.core.values import Description, Payload
 from freehold.core.worker import Worker
 from freehold.specs.properties import worker_counts_agree
@@ -61,8 +72,8 @@ class Granted(Worker):
 class State(NamedTuple):
     """The whole cluster at one moment; items of the dead are empty."""
 
-    parties: Numbers  # by worker: which snapshot; -1: dead
-    wires: tuple[Numbers, ...]  # by source * workers + target: which messages are on their way
+    parties: Numbers  # by party: which snapshot; -1: dead
+    wires: tuple[Numbers, ...]  # by source * parties + target: which messages are on their way
     keeps: tuple[bool, ...]  # a variable of user code refers to the object
     runs: tuple[Numbers, ...]  # the task that runs, its attempt, and whether the object is among its arguments
     results: tuple[Numbers, ...]  # tasks to whose return user code has a reference
@@ -105,11 +116,14 @@ class Lending:
     def __init__(
         self, workers: int = 3, tasks: int = 1, deaths: int = 0, returns: bool = False, policy: Policy = DEFAULT
     ) -> None:
-        self.names = [worker_id(node_id(0), index + 1) for index in range(workers)]
+        self.names = [*[worker_id(HEAD, index + 1) for index in range(workers)], HEAD]
         self.index = {name: index for index, name in enumerate(self.names)}
-        self.workers = [Granted(name, policy) for name in self.names]
-        self.blank = [worker.snapshot() for worker in self.workers]
-        self.functions = [object_id(name, 1) for name in self.names]
+        self.workers = [Granted(name, policy) for name in self.names[:-1]]
+        self.parties: list[Party] = [*self.workers, Node(HEAD, 0, (), policy)]
+        for name in self.names[:-1]:
+            self.parties[-1].handle(WorkerStarted(name, False))
+        self.blank = [party.snapshot() for party in self.parties]
+        self.functions = [object_id(name, 1) for name in self.names[:-1]]
         self.object = object_id(self.names[0], 2)
         self.tasks, self.deaths, self.returns = tasks, deaths, returns
         self.snapshots: list[Snapshot] = []
@@ -133,6 +147,8 @@ class Lending:
             if not me:
                 worker.handle(RefCreated(self.object, Payload(1)))
             parties.append(self.snapshot(me))
+        self.parties[-1].restore(self.blank[-1])
+        parties.append(self.snapshot(count - 1))
         keeps = tuple([not me for me in range(count)])
         return State(tuple(parties), ((),) * count**2, keeps, (IDLE,) * count, ((),) * count, self.deaths)
 
@@ -143,7 +159,7 @@ class Lending:
         for wire, waiting in enumerate(s.wires):
             if waiting:
                 yield ("deliver", wire // count, wire % count)
-        for me, party in enumerate(s.parties):
+        for me, party in enumerate(s.parties[:-1]):
             if party < 0:
                 continue
             keeps, has = s.keeps[me], self.has(s, me)
@@ -153,7 +169,7 @@ class Lending:
                 ends = product({keeps, has}, {False, has and self.returns})
                 yield from (("end", me, keep, give) for keep, give in ends)
             if calls < self.tasks:
-                lends = product(range(count), {False, True} if self.returns else {True})
+                lends = product(range(len(self.workers)), {False, True} if self.returns else {True})
                 yield from (("call", me, to, x) for to, x in lends if to != me and s.parties[to] >= 0 and has >= x)
             for result in s.results[me]:
                 yield ("forget", me, result)
@@ -169,7 +185,7 @@ class Lending:
             case ("deliver", source, me):
                 wire = source * len(self.names) + me
                 message, *rest = s.wires[wire]
-                return self.tell(s._replace(wires=changed(s.wires, wire, tuple(rest))), me, message)
+                return self.tell(s._replace(wires=changed(s.wires, wire, tuple(rest))), me, message, source=source)
             case ("drop", me):
                 s = s._replace(keeps=changed(s.keeps, me, False))
                 return s if s.runs[me][2] else self.say(s, me, RefDropped(self.object))
@@ -226,11 +242,18 @@ class Lending:
         """Tell a party what its user code has done."""
         return self.tell(s, me, *[self.message(event) for event in events])
 
-    def tell(self, s: State, me: int, *told: int) -> State:
-        """Return the state after a party was told something, and its messages have been put on their wires."""
+    def tell(self, s: State, me: int, *told: int, source: int = -1) -> State:
+        """Return the state after a party was told something, and its messages have been put on their wires.
+
+        Args:
+            s: the state before.
+            me: the party.
+            told: messages or facts.
+            source: who has sent the message; -1: it is a fact.
+        """
         own = self.names[me] << 32 | MINTED
         counter = max([number & 0xFFFFFFFF for number in self.numbers(s) if number >> 32 == own >> 32], default=0)
-        asked = (me, s.parties[me], counter, s.keeps[me], told)
+        asked = (me, s.parties[me], counter, s.keeps[me], told, source)
         step = self.memory.get(asked)
         if step is None:
             step = self.memory[asked] = self.handle(*asked)
@@ -245,26 +268,27 @@ class Lending:
         runs = changed(s.runs, me, step.run) if step.run != IDLE else s.runs
         return s._replace(parties=changed(s.parties, me, step.after), wires=tuple(wires), runs=runs)
 
-    def handle(self, me: int, before: int, counter: int, keeps: bool, told: Numbers) -> Step:
+    def handle(self, me: int, before: int, counter: int, keeps: bool, told: Numbers, source: int) -> Step:
         """Let a party in a certain state handle events; a task that begins has the object among its arguments."""
-        worker, run, sent = self.workers[me], IDLE, []
-        worker.restore((counter, *self.snapshots[before].tables))
+        party, run, sent = self.parties[me], IDLE, []
+        party.restore((counter, *self.snapshots[before].tables))
         queue = deque(self.messages[message] for message in told)
+        cause = self.names[source] << COUNTER_BITS | 1 if source >= 0 and type(queue[0]) is not PeerLost else 0
         try:
             while queue:
-                for _, effect in worker.handle(queue.popleft()):
+                for _, effect in party.handle(queue.popleft(), 0.0, cause):
                     if isinstance(effect, Send):
                         sent.append((self.index[effect.target], self.message(effect.message)))
                     elif isinstance(effect, Run):
                         lent = effect.description.payload.refs
                         run = (effect.task, effect.attempt, len(lent))
                         queue += (RefsHeld(lent),) if lent and not keeps else ()
-            for complaint in worker_counts_agree(worker):
+            for complaint in worker_counts_agree(party) if isinstance(party, Worker) else ():
                 raise Violation(complaint)
         except AssertionError as error:
             return Step(before, (), IDLE, f"{type(error).__name__}: {error}")
-        if worker.desk:  # no timer fires here, so nobody asks how many turns there were
-            worker.desk[0] = msgspec.structs.replace(worker.desk[0], turns=0, timed=False, attempt=0, timed_turn=0)
+        if isinstance(party, Worker) and party.desk:  # no timer fires here, so nobody asks how many turns there were
+            party.desk[0] = msgspec.structs.replace(party.desk[0], turns=0, timed=False, attempt=0, timed_turn=0)
         return Step(self.snapshot(me), tuple(sent), run, "")
 
     def message(self, event: Event) -> int:
@@ -277,20 +301,25 @@ class Lending:
 
     def snapshot(self, me: int) -> int:
         """Return the number of the state in which a party is."""
-        worker = self.workers[me]
-        tables = worker.snapshot()[1:]
+        party = self.parties[me]
+        tables = party.snapshot()[1:]
         form, numbers = self.part(tuple([tuple([record for _, record in sorted(records)]) for records in tables]))
         known = self.snapshot_numbers.get((me, form, numbers))
         if known is None:
             known = self.snapshot_numbers[me, form, numbers] = len(self.snapshots)
-            mine = [r for r in worker.ownership.values() if r.object not in self.functions]
-            inside = [r.object for r in worker.promotion.values() if r.payload and self.object in r.payload.refs]
-            busy = f"{worker.execution} {worker.running}" if worker.execution or worker.running else ""
-            owns = self.object in worker.ownership
-            left = str(mine[0]) if mine else ""
-            calls = len(worker.execution)
-            self.snapshots.append(Snapshot(tables, form, numbers, calls, tuple(inside), owns, busy, left))
+            self.snapshots.append(Snapshot(tables, form, numbers, *self.asked_of(party)))
         return known
+
+    def asked_of(self, party: Party) -> tuple[int, Numbers, bool, str, str]:
+        """Return what the properties ask of the state of a party."""
+        if not isinstance(party, Worker):
+            return 0, (), False, " ".join(map(str, party.tables()["inquiry"].values())), ""
+        waits = [*party.execution.values(), *party.running.values(), *party.inquests.values(), *party.witness.values()]
+        mine = [r for r in party.ownership.values() if r.object not in self.functions]
+        inside = [r.object for r in party.promotion.values() if r.payload and self.object in r.payload.refs]
+        left = str(mine[0]) if mine else ""
+        owns = self.object in party.ownership
+        return len(party.execution), tuple(inside), owns, " ".join(map(str, waits)), left
 
     # ------------------------------------------------------------------ what must be true
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from freehold.core.account import REFERENCES, bounded, holders
+from freehold.core.account import holders
 from freehold.core.execution import KEPT
+from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import COUNTER_BITS, object_name, party_name
 from freehold.core.node import Node
 from freehold.core.office import cpus_left
@@ -80,6 +81,8 @@ def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int], Cou
         if run.query is not None:
             pins.update(run.query.lent if run.state.name != "HANDING" else ())
             pins.update(run.held)
+    for value in worker.resolution.values():
+        pins.update(value.refs if value.orphaned else ())
     for r in worker.ownership.values():
         pins.update(r.covers)
         containers.update(r.refs)

@@ -44,6 +44,8 @@ class Users(World):
         super().__init__(policy, capacity)
         self.processes: dict[int, Process] = {}
         self.values: list[tuple[int, tuple[int, ...]]] = []  # token -> (object, references inside)
+        self.contents: dict[int, tuple[int, ...]] = {}  # object -> references inside its value
+        self.needs: dict[int, tuple[int, ...]] = {}  # object that a task returns -> references that the task carries
         self.failures: list[tuple[int, Failure]] = []  # (worker, failure) of every read that failed
         self.reads = 0
 
@@ -71,6 +73,16 @@ class Users(World):
         """Give an object that the process has a handle of one more, a global one."""
         self.processes[frame.worker].handles[object] += 1
         self.processes[frame.worker].kept.append(object)
+
+    def recall(self, frame: Frame, object: int) -> None:
+        """Read a global variable into a local one."""
+        self.processes[frame.worker].handles[object] += 1
+        frame.handles.append(object)
+
+    def lose(self, frame: Frame, object: int) -> None:
+        """Forget a global variable."""
+        self.processes[frame.worker].kept.remove(object)
+        self.forget(frame.worker, (object,))
 
     def forget(self, me: int, objects: Sequence[int]) -> None:
         """End handles; the core hears of it when somebody looks."""
@@ -107,6 +119,7 @@ class Users(World):
         """Return a new value."""
         refs = tuple(dict.fromkeys(refs))
         self.values.append((object, refs))
+        self.contents[object] = refs
         return Payload(nbytes, refs, len(self.values) - 1)
 
     # ------------------------------------------------------------------ what user code does
@@ -135,6 +148,7 @@ class Users(World):
         arguments = tuple([Slot(object) for object in slots])
         description = Description(task, function, "f", payload, arguments, returns)
         objects = list(range(task, task + returns))
+        self.needs.update(dict.fromkeys(objects, (*slots, *inside)))
         self.adopt(me, objects)
         frame.handles += objects
         self.tell(me, TaskSubmitted(task, description, (("CPU", 1.0),), retries))

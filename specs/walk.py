@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from freehold.core.ids import HEAD, is_node, node_id
+from freehold.core.ids import HEAD, is_node, node_id, owner_of
 from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.policies import Policy
+from freehold.core.promotion import PENDING
 from freehold.core.values import Want
+from freehold.core.worker import Worker
 from freehold.specs import properties
 from freehold.specs.users import LARGE, SMALL, Frame, Users
 from freehold.specs.world import Violation
 
 CPUS = (("CPU", 2.0),)
-ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "cancel")
+ROUNDS_MAX = 300  # until every task is over that user code has submitted
+ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "recall", "lose", "cancel")
 
 
 class Walk(Users):
@@ -172,8 +175,21 @@ class Walk(Users):
                 self.drop(frame, r.randrange(len(frame.handles)))
             case "keep" if frame.handles and frame.run:
                 self.copy(frame, r.choice(frame.handles))
+            case "recall" if self.kept_by(frame):
+                self.recall(frame, r.choice(self.kept_by(frame)))
+            case "lose" if self.kept_by(frame):
+                self.lose(frame, r.choice(self.kept_by(frame)))
             case "cancel" if self.cancels and frame.handles:
                 self.cancel(frame, r.choice(frame.handles), r.random() < 0.2)
+
+    def kept_by(self, frame: Frame) -> list[int]:
+        """Return what earlier tasks have left in global variables, but for what may wait for this one."""
+        return [object for object in self.processes[frame.worker].kept if frame.run and not self.is_awaited(object)]
+
+    def is_awaited(self, object: int) -> bool:
+        """Tell whether a task is still to produce the object."""
+        owner = self.parties.get(owner_of(object))
+        return isinstance(owner, Worker) and object in owner.promotion and owner.promotion[object].state is PENDING
 
     def some(self, frame: Frame, most: int) -> list[int]:
         """Choose some references that a thread has."""
@@ -184,10 +200,27 @@ class Walk(Users):
         """Choose what a task returns."""
         assert frame.run is not None
         r, sizes = self.random, (SMALL, LARGE, LARGE, LARGE) if self.losing else (SMALL, LARGE)
+        task, count = frame.run.task, frame.run.description.returns
+        own = {*range(task, task + count)}  # which it may know from a global variable of its caller, and not return
         return [
-            None if r.random() < 0.1 else (r.choice(sizes), self.some(frame, 2))
-            for _ in range(frame.run.description.returns)
+            None
+            if r.random() < 0.1
+            else (r.choice(sizes), [ref for ref in self.some(frame, 2) if not self.inside(ref) & own])
+            for _ in range(count)
         ]
+
+    def inside(self, object: int) -> set[int]:
+        """Return an object, and all that its value or the task which can compute it again holds, in any depth.
+
+        Nobody counts in circles: what is in one is kept for ever.
+        """
+        found, todo = set[int](), [object]
+        while todo:
+            object = todo.pop()
+            if object not in found:
+                found.add(object)
+                todo += (*self.contents.get(object, ()), *self.needs.get(object, ()))
+        return found
 
     # ------------------------------------------------------------------ what must be true
 
@@ -199,8 +232,7 @@ class Walk(Users):
             properties.accounts_agree(*self.parties.values()),
             properties.rooms_agree(self),
         )
-        if not self.dead:
-            properties.insist(properties.held_is_not_released(self))
+        properties.insist(properties.held_is_not_released(self))
         allowed = {"timeout", "task", "full"}
         if self.cancelling:
             allowed |= {"cancelled"}
@@ -214,14 +246,14 @@ class Walk(Users):
     def finish(self) -> None:
         """Stop faults, let all user code return and forget everything; nothing may be left."""
         self.deaths, self.cancels = 0, False
-        for _ in range(60):
+        for _ in range(ROUNDS_MAX):
             self.settle_down()
             if not self.end_frames():
                 break
         if self.deadlocked():
             return
         properties.insist(properties.calls_return(self))
-        for _ in range(60):
+        for _ in range(ROUNDS_MAX):
             for me in list(self.processes):
                 p = self.processes[me]
                 for frame in p.frames:

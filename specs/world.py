@@ -28,9 +28,9 @@ from freehold.core.effects import (
 )
 from freehold.core.events import Event, Moved
 from freehold.core.ids import HEAD, is_node, node_id, node_of, object_name, party_name, worker_id
-from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
+from freehold.core.node_messages import ChunkReply, NodeNotice
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.task_events import OfficeOpened, WorkerStarted

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
@@ -30,6 +31,7 @@ from freehold.specs import properties
 from freehold.specs.leftovers import settled
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script starts without
 compile_tables(checked=True)  # every step of a table is checked to end where its row may end
 NODES = (1, 3)
 LEFT_OUT: dict[str, dict[str, list[str]]] = {}  # world -> obstacle -> scenarios

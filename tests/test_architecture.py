@@ -33,15 +33,15 @@ MAY_IMPORT = {  # folder: the parts of freehold that it may import; tests may im
 }
 MACHINES = ("ownership", "promotion", "resolution")
 TABLES = (*MACHINES, "execution", "running", "desk", "copy", "request", "leasing", "office", "membership", "room")
-HAVE_RECORDS = (*TABLES, "ledger", "handover", "link")
+HAVE_RECORDS = (*TABLES, "inquest", "witness", "inquiry", "ledger", "handover", "link")
 LAYERS = (  # the pure modules of core; each imports only from layers before its own
-    ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events"), ("messages",), ("effects",),
-    ("weights",), ("strides",), ("policies",), ("machine",), HAVE_RECORDS,
-    ("borrowing", "directory", "holding", "lineage", "transfer"), ("tables",), ("books",),
+    ("ids",), ("errors",), ("values",), ("events",), ("task_events", "node_events", "inquest_events"),
+    ("node_messages",), ("messages",), ("effects",), ("weights",), ("strides",), ("policies",), ("machine",),
+    HAVE_RECORDS, ("borrowing", "directory", "holding", "lineage", "transfer"), ("tables",), ("books",),
     ("value_strides", "task_strides", "worker_strides"), ("party",), ("worker", "node"),
-    ("queries", "trace"), ("account",), ("invariants",),
+    ("queries", "trace"), ("facts",), ("account",), ("invariants",),
 )  # fmt: skip
-READERS = ("account",)  # pure, and not counted as protocol: they only read it, for people
+READERS = ("facts", "account")  # pure, and not counted as protocol: they only read it, for people
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state
     "freehold", "immutables", "msgspec",
@@ -51,7 +51,7 @@ PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hid
 
 PARTIES = ("core/party.py", "core/worker.py", "core/node.py")
 IDS = {"int", "str", "PartyID", "ObjectID"}
-KEYS = {*IDS, "PoolKey"}
+KEYS = {*IDS, "PoolKey", "InquestKey"}
 PLUMBING = {  # what a party has beside ids, policies and records; the protocol remembers nothing in it
     "now: float",  # the time of the event at hand
     "strides: Strides",  # short cuts through several records; they never change

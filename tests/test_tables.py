@@ -11,13 +11,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from freehold.core import events, node_events, task_events
+from freehold.core import events, inquest_events, node_events, task_events
 from freehold.core.effects import EFFECTS
 from freehold.core.errors import UndeclaredTransition
-from freehold.core.events import Answer, Event
+from freehold.core.events import Answer, Event, Message, Reply
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import Row, State, Table
-from freehold.core.messages import MESSAGES, Envelope, Message, Reply
+from freehold.core.messages import MESSAGES, Envelope
 from freehold.core.node import Node
 from freehold.core.party import Party
 from freehold.core.tables import TABLES
@@ -26,14 +26,15 @@ from freehold.core.worker import Worker
 WORKER = worker_id(HEAD, 1)
 OBJECT = object_id(WORKER, 1)
 NAMED = {"object": OBJECT, "task": OBJECT, "function": OBJECT, "party": WORKER, "worker": WORKER}
+BASES = (Event, Answer, Message, Reply)
 each_table = pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
 HANDOVER = next(table for table in TABLES if table.name == "handover")  # of threads, not of a party
 
 
 def local_events() -> list[type[Event]]:
-    modules = (events, task_events, node_events)
+    modules = (events, task_events, node_events, inquest_events)
     found = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
-    return [kind for kind in dict.fromkeys(found) if issubclass(kind, Event) and kind not in (Event, Answer)]
+    return [kind for kind in dict.fromkeys(found) if issubclass(kind, Event) and kind not in BASES]
 
 
 def parties() -> list[Party]:

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from freehold.backends.local import wire
-from freehold.core.messages import AnyMessage, ChunkReply, Envelope
+from freehold.core.messages import AnyMessage, Envelope
+from freehold.core.node_messages import ChunkReply
 
 RECEIVE_NBYTES = 256 * 2**10
 SEND_NBYTES = 2**20  # that the kernel keeps for a slow reader, if its limits allow: a sender is woken less often

@@ -23,14 +23,16 @@ from freehold.backends.local.census import census_of
 from freehold.backends.local.channel import Channel, LinkError
 from freehold.backends.local.pump import Pump
 from freehold.backends.local.timers import Timers
-from freehold.core.account import Account, account
+from freehold.core.account import account
 from freehold.core.driver import Driver
 from freehold.core.effects import CancelTimer, Effect, Send, SetTimer
 from freehold.core.events import Event
+from freehold.core.facts import Account
 from freehold.core.ids import party_name
 from freehold.core.machine import replace
-from freehold.core.messages import ChunkReply, Envelope
+from freehold.core.messages import Envelope
 from freehold.core.node_events import PeerLost
+from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
 from freehold.core.trace import Ring, Step
 from freehold.core.values import Failure

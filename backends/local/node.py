@@ -16,9 +16,9 @@ from freehold.backends.local.driver import LocalDriver
 from freehold.core.effects import Kill, Move, Release, Reserve, Spawn
 from freehold.core.ids import HEAD, is_node, node_of, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import ChunkReply, NodeNotice
 from freehold.core.node import Node
 from freehold.core.node_events import Reserved, ReserveFailed
+from freehold.core.node_messages import ChunkReply, NodeNotice
 from freehold.core.queries import landing
 from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
 

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from freehold.core.account import Account
-from freehold.core.messages import ChunkReply, Envelope
+from freehold.core.facts import Account
+from freehold.core.messages import Envelope
+from freehold.core.node_messages import ChunkReply
 from freehold.core.policies import INLINED_BYTES_MAX, Policy
 from freehold.core.trace import Step
 

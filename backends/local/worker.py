@@ -24,10 +24,10 @@ from freehold.backends.local.output import end_lines
 from freehold.backends.local.pump import FOREVER
 from freehold.backends.local.setting import program_path
 from freehold.core import serde
-from freehold.core.account import Account
 from freehold.core.driver import Hear, Host
 from freehold.core.effects import Interrupt, Kill, Move, Run, Settle
 from freehold.core.events import Event, Moved, ViewDropped, ViewTaken
+from freehold.core.facts import Account
 from freehold.core.failures import exit_status, how_it_ended
 from freehold.core.ids import node_of
 from freehold.core.queries import Held, readable

@@ -11,7 +11,7 @@ from typing import Any
 
 import freehold
 from freehold.exceptions import OwnerDiedError, WorkerCrashedError
-from freehold.specs.scenario import keep, scenario
+from freehold.specs.scenario import forget, keep, kept, scenario
 from freehold.specs.scenarios.gates import folder
 
 
@@ -259,3 +259,38 @@ def death_of_a_parent() -> Any:
         raise SystemExit
 
     return crashes(parent.remote()), freehold.get(child.remote())
+
+
+@scenario(nodes=3, init={"num_cpus": 1}, returns="lent on")
+def borrower_dies_after_lending_on() -> Any:
+    """A lends to B, B to C, and nobody tells A of C; A drops the object, B dies: C still reads (ray#18456)."""
+
+    @freehold.remote
+    def third(refs: list[Any]) -> None:
+        keep("lent on", refs[0])
+
+    @freehold.remote
+    def second(refs: list[Any]) -> None:
+        keep("lent", refs[0])
+        freehold.get(third.options(node=2).remote(refs))
+
+    @freehold.remote
+    def nothing() -> None:
+        """Wait until the worker of C's node is lent to us, and no longer to B: it would not outlive B."""
+
+    @freehold.remote(max_retries=0)
+    def leave() -> None:
+        raise SystemExit
+
+    @freehold.remote
+    def read() -> Any:
+        value = freehold.get(kept("lent on"))
+        forget("lent on")
+        return value
+
+    ref = freehold.put("lent on")
+    freehold.get(second.options(node=1).remote([ref]))
+    freehold.get(nothing.options(node=2).remote())
+    del ref
+    assert crashes(leave.options(node=1).remote())
+    return freehold.get(read.options(node=2).remote())

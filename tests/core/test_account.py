@@ -10,14 +10,16 @@ import pytest
 from immutables import Map
 
 from freehold.core import account as accounts
-from freehold.core import wording
-from freehold.core.account import LIKE_FACTS_MAX, REFERENCES, Account, Fact, account, bounded, holders
+from freehold.core import facts, wording
+from freehold.core.account import account, holders
 from freehold.core.events import RefCreated
 from freehold.core.execution import KEPT, RESOLVING, Execution
+from freehold.core.facts import LIKE_FACTS_MAX, REFERENCES, Account, Fact, bounded
 from freehold.core.ids import HEAD, object_id, worker_id
 from freehold.core.messages import TaskQuery
 from freehold.core.ownership import OWNED, Asked, Ownership
 from freehold.core.promotion import Promotion
+from freehold.core.resolution import Resolution
 from freehold.core.running import HANDING, RUNNING, Run_
 from freehold.core.trace import Ring
 from freehold.core.values import Description, Payload, Slot
@@ -36,7 +38,7 @@ def held_in_every_way() -> Worker:
     """Return a worker in which there is one reference, at least, of each kind."""
     worker = Worker(ME)
     borrowers = Map({OTHER + number: Asked(number) for number in range(3)})
-    worker.ownership[REF] = Ownership(REF, OWNED, True, 2, 2, 3, True, 2, borrowers=borrowers)
+    worker.ownership[REF] = Ownership(REF, OWNED, True, 2, 2, 4, True, 2, borrowers=borrowers)
     worker.ownership[OUTER] = Ownership(OUTER, OWNED, refs=(REF, REF), pins=1)
     borrowed = object_id(OTHER, 7)
     worker.ownership[borrowed] = Ownership(borrowed, covers=(OUTER, REF))
@@ -46,19 +48,28 @@ def held_in_every_way() -> Worker:
     worker.execution[OVER] = Execution(OVER, KEPT, description=description(OVER), lent=(REF,), kept=(OVER,))
     query = TaskQuery(RUN, 1, OTHER, description(RUN), (REF,))
     worker.running[RUN] = Run_(RUN, RUNNING, query=query, held=(REF,))
+    worker.resolution[borrowed] = Resolution(borrowed, refs=(REF,), orphaned=True)
     worker.running[RUN + 1] = Run_(RUN + 1, HANDING, query=query)  # has given back what it was lent
     return worker
 
 
 def test_every_reference_is_listed_with_what_it_is_part_of() -> None:
     worker = held_in_every_way()
-    facts = list(holders(worker, {REF}))
-    assert {(fact.kind, fact.by) for fact in facts} == {
-        *(("local", 0), ("exported", 0), ("container", OUTER), ("argument", TASK), ("pin", RUN), ("returning", RUN)),
+    listed = list(holders(worker, {REF}))
+    assert {(fact.kind, fact.by) for fact in listed} == {
+        *(
+            ("local", 0),
+            ("exported", 0),
+            ("outlived", object_id(OTHER, 7)),
+            ("container", OUTER),
+            ("argument", TASK),
+            ("pin", RUN),
+            ("returning", RUN),
+        ),
         *(("argument", AGAIN), ("lineage", AGAIN), ("lineage", OVER)),
         *(("introduction", object_id(OTHER, 7)), *[("borrower", OTHER + number) for number in range(3)]),
     }
-    assert {fact.kind for fact in facts} == {*REFERENCES}
+    assert {fact.kind for fact in listed} == {*REFERENCES}
     assert list(accounts_agree(worker)) == []
 
 
@@ -79,8 +90,8 @@ def test_what_is_too_much_for_a_screen_is_counted() -> None:
     worker.ownership[REF] = Ownership(REF, OWNED, True, arguments=many)
     for number in range(many):
         worker.execution[TASK + number] = Execution(TASK + number, RESOLVING, lent=(REF,))
-    facts = [fact for fact in bounded(holders(worker, {REF})) if fact.kind == "argument"]
-    assert len(facts) == LIKE_FACTS_MAX + 1 and sum(fact.count for fact in facts) == many
+    listed = [fact for fact in bounded(holders(worker, {REF})) if fact.kind == "argument"]
+    assert len(listed) == LIKE_FACTS_MAX + 1 and sum(fact.count for fact in listed) == many
     assert list(accounts_agree(worker)) == []
 
 
@@ -126,22 +137,20 @@ def test_every_kind_of_fact_is_told_and_every_step_has_words() -> None:
     source = ast.parse(inspect.getsource(accounts))
     calls = [node for node in ast.walk(source) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Fact"]
     made = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
-    assert made == {*accounts.KINDS}
-    assert {*wording.STEPS} < {*wording.SAYINGS} <= {*accounts.KINDS}
+    assert made == {*facts.KINDS}
+    assert {*wording.STEPS} < {*wording.SAYINGS} <= {*facts.KINDS}
     assert {*wording.HELD} == {*REFERENCES} - {"borrower"}
 
 
 def stuck() -> list[Fact]:
     """Return a fact of each kind about one object, as if all that can keep it had come together."""
-    return [
-        Fact(kind, ME, REF, OUTER, 3, 500, 1.0, others=(TASK,), text=TEXTS.get(kind, "x")) for kind in accounts.KINDS
-    ]
+    return [Fact(kind, ME, REF, OUTER, 3, 500, 1.0, others=(TASK,), text=TEXTS.get(kind, "x")) for kind in facts.KINDS]
 
 
 TEXTS = {"value": "PENDING", "copy": "PULLING", "call": "get", "asked": "busy", "occupied": "runs x"}
 
 
-@pytest.mark.parametrize("kind", accounts.KINDS)
+@pytest.mark.parametrize("kind", facts.KINDS)
 def test_every_fact_can_be_read_on_a_page_and_in_a_line(kind: str) -> None:
     said = Account(ME, 0, 4.5, tuple(fact for fact in stuck() if fact.kind in (kind, "queued", "room")), (REF,))
     for brief in (False, True):

@@ -13,7 +13,18 @@ from freehold.core.effects import Release, Send
 from freehold.core.events import HolderDied, OwnerDied
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import (
+from freehold.core.node import Node
+from freehold.core.node_events import (
+    CopyBusy,
+    CopyEvicted,
+    CopyIdle,
+    HoldsRecalled,
+    RoomDenied,
+    RoomFreed,
+    RoomGranted,
+    RoomWanted,
+)
+from freehold.core.node_messages import (
     ChunkQuery,
     CopyNotice,
     CreateQuery,
@@ -25,17 +36,6 @@ from freehold.core.messages import (
     KeepNotice,
     PullReply,
     SealNotice,
-)
-from freehold.core.node import Node
-from freehold.core.node_events import (
-    CopyBusy,
-    CopyEvicted,
-    CopyIdle,
-    HoldsRecalled,
-    RoomDenied,
-    RoomFreed,
-    RoomGranted,
-    RoomWanted,
 )
 from freehold.core.policies import Policy
 from freehold.core.values import Failure, Want

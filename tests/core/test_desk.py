@@ -10,7 +10,7 @@ from immutables import Map
 from freehold.core.desk import BUSY, CLOSED, FREE, Desk, Sitting
 from freehold.core.effects import Send, SetTimer
 from freehold.core.ids import HEAD, object_id, worker_id
-from freehold.core.messages import BlockedNotice, ResumedNotice
+from freehold.core.node_messages import BlockedNotice, ResumedNotice
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.task_events import (
     DeskBlocked,

@@ -11,15 +11,8 @@ from freehold.core.effects import Send
 from freehold.core.events import HolderDied, LineageLost, ObjectRested, ObjectRoused, ReturnArrived, ValueWanted
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import (
-    CopyNotice,
-    CreateQuery,
-    FreeNotice,
-    KeepNotice,
-    LocateCancelNotice,
-    LocateQuery,
-    LocateReply,
-)
+from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.node_messages import CopyNotice, CreateQuery, FreeNotice, KeepNotice
 from freehold.core.policies import Policy
 from freehold.core.promotion import (
     ABSENT,

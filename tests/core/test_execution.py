@@ -27,6 +27,7 @@ from freehold.core.events import (
 )
 from freehold.core.execution import ABSENT, KEPT, QUEUED, RESOLVING, RUNNING, Execution
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
+from freehold.core.inquest_events import BorrowerLost
 from freehold.core.machine import replace
 from freehold.core.messages import Report, StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
 from freehold.core.policies import INLINED_BYTES_MAX
@@ -51,8 +52,7 @@ THEIRS, HIDDEN = object_id(OTHER, 1), object_id(OTHER, 2)  # another's
 TASK = object_id(ME, 10)
 SECOND = TASK + 1  # its second return
 SHAPE = (("CPU", 1.0),)
-POOL = (SHAPE, 0)
-NEW = 101  # what the party mints
+POOL, NEW = (SHAPE, 0), 101  # NEW: what the party mints
 SMALL, REFERRING = Payload(8, (), b"small"), Payload(8, (INNER,), b"refers")
 CRASHED, CANCELLED = Failure("crashed", TASK, EXECUTOR), Failure("cancelled", TASK, ME)
 BROKEN = Failure("lost", X, FAR)
@@ -190,7 +190,7 @@ FILLED: list[Case] = [
         "another's value with references that we did not introduce",
         resolving(1, Slot(THEIRS), lent=(THEIRS,)),
         fill(THEIRS, Payload(8, (HIDDEN,))),
-        queued(Slot(THEIRS, None, (), 8), lent=(THEIRS,)),
+        queued(Slot(THEIRS, None, (), 8, (HIDDEN,)), lent=(THEIRS,)),
         (READY,),
     ),
     ("large, one more to come", TWO, fill(X, FAR_AWAY), resolving(1, AT_FAR, Slot(Y), lent=(X, Y)), ()),
@@ -342,11 +342,12 @@ RETURNED: list[Case] = [
 ]
 
 DEAD, NO_WAITER = ExecutorDied(TASK, EXECUTOR), ExecutorDied(TASK, OTHER)
+LOST = BorrowerLost(FUNCTION, EXECUTOR), BorrowerLost(X, EXECUTOR)
 DEATHS: list[Case] = [
-    ("a retry is spent", running(retries=1), DEAD, returned(retries=0), (FIRST,)),
-    ("retries without end", running(retries=-1), DEAD, returned(retries=-2), (FIRST,)),
-    ("the last run", running(retries=0), DEAD, None, both(CRASHED, X)),
-    ("cancelled: it is not run again", running(cancelled=True), DEAD, None, both(CRASHED, X)),
+    ("a retry is spent", running(retries=1), DEAD, returned(retries=0), (*LOST, FIRST)),
+    ("endless retries", running(retries=-1), DEAD, returned(retries=-2), (*LOST, FIRST)),
+    ("the last run", running(retries=0), DEAD, None, (*LOST, *both(CRASHED, X))),
+    ("cancelled: it is not run again", running(cancelled=True), DEAD, None, (*LOST, *both(CRASHED, X))),
     ("not the one that has it", running(), NO_WAITER, running(), ()),
     ("one that waits for it", running(**HANDS), NO_WAITER, running(), ()),
     ("one that waits for it, and for its arguments", replace(TWO, **HANDS), NO_WAITER, TWO, ()),

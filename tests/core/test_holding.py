@@ -8,10 +8,20 @@ import pytest
 from immutables import Map
 
 from freehold.core.effects import Send
-from freehold.core.events import ObjectUnused, ViewDropped, ViewTaken, WantWithdrawn
+from freehold.core.events import (
+    CopyWanted,
+    DependencyReady,
+    ObjectUnused,
+    OwnerDied,
+    Pinned,
+    Unpinned,
+    ViewDropped,
+    ViewTaken,
+    WantWithdrawn,
+)
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import HoldNotice, HoldRecallNotice, HoldReturnNotice
+from freehold.core.node_messages import HoldNotice, HoldRecallNotice, HoldReturnNotice
 from freehold.core.resolution import (
     ABSENT,
     ASKING,
@@ -25,10 +35,12 @@ from freehold.core.resolution import (
     Resolution,
     Resolving,
 )
+from freehold.core.values import Failure, Payload, Want
 
 ME, OWNER = worker_id(HEAD, 1), worker_id(node_id(1), 1)
 NEAR, FAR = HEAD, node_id(1)  # nodes; NEAR is ours
 THEIRS, OURS = object_id(OWNER, 7), object_id(ME, 7)
+INSIDE = object_id(worker_id(FAR, 2), 3)  # a reference inside the value
 GET, LATER, TASK = (1 << 35) + 1, (1 << 35) + 2, 0  # who was told of the copy: two gets, and a task
 SIZE, PLACE = 1000, 4096
 
@@ -44,10 +56,11 @@ def returned(count: int, object: int = THEIRS) -> Send:
     return Send(NEAR, HoldReturnNotice(object, ME, count))
 
 
-HERE, SEEN_FAR = HoldNotice(THEIRS, PLACE, SIZE), Resolution(THEIRS, SEEN, sources=(FAR,), nbytes=SIZE)
+HERE, SEEN_FAR = HoldNotice(THEIRS, PLACE, SIZE), Resolution(THEIRS, SEEN, 0, (FAR,), nbytes=SIZE, refs=(INSIDE,))
 GRANTS: list[Case] = [
-    ("unasked", Resolution(THEIRS), HERE, held(IDLE, unused=True), ()),
-    ("where locations were seen", SEEN_FAR, HERE, held(LOCAL), ()),
+    ("unasked", Resolution(THEIRS), HERE, None, (returned(1),)),
+    ("while the owner is asked", Resolution(THEIRS, ASKING), HERE, Resolution(THEIRS, ASKING), (returned(1),)),
+    ("where locations were seen", SEEN_FAR, HERE, held(LOCAL, refs=(INSIDE,)), ()),
     *[(f"{s.name}: again", held(s), HERE, held(s, grants=2), ()) for s in (LOCAL, IDLE)],
     *[
         (f"{s.name}: late", Resolution(THEIRS, s), HERE, Resolution(THEIRS, s), (returned(1),))
@@ -117,12 +130,59 @@ RECALLS: list[Case] = [
     ("to be read", held(LOCAL, GET), RECALL, held(LOCAL, GET, recalled=True), ()),
 ]
 
+SEEN_BY_A_VIEW = held(LOCAL, views=1, unused=True, refs=(INSIDE,))
+GONE, PIN, UNPIN = OwnerDied(THEIRS), Pinned(INSIDE), Unpinned(INSIDE)
+
+
+def cached(**fields: Any) -> Resolution:
+    return Resolution(THEIRS, CACHED, payload=Payload(8, (INSIDE,)), refs=(INSIDE,), **fields)
+
+
+BEREAVED: list[Case] = [
+    ("a value without references", held(LOCAL), GONE, held(LOCAL), ()),
+    ("what is inside is kept", held(LOCAL, refs=(INSIDE,)), GONE, held(LOCAL, refs=(INSIDE,), orphaned=True), (PIN,)),
+    ("a cached value, too", cached(), GONE, cached(orphaned=True), (PIN,)),
+    ("nobody reads it any more", SEEN_BY_A_VIEW, GONE, SEEN_BY_A_VIEW, ()),
+    ("idle: the hold goes back", held(IDLE, unused=True, refs=(INSIDE,)), GONE, None, (returned(1),)),
+    (
+        "then the last reference goes",
+        held(LOCAL, refs=(INSIDE,), orphaned=True),
+        UNUSED,
+        None,
+        (returned(1), UNPIN),
+    ),
+    (
+        "then the last reference goes, and a view is left",
+        held(LOCAL, views=1, refs=(INSIDE,), orphaned=True),
+        UNUSED,
+        held(LOCAL, views=1, orphaned=True, unused=True, recalled=True),
+        (UNPIN,),
+    ),
+    ("then the node wants the room", held(LOCAL, refs=(INSIDE,), orphaned=True), RECALL, None, (returned(1), UNPIN)),
+    ("then a cached value goes", cached(orphaned=True), UNUSED, None, (UNPIN,)),
+    (
+        "then a task is to be sent with it",
+        held(LOCAL, refs=(INSIDE,), orphaned=True),
+        CopyWanted(THEIRS, GET, Want.SEND),
+        held(LOCAL, refs=(INSIDE,), orphaned=True),
+        (DependencyReady(GET, THEIRS, Failure("owner_died", THEIRS, OWNER)),),
+    ),
+    (
+        "then a task is to be sent with a cached one",
+        cached(orphaned=True),
+        CopyWanted(THEIRS, GET, Want.SEND),
+        cached(orphaned=True),
+        (DependencyReady(GET, THEIRS, Failure("owner_died", THEIRS, OWNER)),),
+    ),
+]
+
 ROWS = {
     "granted": GRANTS,
     "no reference is left": UNREFERENCED,
     "view": VIEWS,
     "withdrawn": WITHDRAWN,
     "recalled": RECALLS,
+    "the owner died": BEREAVED,
 }
 
 
@@ -136,6 +196,10 @@ def test_a_row(step: Any, before: Resolution, event: Any, after: Resolution | No
 
 def ours(state: Resolving = LOCAL, **fields: Any) -> Resolution:
     return replace(held(state, **fields), object=OURS)
+
+
+def test_an_owner_begins_with_a_hold_on_what_it_has_written(step: Any) -> None:
+    assert step(Resolution(OURS), HoldNotice(OURS, PLACE, SIZE)) == (ours(IDLE, unused=True), ())
 
 
 def test_the_owner_s_own_hold_ends_with_its_references(step: Any) -> None:

@@ -11,7 +11,7 @@ from freehold.core.effects import Send
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.leasing import LEASING, SERVED, Lease, Pool
 from freehold.core.membership import ALIVE, DEAD, Member
-from freehold.core.messages import (
+from freehold.core.node_messages import (
     LeaseBusyNotice,
     LeaseCancelNotice,
     LeaseQuery,

@@ -19,6 +19,7 @@ from freehold.core.events import (
 )
 from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING, Execution
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
+from freehold.core.inquest_events import BorrowerLost
 from freehold.core.machine import replace
 from freehold.core.messages import TaskQuery, TaskReply
 from freehold.core.task_events import (
@@ -47,6 +48,7 @@ CARRIES = Description(TASK, FUNCTION, "f", Payload(10), (Slot(X, None, (FARTHER,
 LENT = (FUNCTION, X)
 FORGOTTEN = (*[LineageDone(ref) for ref in LENT], LineageForgotten(TASK))
 DONE = tuple([ArgumentDone(ref) for ref in LENT])
+LOST = tuple([BorrowerLost(ref, EXECUTOR) for ref in LENT])
 NOTED = LineageKept(TASK, 525)
 AWAY = Placed(500, (FAR,))
 
@@ -167,7 +169,7 @@ BROUGHT: list[Case] = [
         replace(RUNS, late=(SECOND,)),
         ExecutorDied(TASK, EXECUTOR),
         replace(QUEUE, retries=0, attempt=5, due=(TASK, SECOND)),
-        (TaskReady(POOL, TASK, True),),
+        (*LOST, TaskReady(POOL, TASK, True)),
     ),
     (
         "its worker dies the last time",
@@ -175,7 +177,7 @@ BROUGHT: list[Case] = [
         ExecutorDied(TASK, EXECUTOR),
         None,
         (
-            *(ReturnArrived(TASK, Failure("crashed", TASK, EXECUTOR)), LineageLost(SECOND, "no_retries")),
+            *(*LOST, ReturnArrived(TASK, Failure("crashed", TASK, EXECUTOR)), LineageLost(SECOND, "no_retries")),
             *(*DONE, *FORGOTTEN),
         ),
     ),

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from freehold.core.effects import Kill, Send
-from freehold.core.ids import HEAD, node_id, worker_id
+from freehold.core.ids import COUNTER_BITS, HEAD, node_id, object_id, worker_id
 from freehold.core.membership import ALIVE, DEAD, UNKNOWN, Living, Member
-from freehold.core.messages import DeathNotice, NodeNotice
+from freehold.core.messages import BorrowNotice
 from freehold.core.node import Node
 from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.party import Party
 from freehold.core.task_events import WorkerGone
 from freehold.core.values import Shape
@@ -65,6 +66,14 @@ ARRIVALS: list[Case] = [
 
 TOLD: list[Case] = [
     ("to a node: it passes it on", node(), alive(FAR), DeathNotice(FAR), dead(FAR, CPUS), gone(FAR)),
+    (
+        "to a node, of its own worker: if it is not dead yet, it is now",
+        node(),
+        Member(MINE),
+        DeathNotice(MINE),
+        dead(MINE),
+        (Kill(MINE), *gone(MINE)),
+    ),
     ("to a node, of a worker it did not know", node(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), gone(OTHERS)),
     ("to a worker: it keeps it to itself", worker(), alive(FAR), DeathNotice(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
     ("to a worker, of another", worker(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
@@ -73,8 +82,24 @@ TOLD: list[Case] = [
 (DIED, NEWS), REPORT = gone(MINE), Send(HEAD, DeathNotice(MINE))
 AGAIN = PartyDied(OTHERS, again=True)
 BROKEN: list[Case] = [
-    ("of a worker to another", worker(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
-    ("of a worker to a node", worker(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    (
+        "of a worker to another: the head node is to decide",
+        worker(),
+        Member(OTHERS),
+        PeerLost(OTHERS),
+        dead(OTHERS),
+        (Send(NEAR, LossNotice(OTHERS, MINE)), PartyDied(OTHERS)),
+    ),
+    (
+        "of a worker to a node",
+        worker(),
+        alive(FAR),
+        PeerLost(FAR),
+        dead(FAR, CPUS),
+        (Send(NEAR, LossNotice(FAR, MINE)), PartyDied(FAR)),
+    ),
+    ("of a worker to its own node", worker(), alive(NEAR), PeerLost(NEAR), dead(NEAR, CPUS), (PartyDied(NEAR),)),
+    ("of a worker to the head node", worker(), alive(HEAD), PeerLost(HEAD), dead(HEAD, CPUS), (PartyDied(HEAD),)),
     (
         "of a node to its worker: so it is for all",
         node(),
@@ -111,13 +136,47 @@ def test_a_row(step: Any, here: Party, before: Member, event: Any, after: Member
 
 @pytest.mark.parametrize("state", [UNKNOWN, ALIVE], ids=lambda state: state.name)
 def test_a_death_is_a_death_whether_the_party_was_known_or_not(step: Any, state: Living) -> None:
-    for event in (DeathNotice(FAR), PeerLost(FAR)):
-        assert step(Member(FAR, state), event) == (dead(FAR), (PartyDied(FAR),))
+    assert step(Member(FAR, state), DeathNotice(FAR)) == (dead(FAR), (PartyDied(FAR),))
+    assert step(Member(FAR, state), PeerLost(FAR))[0] == dead(FAR)
 
 
 def test_the_office_of_a_node_hears_of_a_death_once() -> None:
     assert list(node().spread(PartyDied(MINE))) == [WorkerGone(MINE)]
     assert list(node().spread(AGAIN)) == []
+
+
+def told(party: Party, event: Any, by: int) -> list[Any]:
+    """What a party asks for when another tells it something."""
+    return [effect for _, effect in party.handle(event, 0.0, by << COUNTER_BITS | 1)]
+
+
+def test_a_broken_link_is_reported_up_to_the_head_node() -> None:
+    lost = LossNotice(OTHERS, MINE)
+    assert told(node(), lost, MINE) == [Send(HEAD, lost)]
+
+
+def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None:
+    here = head()
+    for name in (NEAR, FAR):
+        here.handle(NodeNotice(name, CPUS))
+    news = [Send(node, DeathNotice(OTHERS)) for node in (NEAR, FAR)]
+    assert told(here, LossNotice(OTHERS, MINE), NEAR) == news
+    assert told(here, LossNotice(MINE, OTHERS), FAR) == []
+    assert told(here, LossNotice(OTHERS, MINE), NEAR) == []
+
+
+def test_nobody_takes_the_head_node_for_dead() -> None:
+    here = head()
+    assert told(here, LossNotice(HEAD, MINE), NEAR) == [] and HEAD not in here.members.dead
+
+
+@pytest.mark.parametrize("gone", [OTHERS, FAR], ids=["itself", "with its node"])
+def test_the_dead_are_not_listened_to(gone: int) -> None:
+    here = worker()
+    here.handle(DeathNotice(gone))
+    before = here.snapshot()
+    assert told(here, BorrowNotice((object_id(MINE, 1),), OTHERS), OTHERS) == [] and here.snapshot() == before
+    assert told(here, BorrowNotice((object_id(MINE, 1),), MINE + 1), MINE + 1) != []
 
 
 @pytest.mark.parametrize(("state", "event"), [(ALIVE, CAME), (DEAD, CAME), (DEAD, DeathNotice(FAR))])

@@ -9,7 +9,9 @@ from immutables import Map
 
 from freehold.core.effects import Kill, Send, Spawn
 from freehold.core.ids import HEAD, node_id, worker_id
-from freehold.core.messages import (
+from freehold.core.node import Node
+from freehold.core.node_events import Newcomer
+from freehold.core.node_messages import (
     BlockedNotice,
     LeaseBusyNotice,
     LeaseCancelNotice,
@@ -19,8 +21,6 @@ from freehold.core.messages import (
     LeaseReturnNotice,
     ResumedNotice,
 )
-from freehold.core.node import Node
-from freehold.core.node_events import Newcomer
 from freehold.core.office import CLOSED, FULL, OPEN, STARTING, WAITS, LeaseAsk, Loan, Office
 from freehold.core.policies import Policy
 from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerGone, WorkerStarted

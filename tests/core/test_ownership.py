@@ -15,11 +15,9 @@ from freehold.core.events import (
     Contained,
     ContainerGone,
     ContentsKnown,
-    HolderDied,
     Lent,
     ObjectReleased,
     ObjectUnused,
-    OwnerDied,
     Pinned,
     RefCreated,
     RefDropped,
@@ -321,46 +319,6 @@ FINDING: list[Case] = [
     ("orphaned", other(ORPHANED, pins=1), FOUND, other(ORPHANED, pins=1, local=True), ()),
 ]
 
-DEATHS: list[Case] = [
-    (
-        "a borrower",
-        own(local=True, borrowers=asked(b=5, c=6)),
-        HolderDied(MINE, B),
-        own(local=True, borrowers=asked(c=6)),
-        (),
-    ),
-    ("the last borrower", own(borrowers=asked(b=5)), HolderDied(MINE, B), None, RELEASED),
-    ("nobody's", own(borrowers=asked(c=6)), HolderDied(MINE, B), own(borrowers=asked(c=6)), ()),
-    ("lent to", other(pins=1, lent=(B, C)), HolderDied(THEIRS, B), other(pins=1, lent=(C,)), ()),
-    ("lent to, introducing", other(INTRODUCING, lent=(B,)), HolderDied(THEIRS, B), other(INTRODUCING), ()),
-    ("lent to, registered", other(REGISTERED, pins=1, lent=(B,)), HolderDied(THEIRS, B), other(REGISTERED, pins=1), ()),
-    ("one to report is left", other(LINGERING, lent=(B, C)), HolderDied(THEIRS, B), other(LINGERING, lent=(C,)), ()),
-    ("none to report is left", other(LINGERING, lent=(B,)), HolderDied(THEIRS, B), None, ()),
-    ("the owner", other(pins=1, lent=(B,)), OwnerDied(THEIRS), other(ORPHANED, pins=1), ()),
-    (
-        "the owner, introducing",
-        other(INTRODUCING, local=True, covers=(OUTER,)),
-        OwnerDied(THEIRS),
-        other(ORPHANED, local=True),
-        (Unpinned(OUTER),),
-    ),
-    (
-        "the owner, introducing and dropped",
-        other(INTRODUCING, lent=(B,), covers=(OUTER,)),
-        OwnerDied(THEIRS),
-        None,
-        (UNUSED, Unpinned(OUTER)),
-    ),
-    (
-        "the owner, registered",
-        other(REGISTERED, pins=1, asked=5),
-        OwnerDied(THEIRS),
-        other(ORPHANED, pins=1, asked=5),
-        (),
-    ),
-    ("the owner, lingering", other(LINGERING, lent=(B,)), OwnerDied(THEIRS), None, (UNUSED,)),
-]
-
 ROWS = {
     "created": CREATED,
     "reported": REPORTED,
@@ -368,7 +326,6 @@ ROWS = {
     "answered": ANSWERED,
     "asked": ASKED,
     "found": FINDING,
-    "dead": DEATHS,
 }
 
 
@@ -385,8 +342,6 @@ IGNORED: list[tuple[Any, tuple[Owning, ...]]] = [
     (ReleaseReply(THEIRS, 5, B), (UNHELD,)),
     (Lent(THEIRS, (B,)), (ORPHANED,)),
     (ReleaseQuery(THEIRS, 5), (ORPHANED,)),
-    (HolderDied(THEIRS, B), (UNHELD, ORPHANED)),
-    (OwnerDied(THEIRS), (UNHELD, ORPHANED)),
 ]
 
 

@@ -24,16 +24,8 @@ from freehold.core.events import (
 )
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import (
-    CancelNotice,
-    CreateQuery,
-    CreateReply,
-    FreeNotice,
-    HoldNotice,
-    HoldReturnNotice,
-    LocateReply,
-    SealNotice,
-)
+from freehold.core.messages import CancelNotice, LocateReply
+from freehold.core.node_messages import CreateQuery, CreateReply, FreeNotice, HoldNotice, HoldReturnNotice, SealNotice
 from freehold.core.policies import Policy
 from freehold.core.promotion import (
     ABSENT,

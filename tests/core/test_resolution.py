@@ -21,15 +21,8 @@ from freehold.core.events import (
 )
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import (
-    HoldNotice,
-    LocateCancelNotice,
-    LocateQuery,
-    LocateReply,
-    PullCancelNotice,
-    PullQuery,
-    PullReply,
-)
+from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.node_messages import HoldNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.resolution import (
     ABSENT,
     ASKING,
@@ -291,13 +284,6 @@ PULLS: list[Case] = [
     ),
     ("for a wait only", pulling(FAR, wants=(Want.WAIT,)), HERE, held(LOCAL, attempt=5), (heard(Want.WAIT, AT_HAND),)),
     (
-        "while the owner is asked",
-        record(ASKING, Want.RUN, Want.SEND),
-        HERE,
-        held(LOCAL, attempt=5, unread=(0,)),
-        (NO_QUESTION, heard(Want.SEND, AT_HAND), heard(Want.RUN, AT_HAND)),
-    ),
-    (
         "during the back-off",
         record(RETRYING, Want.LOOK, tried=(FAR,), round=1),
         HERE,
@@ -353,7 +339,7 @@ IGNORED: list[tuple[Any, tuple[Resolving, ...]]] = [
     (LESS, (ABSENT, SEEN, IDLE, CACHED, FAILED)),
     (CopyAwaited(THEIRS), (ABSENT, SEEN, PULLING, LOCAL, IDLE, CACHED, FAILED)),
     (UNUSED, (ABSENT,)),
-    (OwnerDied(THEIRS), (ABSENT, LOCAL, IDLE, CACHED, FAILED)),
+    (OwnerDied(THEIRS), (ABSENT, FAILED)),
 ]
 
 

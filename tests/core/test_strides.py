@@ -12,7 +12,8 @@ from freehold.core.effects import Effect, Move, Run, Send, Settle
 from freehold.core.errors import StrideDiffers
 from freehold.core.events import Event, GetWanted, Moved, RefCreated, RefDropped, RefHeld
 from freehold.core.ids import HEAD, object_id, worker_id
-from freehold.core.messages import (
+from freehold.core.messages import TaskQuery, TaskReply
+from freehold.core.node_messages import (
     CreateQuery,
     CreateReply,
     HoldNotice,
@@ -20,8 +21,6 @@ from freehold.core.messages import (
     LeaseReply,
     NodeNotice,
     PullQuery,
-    TaskQuery,
-    TaskReply,
 )
 from freehold.core.party import Party
 from freehold.core.policies import Policy

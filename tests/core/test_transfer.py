@@ -11,7 +11,9 @@ from immutables import Map
 from freehold.core.copy import ABSENT, CREATE, PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING, Copy, Copying
 from freehold.core.effects import Move, Release, Send
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
-from freehold.core.messages import (
+from freehold.core.node import Node
+from freehold.core.node_events import CopyBusy, PullOver, RoomFreed, RoomWanted
+from freehold.core.node_messages import (
     ChunkQuery,
     ChunkReply,
     CopyNotice,
@@ -23,8 +25,6 @@ from freehold.core.messages import (
     PullQuery,
     PullReply,
 )
-from freehold.core.node import Node
-from freehold.core.node_events import CopyBusy, PullOver, RoomFreed, RoomWanted
 from freehold.core.policies import Policy
 from freehold.core.values import Failure, Want
 

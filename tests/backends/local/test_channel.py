@@ -17,7 +17,8 @@ from freehold.backends.local import wire
 from freehold.backends.local.channel import FDS_WAITING_MAX, Channel, LinkError
 from freehold.core import cluster
 from freehold.core.ids import is_node, node_id
-from freehold.core.messages import ChunkReply, Envelope, FreeNotice, HoldNotice, LeaseReply, LocateReply, TaskReply
+from freehold.core.messages import Envelope, LocateReply, TaskReply
+from freehold.core.node_messages import ChunkReply, FreeNotice, HoldNotice, LeaseReply
 from freehold.core.values import Failure, Payload, Placed
 
 MESSAGES = (
