@@ -115,11 +115,10 @@ def leave_out(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if rule == "hears":
         monkeypatch.setattr(Members, "hears", lambda self, party: True)
         return
-    by_ray = SimpleNamespace(policy=Policy(borrower_death="ray"))
-    real = getattr(borrowing, rule)
-    for (state, event), row in ownership.TABLE.rows.items():
-        if row.run is real:
-            monkeypatch.setitem(state.rows, event, lambda r, e, here: real(r, e, by_ray))
+    real, by_ray = getattr(borrowing, rule), SimpleNamespace(policy=Policy(borrower_death="ray"))
+    cells = [(state, event) for (state, event), row in ownership.TABLE.rows.items() if row.run is real]
+    for state, event in cells:
+        monkeypatch.setitem(state.rows, event, lambda r, e, here: real(r, e, by_ray))
 
 
 @pytest.mark.slow
