@@ -12,13 +12,17 @@ from immutables import Map
 from typer.testing import CliRunner
 
 from freehold.core import borrowing, ownership
+from freehold.core.inquest_events import HoldersWanted
+from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
 from freehold.core.membership import Members
+from freehold.core.messages import InquestQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import Policy
 from freehold.specs import commands
 from freehold.specs.explore import explore, replay, wander
 from freehold.specs.lending import Lending
+from freehold.specs.world import Violation
 
 # Everything that can happen among two processes: how many states there are.  A change of the protocol changes them.
 EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
@@ -130,6 +134,47 @@ def test_a_rule_about_deaths_is_needed(rule: str, monkeypatch: pytest.MonkeyPatc
     leave_out(rule, monkeypatch)
     ((what, _),) = wander(Lending(**size, deaths=1), seed=seed, walks=5_000).violations
     assert "is released while" in what
+
+
+OWNER, LENDER, MIDDLE, LAST, NODE = range(5)  # of a model with four processes
+
+
+def deliver(*ways: tuple[int, int]) -> list[tuple[Any, ...]]:
+    return [("deliver", *way) for way in ways]
+
+
+NEWS_IS_SLOW = [
+    # the lender has passed the object on, in two steps, to one who passes it on when all but it have heard of the death
+    *[("call", OWNER, LENDER, True), *deliver((OWNER, LENDER)), ("drop", OWNER)],
+    *[("call", LENDER, MIDDLE, True), *deliver((LENDER, MIDDLE)), ("die", LENDER, 0, 0, 0, 0, 0)],
+    *deliver((LENDER, OWNER), (OWNER, NODE), (OWNER, NODE)),  # the owner tells the node of its loss, and asks
+    *deliver((NODE, OWNER), (NODE, OWNER), (OWNER, NODE), (NODE, LAST), (NODE, LAST), (LAST, NODE)),  # two answer
+    *[("call", MIDDLE, LAST, True), *deliver((MIDDLE, LAST)), ("end", LAST, True, False), *deliver((LAST, MIDDLE))],
+    ("end", MIDDLE, False, False),  # it reports to the dead to whom it has lent the object
+    *deliver((NODE, MIDDLE), (NODE, MIDDLE), (MIDDLE, NODE), (NODE, OWNER)),
+]
+
+
+def take(model: Lending, way: list[tuple[Any, ...]]) -> None:
+    """Go a way, and then deliver whatever is left."""
+    state = model.first()
+    while way or any(state.wires):
+        action = way.pop(0) if way else next(action for action in model.actions(state) if action[0] == "deliver")
+        assert action in [*model.actions(state)], action
+        state = model.step(state, action)
+        model.check(state)
+
+
+def test_nobody_is_asked_before_all_have_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    take(Lending(workers=4, tasks=3, deaths=1), [*NEWS_IS_SLOW])
+
+    def ask_at_once(r: Any, e: Any, here: Any) -> Any:
+        return replace(r, state=HEARING, objects=e.objects), (HoldersWanted(r.inquest, e.objects),)
+
+    rows: dict[Any, Any] = CLOSED.rows
+    monkeypatch.setitem(rows, InquestQuery, ask_at_once)
+    with pytest.raises(Violation, match="is released while n0w4 has a reference"):
+        take(Lending(workers=4, tasks=3, deaths=1), [*NEWS_IS_SLOW])
 
 
 def ask(*words: str) -> tuple[int, str]:
