@@ -61,7 +61,7 @@ def holders(worker: Worker, objects: Container[int]) -> Iterator[Fact]:
     me = worker.me
     for object, r in worker.ownership.items():
         if object in objects:
-            yield from own_references(me, r)
+            yield from own_references(worker, r)
         yield from [Fact("container", me, ref, object) for ref in r.refs if ref in objects]
         yield from [Fact("introduction", me, outer, object) for outer in r.covers if outer in objects]
     for task, execution in worker.execution.items():
@@ -80,13 +80,15 @@ def holders(worker: Worker, objects: Container[int]) -> Iterator[Fact]:
         yield from [Fact("outlived", me, ref, outer) for ref in value.refs if value.orphaned and ref in objects]
 
 
-def own_references(me: int, r: Ownership) -> Iterator[Fact]:
+def own_references(worker: Worker, r: Ownership) -> Iterator[Fact]:
     """Yield what the ownership record says by itself."""
+    me, hears = worker.me, worker.members.hears
     if r.local:
         yield Fact("local", me, r.object)
     if r.exported:
         yield Fact("exported", me, r.object)
-    yield from [Fact("borrower", me, r.object, borrower) for borrower in sorted(r.borrowers)]
+    for borrower in sorted(r.borrowers):
+        yield Fact("borrower", me, r.object, borrower, text="" if hears(borrower) else "dead")
     yield from [Fact("lent", me, r.object, borrower) for borrower in r.lent]
     if r.state is ORPHANED:
         yield Fact("orphaned", me, r.object, owner_of(r.object))

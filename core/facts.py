@@ -19,7 +19,7 @@ REFERENCES = {  # kind of reference -> the field of the ownership record that co
     "introduction": "pins",  # a reference found inside the value is being introduced to its owner
     "outlived": "pins",  # it is inside a value that can be read here, and whose owner is dead
     "exported": "exported",  # it was written down outside freehold
-    "borrower": "borrowers",  # another process holds it
+    "borrower": "borrowers",  # another process holds it; ``text``: or did when it died
 }
 KINDS = {  # every kind of fact; ``party`` says it, ``object`` is the object or task that it is said of
     **dict.fromkeys(REFERENCES, "a reference; ``by``: the task, object or process that it is part of"),

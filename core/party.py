@@ -120,7 +120,7 @@ class Party:
             Effects in the order in which they are to be performed, each with the step that asked for it.
         """
         self.now = now
-        if self.members.dead and not self.members.hears(cause >> COUNTER_BITS):
+        if cause and self.members.dead and not self.members.hears(cause >> COUNTER_BITS):
             return []
         stride = self.strides.get(type(event))
         if stride is not None:

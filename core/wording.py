@@ -263,10 +263,10 @@ class Words:
             yield f"and {fact.count} more borrowers"
             return
         lines = list(self.holders(fact.by, found, complete, seen, at_home=False))
-        if not lines:
-            why = "it did not answer" if fact.by in self.silent else "it has let go, and its word is on the way"
-            lines = [f"{self.process(fact.by)} borrows it: {why}"]
-        yield from lines
+        why = "it did not answer" if fact.by in self.silent else "it has let go, and its word is on the way"
+        if fact.text:
+            why = "it is dead, and every process is asked whether it has passed the reference on"
+        yield from lines or [f"{self.process(fact.by)} borrows it: {why}"]
 
     def python(self, found: Sequence[Grip], complete: bool) -> Iterator[str]:
         """Yield where Python code of this process holds the reference."""

@@ -12,11 +12,12 @@ from immutables import Map
 from freehold.core import account as accounts
 from freehold.core import facts, wording
 from freehold.core.account import account, holders
-from freehold.core.events import RefCreated
+from freehold.core.events import Lent, RefCreated
 from freehold.core.execution import KEPT, RESOLVING, Execution
 from freehold.core.facts import LIKE_FACTS_MAX, REFERENCES, Account, Fact, bounded
 from freehold.core.ids import HEAD, object_id, worker_id
 from freehold.core.messages import TaskQuery
+from freehold.core.node_messages import DeathNotice
 from freehold.core.ownership import OWNED, Asked, Ownership
 from freehold.core.promotion import Promotion
 from freehold.core.resolution import Resolution
@@ -70,6 +71,16 @@ def test_every_reference_is_listed_with_what_it_is_part_of() -> None:
         *(("introduction", object_id(OTHER, 7)), *[("borrower", OTHER + number) for number in range(3)]),
     }
     assert {fact.kind for fact in listed} == {*REFERENCES}
+    assert list(accounts_agree(worker)) == []
+
+
+def test_a_borrower_that_is_dead_says_why_it_still_counts() -> None:
+    worker = Worker(ME)
+    for event in (RefCreated(REF, Payload(3)), Lent(REF, (OTHER,)), DeathNotice(OTHER)):
+        worker.handle(event)
+    words = wording.Words(ME, [account(worker, Ring(), [REF], 1.0)], REF, [OTHER])
+    *_, last = words.holders(ME, [], True, set())
+    assert last.endswith("borrows it: it is dead, and every process is asked whether it has passed the reference on")
     assert list(accounts_agree(worker)) == []
 
 
