@@ -27,14 +27,14 @@ from freehold.exceptions import (
     TaskUnschedulableError,
     WorkerCrashedError,
 )
+from freehold.specs import scenario
 
 pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 
 SIZES = (10, 20_000, 200_000)  # elements: small, a little above the inline limit, several chunks with chunk_bytes
-KINDS = ("worker", "borrower", "owner", "node", "source")
+KINDS = ("worker", "borrower", "owner", "node", "source", "lender", "lost")
 GET_SECONDS = 30
 NODE_GONE = (WorkerCrashedError, NodeDiedError, ObjectLostError, TaskUnschedulableError)
-KEPT: dict[str, Any] = {}  # what a task leaves in its worker
 
 
 @freehold.remote
@@ -48,7 +48,7 @@ def work(seed: int, count: int, *rest: Any) -> tuple[int, Any]:
 @freehold.remote
 def keep(holder: list[Any]) -> int:
     """Keep borrowed references in this process, and use them."""
-    KEPT["holder"] = holder
+    scenario.keep("holder", holder)
     freehold.get(holder)
     return os.getpid()
 
@@ -65,6 +65,20 @@ def pass_on(holder: list[Any], depth: int) -> Any:
     if depth:
         return freehold.get(pass_on.remote(holder, depth - 1))
     return freehold.get(holder[0])
+
+
+@freehold.remote
+def lend(holder: list[Any], node: int) -> int:
+    """Keep borrowed references in this process, and in one of another node."""
+    scenario.keep("holder", holder)
+    freehold.get(keep.options(node=node).remote(holder))
+    return os.getpid()
+
+
+@freehold.remote
+def kept() -> Any:
+    """Read what was kept, and forget it."""
+    return freehold.get(scenario.forget("holder")[0])
 
 
 def killed_later(pid: int, pause: float) -> threading.Timer:
@@ -172,6 +186,42 @@ class Storm:
         self.cluster.remove_node(other, graceful=False)
         assert self.eventually(lambda: len(freehold.nodes()) == 1)
 
+    def lender(self, dice: random.Random, seed: int) -> None:
+        """A process dies that has passed a reference on; whoever has it from there reads it, as nobody else does."""
+        count = dice.choice(SIZES)
+        node, other = (self.cluster.add_node(num_cpus=1) for _ in range(2))
+        pid = freehold.get(lend.options(node=node).remote([freehold.put((0, np.arange(count) + seed))], other))
+        freehold.get(work.options(node=other).remote(seed, 1))  # its worker is lent to us now, not to the one that dies
+        timer = killed_later(pid, dice.uniform(0, 0.02))
+        if dice.random() < 0.5:
+            timer.join()
+        self.check(kept.options(node=other).remote(), seed, count)
+        timer.join()
+        for gone in (node, other):
+            self.cluster.remove_node(gone, graceful=False)
+        assert self.eventually(lambda: len(freehold.nodes()) == 1)
+
+    def lost(self, dice: random.Random, seed: int) -> None:
+        """A node dies with large results; what is needed of them is computed again on another."""
+        count = SIZES[-1]
+        self.cluster.add_node(num_cpus=1, fast=4)
+        there = work.options(num_cpus=0, resources={"fast": 1})
+        first = there.remote(seed, count)
+        chain = [there.remote(0, count, first)]
+        for _ in range(dice.randrange(4)):
+            chain.append(there.remote(0, count, chain[-1]))
+        del chain[:-1], first
+        freehold.wait(chain, fetch_local=False)
+        pid = self.eventually(lambda: self.watch.roles().get("node 1"))
+        other = self.cluster.add_node(num_cpus=1, fast=4)
+        timer = killed_later(pid, dice.uniform(0, 0.02))
+        if dice.random() < 0.5:
+            timer.join()
+        self.check(chain.pop(), seed, count)
+        timer.join()
+        self.cluster.remove_node(other, graceful=False)
+        assert self.eventually(lambda: len(freehold.nodes()) == 1)
+
     def run(self, number: int) -> None:
         """Do one round."""
         dice = random.Random(number)
@@ -190,7 +240,11 @@ class Storm:
         assert host.census() == []
 
 
-@pytest.mark.parametrize("rounds", [range(start, start + 20) for start in range(0, 100, 20)], ids=str)
+SOME = [range(start, start + 20) for start in range(0, 100, 20)]
+MANY = [pytest.param(range(start, start + 20), marks=pytest.mark.soak) for start in range(100, 300, 20)]
+
+
+@pytest.mark.parametrize("rounds", [*SOME, *MANY], ids=str)
 def test_whatever_is_killed_at_whatever_point(watch, eventually, rounds: range) -> None:
     storm = Storm(watch, eventually)
     for number in rounds:
