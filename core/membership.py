@@ -4,7 +4,8 @@ Every party has its own view, one record for each party it has heard of.  The vi
 stays dead, for names are never reused.  The head node is told of nodes by its driver, every node of its own
 workers; they tell each other, and each its workers.  A broken link is the death of the peer: at once for whoever had
 the link, and as soon as the head node has heard of it for all; of two that have lost each other the first to say so
-lives on.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody informed.
+lives on, or the program.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody
+informed.
 """
 
 from __future__ import annotations

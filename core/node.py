@@ -71,7 +71,7 @@ class Node(Party):
             case LossNotice(lost, by):
                 if self.me != HEAD:
                     return [Send(HEAD, event)]
-                return [DeathNotice(lost)] if self.members.hears(by) and lost != HEAD else []
+                return [DeathNotice(self.loser(lost, by))] if self.members.hears(by) and lost != HEAD else []
             case HoldersWanted(inquest, objects):
                 return [HoldersAsked(inquest, objects, (*self.others(), *self.own()))]
             case HoldersQuery(inquest, objects):
@@ -89,6 +89,10 @@ class Node(Party):
         for target in (*self.others(), *self.own()):
             if target != party:
                 yield Send(target, NodeNotice(party, resources) if alive else DeathNotice(party))
+
+    def loser(self, lost: int, by: int) -> int:
+        """Return who of two that have lost each other has to go: not the first to say so, and never our program."""
+        return by if self.offices[0].workers.get(lost) is False else lost
 
     def others(self) -> tuple[int, ...]:
         """Return, on the head node, all other nodes that live."""

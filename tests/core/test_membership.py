@@ -14,7 +14,7 @@ from freehold.core.node import Node
 from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
 from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.party import Party
-from freehold.core.task_events import WorkerGone
+from freehold.core.task_events import WorkerGone, WorkerStarted
 from freehold.core.values import Shape
 from freehold.core.worker import Worker
 
@@ -163,6 +163,16 @@ def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None
     assert told(here, LossNotice(OTHERS, MINE), NEAR) == news
     assert told(here, LossNotice(MINE, OTHERS), FAR) == []
     assert told(here, LossNotice(OTHERS, MINE), NEAR) == []
+
+
+def test_a_worker_that_has_lost_the_program_has_to_go() -> None:
+    here, program = head(), worker_id(HEAD, 1)
+    for event in (NodeNotice(NEAR, CPUS), WorkerStarted(program, False)):
+        here.handle(event)
+    assert told(here, LossNotice(program, MINE), NEAR) == [
+        Send(NEAR, DeathNotice(MINE)),
+        Send(program, DeathNotice(MINE)),
+    ]
 
 
 def test_nobody_takes_the_head_node_for_dead() -> None:
