@@ -153,8 +153,14 @@ def inquire(r: Ownership, party: int) -> Out:
 
 @TABLE.on(OWNED, event=InquestOver, to=(UNHELD,))
 def forget_borrower(r: Ownership, e: InquestOver, here: Here) -> tuple[Ownership | None, Out]:
-    """Whoever holds the object is known by now."""
-    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here) if e.party in r.borrowers else (r, ())
+    """Whoever holds the object is known by now, but for what was reported meanwhile: that is looked into once more."""
+    known = r.borrowers.get(e.party)
+    if known is None:
+        return r, ()
+    if known.again and here.policy.borrower_death != "ray":
+        borrowers = r.borrowers.set(e.party, Asked(known.attempt))
+        return replace(r, borrowers=borrowers), (InquestWanted(r.object, e.party),)
+    return let_go(replace(r, borrowers=r.borrowers.delete(e.party)), here)
 
 
 TABLE.ignore(UNHELD, event=InquestOver, why="another inquest had come to the same end")
@@ -166,8 +172,9 @@ def may_have_held(r: Ownership, e: BorrowerLost, here: Here) -> tuple[Ownership,
     """It would have reported to us, or was about to introduce itself: a borrower of whom we have not heard."""
     if here.policy.borrower_death == "ray":
         return r, ()
-    known = r if e.party in r.borrowers else replace(r, borrowers=r.borrowers.set(e.party, Asked(0)))
-    return known, inquire(r, e.party)
+    if e.party in r.borrowers:  # what is inside has been looked into, or will be; it may be inside in many ways
+        return r, (InquestWanted(r.object, e.party),)
+    return replace(r, borrowers=r.borrowers.set(e.party, Asked(0))), inquire(r, e.party)
 
 
 @TABLE.on(BORROWED, INTRODUCING, REGISTERED, event=BorrowerLost)

@@ -48,9 +48,12 @@ TABLE = Table("inquest", Inquiring, (InquestWanted, InquestDue, InquestReply))
 
 @TABLE.on(QUIET, ASKING, event=InquestWanted)
 def gather(r: Inquest, e: InquestWanted, here: Here) -> tuple[Inquest, Out]:
-    """All that follows from one death is one question: it is put when all of it has been gathered."""
+    """All that follows from one death is one question: it is put when all of it has been gathered.
+
+    An open question does not answer what comes to light while it is open.
+    """
     pair = e.object, e.party
-    if pair in r.following or pair in r.pairs:
+    if pair in r.following:
         return r, ()
     due = (InquestDue(),) if r.state is QUIET and not r.following else ()
     return replace(r, following=r.following.set(pair, True)), due
@@ -73,7 +76,7 @@ TABLE.never(ASKING, event=InquestDue, why="it comes once, before the question")
 def conclude(r: Inquest, e: InquestReply, here: Here) -> tuple[Inquest | None, Out]:
     """Those who were found are borrowers from now on; only then the dead are let go."""
     found = [Lent(object, (holder,)) for object, holder in e.found]
-    over = [InquestOver(object, party) for object, party in sorted(r.pairs)]
+    over = [InquestOver(object, party) for object, party in sorted(r.pairs) if (object, party) not in r.following]
     if not r.following:
         return None, (*found, *over)
     return Inquest(following=r.following), (*found, *over, InquestDue())

@@ -94,16 +94,15 @@ def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
 
 @TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(DEAD,))
 def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
-    """The peer is dead to us.  A node that loses its worker, or the head node a node, makes it so for all."""
+    """The peer is dead to us; the head node is to make it so for all.  A node vouches for its own worker's death."""
     dead = replace(r, state=DEAD)
     if not is_node(here.me):
         cut_off = r.party in (HEAD, here.node)  # then nobody is left to tell
         return dead, (*(() if cut_off else (Send(here.node, LossNotice(r.party, here.me)),)), PartyDied(r.party))
     mine = node_of(r.party) == here.me
-    if not mine and not (here.me == HEAD and is_node(r.party)):
-        return dead, (PartyDied(r.party),)
     kill = (Kill(r.party),) if mine else ()
-    report = (Send(HEAD, DeathNotice(r.party)),) if here.me != HEAD else ()
+    news = DeathNotice(r.party) if mine else LossNotice(r.party, here.me)
+    report = (Send(HEAD, news),) if HEAD not in (here.me, r.party) else ()
     return dead, (*kill, PartyDied(r.party), *report, Announced(r.party, False))
 
 

@@ -222,7 +222,7 @@ class DeathNotice(Message, frozen=True, gc=False, tag=51):
 
 
 class LossNotice(Message, frozen=True, gc=False, tag=52):
-    """A worker, by way of its node, tells the head node that its link to somebody broke: one of the two has to go."""
+    """A node, or a worker by way of its node, tells the head node that a link of its broke: one of the two must go."""
 
     key: ClassVar[str] = "party"
     party: int

@@ -125,8 +125,8 @@ TABLE.never(
 )
 
 
-@TABLE.on(FETCHING, event=ArgumentReady, to=(READY, REPORTING))
-def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_, Out]:
+@TABLE.on(FETCHING, event=ArgumentReady, to=(READY, REPORTING, ABSENT))
+def fetched(r: Run_, e: ArgumentReady, here: Here) -> tuple[Run_ | None, Out]:
     """The last argument makes the task ready; one that failed is the task's outcome."""
     if e.failure is not None:
         return not_run(r, e.failure)
@@ -139,7 +139,7 @@ TABLE.ignore(ABSENT, REPORTING, HANDING, event=ArgumentReady, why="another argum
 TABLE.never(READY, RUNNING, PLACING, event=ArgumentReady, why="each argument is fetched once")
 
 
-def not_run(r: Run_, failure: Failure) -> tuple[Run_, Out]:
+def not_run(r: Run_, failure: Failure) -> tuple[Run_ | None, Out]:
     """Settle a task without running it."""
     assert r.query is not None
     withdrawn = [WantWithdrawn(object, r.task) for object in needed_by(r.query)] if r.state is FETCHING else []
@@ -162,8 +162,9 @@ TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, HANDING, event=TurnGi
 def hand_back(r: Run_, e: TurnLost, here: Here) -> tuple[None, Out]:
     """The task is its owner's again; nothing of it was used here."""
     assert r.query is not None
-    notice = Send(r.query.caller, TaskReturnNotice(r.task, r.query.attempt, here.me))
-    return None, (notice, *[Unpinned(ref) for ref in r.query.lent])
+    caller = r.query.caller
+    notice = (Send(caller, TaskReturnNotice(r.task, r.query.attempt, here.me)),) if caller else ()
+    return None, (*notice, *[Unpinned(ref) for ref in r.query.lent])
 
 
 TABLE.never(
@@ -171,8 +172,8 @@ TABLE.never(
 )
 
 
-@TABLE.on(RUNNING, event=RunEnded, to=(PLACING, REPORTING))
-def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
+@TABLE.on(RUNNING, event=RunEnded, to=(PLACING, REPORTING, ABSENT))
+def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_ | None, Out]:
     """Small returns travel in the reply, up to a bound in all; the others are written to this node's store.
 
     References inside them are pinned until the reply: the function that held them has returned.
@@ -197,8 +198,8 @@ def ended(r: Run_, e: RunEnded, here: Here) -> tuple[Run_, Out]:
     r = replace(r, outcomes=tuple(outcomes), seconds=e.seconds, missing=len(puts), blocked=0, held=held)
     if puts:
         return replace(r, state=PLACING), (*pins, *over, *puts)
-    r, out = report(r)
-    return r, (*pins, *over, *out)
+    after, out = report(r)
+    return after, (*pins, *over, *out)
 
 
 def wanted_of(query: TaskQuery, outcomes: tuple[Payload | Failure, ...]) -> tuple[Payload | Failure, ...]:
@@ -208,8 +209,8 @@ def wanted_of(query: TaskQuery, outcomes: tuple[Payload | Failure, ...]) -> tupl
     return tuple([outcome if wanted else unwanted for outcome, wanted in zip(outcomes, due, strict=True)])
 
 
-@TABLE.on(PLACING, event=ReturnPlaced, to=(REPORTING,))
-def placed(r: Run_, e: ReturnPlaced, here: Here) -> tuple[Run_, Out]:
+@TABLE.on(PLACING, event=ReturnPlaced, to=(REPORTING, ABSENT))
+def placed(r: Run_, e: ReturnPlaced, here: Here) -> tuple[Run_ | None, Out]:
     """The reply waits for the last return to be placed."""
     index = e.object - r.task
     outcomes = (*r.outcomes[:index], e.outcome, *r.outcomes[index + 1 :])
@@ -220,10 +221,12 @@ def placed(r: Run_, e: ReturnPlaced, here: Here) -> tuple[Run_, Out]:
 TABLE.never(ABSENT, FETCHING, READY, RUNNING, REPORTING, HANDING, event=ReturnPlaced, why="nothing is being placed")
 
 
-def report(r: Run_) -> tuple[Run_, Out]:
+def report(r: Run_) -> tuple[Run_ | None, Out]:
     """Gather what became of each reference that the task was lent; there is at least its function."""
     assert r.query is not None
     lent = r.query.lent
+    if not r.query.caller:  # nobody would pass on what is reported
+        return None, tuple([Unpinned(ref) for ref in (*lent, *r.held)])
     return replace(r, state=REPORTING, missing=len(lent)), tuple([ReportWanted(ref, r.task) for ref in lent])
 
 
@@ -263,14 +266,21 @@ def keep_no_more(r: Run_, e: CallerDied, here: Here) -> tuple[None, Out]:
 
 TABLE.ignore(ABSENT, event=TaskTakenNotice, why="the caller was held for dead")
 TABLE.never(FETCHING, READY, RUNNING, PLACING, REPORTING, event=TaskTakenNotice, why="there was no reply yet")
-TABLE.ignore(ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING, event=CallerDied, why="our node ends us, or did")
+TABLE.ignore(ABSENT, REPORTING, event=CallerDied, why="the reply has been sent, or is not gathered any more")
+
+
+@TABLE.on(FETCHING, READY, RUNNING, PLACING, event=CallerDied)
+def report_to_nobody(r: Run_, e: CallerDied, here: Here) -> tuple[Run_, Out]:
+    """What would be reported to the dead would be lost: what it was lent is borrowed like anything else from now on."""
+    assert r.query is not None
+    return replace(r, query=replace(r.query, caller=0)), ()
 
 
 TABLE.never(ABSENT, FETCHING, READY, RUNNING, PLACING, HANDING, event=HoldReported, why="no report was asked for")
 
 
-@TABLE.on(FETCHING, READY, event=StopNotice, to=(REPORTING,))
-def cancel(r: Run_, e: StopNotice, here: Here) -> tuple[Run_, Out]:
+@TABLE.on(FETCHING, READY, event=StopNotice, to=(REPORTING, ABSENT))
+def cancel(r: Run_, e: StopNotice, here: Here) -> tuple[Run_ | None, Out]:
     """What has not begun never does."""
     dropped = (TurnDropped(r.task),) if r.state is READY else ()
     after, out = not_run(r, Failure("cancelled", r.task, here.me))

@@ -135,7 +135,7 @@ def finish(worker: Books, e: RunEnded, base: int) -> Strode | None:
     if r is None or seat is None or r.state is not RUNNING or r.attempt != e.attempt or r.query is None:
         return None
     query = r.query
-    if r.blocked or query.due or query.caller == worker.me or not all_small(e, worker):
+    if r.blocked or query.due or query.caller in (worker.me, 0) or not all_small(e, worker):
         return None
     if seat.state is not BUSY or seat.lends or seat.stack != (task,):
         return None

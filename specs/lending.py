@@ -121,7 +121,7 @@ class Lending:
         self.workers = [Granted(name, policy) for name in self.names[:-1]]
         self.parties: list[Party] = [*self.workers, Node(HEAD, 0, (), policy)]
         for name in self.names[:-1]:
-            self.parties[-1].handle(WorkerStarted(name, False))
+            self.parties[-1].handle(WorkerStarted(name))
         self.blank = [party.snapshot() for party in self.parties]
         self.functions = [object_id(name, 1) for name in self.names[:-1]]
         self.object = object_id(self.names[0], 2)

@@ -74,6 +74,20 @@ AT_ITS_OWNER: list[Case] = [
     ("an executor that is a borrower", own(borrowers=asked(b=5)), LOST, own(borrowers=asked(b=5)), WANTED),
     ("all are known", own(borrowers=asked(b=5, c=6)), OVER, own(borrowers=asked(c=6)), (ObjectUnused(MINE),)),
     ("it was the last borrower", own(borrowers=asked(b=5)), OVER, None, RELEASED),
+    (
+        "all but for what was reported meanwhile",
+        own(borrowers=Map({B: Asked(5, True)})),
+        OVER,
+        own(borrowers=asked(b=5)),
+        WANTED,
+    ),
+    (
+        "what is inside in two ways is looked into once",
+        own(refs=(THEIRS,), arguments=1, borrowers=asked(b=0)),
+        LOST,
+        own(refs=(THEIRS,), arguments=1, borrowers=asked(b=0)),
+        WANTED,
+    ),
     unchanged("it was found out before", own(borrowers=asked(c=6)), OVER),
     unchanged("the object is gone", Ownership(MINE), OVER),
 ]

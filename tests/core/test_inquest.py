@@ -35,7 +35,7 @@ CASES: list[Case] = [
     ("another", next_about((X, B)), InquestWanted(Y, B), next_about((X, B), (Y, B)), ()),
     ("the same", next_about((X, B)), InquestWanted(X, B), next_about((X, B)), ()),
     ("while a question is open", OPEN, InquestWanted(X, C), Inquest(ASKING, 5, OPEN.pairs, pairs((X, C))), ()),
-    ("while it is asked already", OPEN, InquestWanted(X, B), OPEN, ()),
+    ("while it is asked already", OPEN, InquestWanted(X, B), Inquest(ASKING, 5, OPEN.pairs, pairs((X, B))), ()),
     (
         "the question: each object once",
         next_about((X, B), (X, C), (Y, B)),
@@ -57,6 +57,13 @@ CASES: list[Case] = [
         InquestReply(5, ()),
         Inquest(QUIET, following=pairs((X, C))),
         (InquestOver(X, B), InquestDue()),
+    ),
+    (
+        "there was more to it",
+        Inquest(ASKING, 5, pairs((X, B), (Y, B)), pairs((X, B))),
+        InquestReply(5, ()),
+        next_about((X, B)),
+        (InquestOver(Y, B), InquestDue()),
     ),
     ("the answer to another question", OPEN, InquestReply(4, ()), OPEN, ()),
 ]

@@ -108,8 +108,23 @@ BROKEN: list[Case] = [
         dead(MINE),
         (Kill(MINE), DIED, REPORT, NEWS),
     ),
-    ("of a node to another's worker", node(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
-    ("of a node to another", node(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    (
+        "of a node to another's worker: its own are told at once",
+        node(),
+        Member(OTHERS),
+        PeerLost(OTHERS),
+        dead(OTHERS),
+        (PartyDied(OTHERS), Send(HEAD, LossNotice(OTHERS, NEAR)), Announced(OTHERS, False)),
+    ),
+    (
+        "of a node to another",
+        node(),
+        alive(FAR),
+        PeerLost(FAR),
+        dead(FAR, CPUS),
+        (PartyDied(FAR), Send(HEAD, LossNotice(FAR, NEAR)), Announced(FAR, False)),
+    ),
+    ("of a node to the head node", node(), alive(HEAD), PeerLost(HEAD), dead(HEAD, CPUS), gone(HEAD)),
     ("of the head to a node: so it is for all", head(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), gone(FAR)),
     (
         "of the head to its worker",
@@ -119,7 +134,7 @@ BROKEN: list[Case] = [
         dead(worker_id(HEAD, 1)),
         (Kill(worker_id(HEAD, 1)), *gone(worker_id(HEAD, 1))),
     ),
-    ("of the head to another's worker", head(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
+    ("of the head to another's worker", head(), Member(OTHERS), PeerLost(OTHERS), dead(OTHERS), gone(OTHERS)),
     ("once more: something was sent there", node(), dead(OTHERS), PeerLost(OTHERS), dead(OTHERS), (AGAIN,)),
 ]
 

@@ -22,7 +22,18 @@ from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.messages import Report, StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
 from freehold.core.policies import DEFAULT, INLINED_BYTES_MAX, Policy
-from freehold.core.running import ABSENT, FETCHING, HANDING, PLACING, READY, REPORTING, RUNNING, Run_, Running
+from freehold.core.running import (
+    ABSENT,
+    FETCHING,
+    HANDING,
+    PLACING,
+    READY,
+    REPORTING,
+    RUNNING,
+    Run_,
+    Running,
+    report,
+)
 from freehold.core.task_events import (
     CallerDied,
     DeskBlocked,
@@ -287,7 +298,7 @@ def test_what_is_small_fits_into_one_reply_only_up_to_a_bound(step: Any) -> None
 IGNORED: list[tuple[Any, tuple[Running, ...]]] = [
     (ArgumentReady(TASK, X), (ABSENT, REPORTING, HANDING)),
     (TaskTakenNotice(TASK), (ABSENT,)),
-    (CallerDied(TASK), (ABSENT, FETCHING, READY, RUNNING, PLACING, REPORTING)),
+    (CallerDied(TASK), (ABSENT, REPORTING)),
     (STOP, (ABSENT, PLACING, REPORTING, HANDING)),
     (BLOCKED, (ABSENT, FETCHING, READY, PLACING, REPORTING, HANDING)),
     (ThreadResumed(TASK), (ABSENT, FETCHING, READY, PLACING, REPORTING, HANDING)),
@@ -298,3 +309,25 @@ IGNORED: list[tuple[Any, tuple[Running, ...]]] = [
 def test_nothing_changes(step: Any, state: Running, event: Any) -> None:
     before = run(state)
     assert step(before, event) == (before, ())
+
+
+UNDER_WAY = (FETCHING, READY, RUNNING, PLACING)
+
+
+@pytest.mark.parametrize("state", UNDER_WAY, ids=lambda state: state.name)
+def test_nothing_is_reported_to_a_dead_caller(step: Any, state: Running) -> None:
+    before = run(state)
+    assert before.query is not None
+    after, out = step(before, CallerDied(TASK))
+    assert (after, out) == (replace(before, query=replace(before.query, caller=0)), ())
+    assert report(replace(after, held=(THEIRS,))) == (
+        None,
+        (*[Unpinned(ref) for ref in after.query.lent], Unpinned(THEIRS)),
+    )
+
+
+def test_a_task_of_a_dead_caller_is_not_given_back(step: Any) -> None:
+    before = run(READY)
+    assert before.query is not None
+    orphan = replace(before, query=replace(before.query, caller=0))
+    assert step(orphan, TurnLost(TASK)) == (None, tuple([Unpinned(ref) for ref in before.query.lent]))

@@ -29,7 +29,7 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
     "lend and drop": ({"workers": 2}, 124),
     "two tasks at a time": ({"workers": 2, "tasks": 2}, 2_034),
     "returned references": ({"workers": 2, "returns": True}, 3_335),
-    "a death": ({"workers": 2, "returns": True, "deaths": 1}, 14_265),
+    "a death": ({"workers": 2, "returns": True, "deaths": 1}, 18_964),
 }
 # Three processes can do too much to look at it all here; `freehold prove explore --states ...` goes on.
 SOME: dict[str, dict[str, Any]] = {
@@ -109,7 +109,7 @@ def test_a_broken_rule_is_found(handler: str, monkeypatch: pytest.MonkeyPatch) -
 LEFT_OUT: dict[str, tuple[int, dict[str, Any]]] = {
     # a rule about deaths -> the seed of walks that find out what happens without it, and the model
     "may_have_held": (1, {"workers": 4, "tasks": 3}),
-    "lent_to_the_dead": (3, {"workers": 4, "tasks": 3}),
+    "lent_to_the_dead": (2, {"workers": 4, "tasks": 3}),
     "hears": (2, {"workers": 3, "tasks": 2}),
 }
 
