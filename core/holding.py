@@ -22,8 +22,10 @@ from freehold.core.resolution import (
     TABLE,
     WAITING,
     Resolution,
+    bereft,
     unpinned,
 )
+from freehold.core.values import Failure
 
 
 def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
@@ -79,7 +81,9 @@ def arrived_late(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, 
 def unused(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution | None, Out]:
     """No reference is left here: only a live view still needs the bytes.  The owner's own hold ends with the object."""
     recalled = r.recalled or r.released or r.orphaned or owner_of(r.object) == here.me
-    after, out = rest(replace(r, unused=True, recalled=recalled, refs=() if r.orphaned else r.refs), here)
+    after, out = rest(
+        replace(r, unused=True, recalled=recalled, refs=() if r.orphaned else r.refs, failure=bereft(r)), here
+    )
     return after, out + unpinned(r)
 
 
@@ -136,9 +140,14 @@ TABLE.ignore(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=HoldRecallNotice, why
 
 @TABLE.on(LOCAL, IDLE, CACHED, event=OwnerDied, to={IDLE: (ABSENT,)})
 def outlive(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution | None, Out]:
-    """The bytes are here, and can be read; what is inside is kept alive by whoever can read it."""
+    """The bytes are here, and can be read; what is inside is kept alive by whoever can read it.
+
+    A copy that only views keep is not read again: what was inside may be gone by then.
+    """
     if r.state is IDLE:
         return give_back(r, here)
-    if r.unused or not r.refs:
+    if not r.refs:
         return r, ()
+    if r.unused:
+        return replace(r, failure=Failure("owner_died", r.object, owner_of(r.object))), ()
     return replace(r, orphaned=True), tuple([Pinned(ref) for ref in r.refs])

@@ -39,6 +39,10 @@ class Here(Protocol):
         """The nodes that live, each with its resources."""
         ...
 
+    def hears(self, party: int) -> bool:
+        """Tell whether a party is listened to: not if it is known to be dead."""
+        ...
+
     def mint(self) -> int:
         """Return a number this party has never used: an attempt, a request."""
         ...

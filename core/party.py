@@ -88,6 +88,10 @@ class Party:
             found: Route = (records, key_of(event), fresh, event in ignored)
             self.routes[event] = (*self.routes.get(event, ()), found)
 
+    def hears(self, party: int) -> bool:
+        """Tell whether a party is listened to: not if it, or its node, is known to be dead."""
+        return self.members.hears(party)
+
     def mint(self) -> int:
         """Return a number that this party has never used."""
         self.counter += 1

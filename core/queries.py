@@ -31,7 +31,7 @@ def readable(worker: Worker, object: int) -> Payload | Failure | Held | None:
     fetch = worker.resolution.get(object)
     if fetch is None:
         return None
-    if fetch.state is LOCAL or fetch.state is IDLE:
+    if (fetch.state is LOCAL or fetch.state is IDLE) and fetch.failure is None:
         return Held((fetch.place, fetch.nbytes))
     return fetch.failure if fetch.failure is not None else fetch.payload
 

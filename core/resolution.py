@@ -180,10 +180,12 @@ def failed(r: Resolution, failure: Failure, out: Out = ()) -> tuple[Resolution, 
 # ------------------------------------------------------------------ the value is wanted
 
 
-@TABLE.on(ABSENT, event=CopyWanted, to=(ASKING, PULLING))
+@TABLE.on(ABSENT, event=CopyWanted, to=(ASKING, PULLING, FAILED))
 def first_want(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """Until a value is wanted a reference costs no message.  Known locations save the question to the owner."""
     r = Resolution(r.object, nbytes=e.nbytes, refs=e.refs, wanted=EMPTY.set(e.by, e.want))
+    if not here.hears(owner_of(r.object)):
+        return share_fate(r, OwnerDied(r.object), here)
     if e.nodes:
         return pulling(r, order_locations(here.policy, r.object, 0, here.node, e.nodes), here)
     return asking(r, here)
@@ -228,11 +230,13 @@ def join_pull(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out
 
 @TABLE.on(LOCAL, IDLE, event=CopyWanted, to=(LOCAL,))
 def read(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
-    """A held copy is read without a message."""
+    """A held copy is read without a message, unless only views have kept it since its owner died."""
     if e.want >= Want.SEND:
         told: Event = known(r.object, e.by, e.want, bereft(r) or placed(r, here.node))
     else:
-        told = ready(r.object, e.by, e.want)
+        told = ready(r.object, e.by, e.want, r.failure)
+    if r.failure is not None:
+        return r, (told,)
     fresh = e.want in READS and reader(e.by, e.want) not in r.unread
     unread = (*r.unread, reader(e.by, e.want)) if fresh else r.unread
     return replace(r, state=LOCAL, unused=False, unread=unread), (told,)
@@ -258,7 +262,7 @@ def placed(r: Resolution, *here: int) -> Placed:
 
 def bereft(r: Resolution) -> Failure | None:
     """Return why the value is not passed on: nobody could answer for the references inside but us."""
-    return Failure("owner_died", r.object, owner_of(r.object)) if r.orphaned else None
+    return r.failure or (Failure("owner_died", r.object, owner_of(r.object)) if r.orphaned else None)
 
 
 @TABLE.on(ASKING, RETRYING, event=LocateReply, to=(PULLING, CACHED, FAILED, SEEN))

@@ -37,7 +37,7 @@ def accept(worker: Books, e: TaskQuery, base: int) -> Strode | None:
         return None
     for ref in needed:
         held, copy = worker.ownership.get(ref), worker.resolution.get(ref)
-        if copy is None or copy.state not in READABLE or owner_of(ref) == worker.me:
+        if copy is None or copy.state not in READABLE or copy.failure is not None or owner_of(ref) == worker.me:
             return None
         if held is not None and held.state not in ownership.HELD:
             return None

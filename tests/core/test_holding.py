@@ -9,6 +9,7 @@ from immutables import Map
 
 from freehold.core.effects import Send
 from freehold.core.events import (
+    ArgumentReady,
     CopyWanted,
     DependencyReady,
     ObjectUnused,
@@ -131,6 +132,7 @@ RECALLS: list[Case] = [
 ]
 
 SEEN_BY_A_VIEW = held(LOCAL, views=1, unused=True, refs=(INSIDE,))
+DEAD = Failure("owner_died", THEIRS, OWNER)
 GONE, PIN, UNPIN = OwnerDied(THEIRS), Pinned(INSIDE), Unpinned(INSIDE)
 
 
@@ -142,7 +144,14 @@ BEREAVED: list[Case] = [
     ("a value without references", held(LOCAL), GONE, held(LOCAL), ()),
     ("what is inside is kept", held(LOCAL, refs=(INSIDE,)), GONE, held(LOCAL, refs=(INSIDE,), orphaned=True), (PIN,)),
     ("a cached value, too", cached(), GONE, cached(orphaned=True), (PIN,)),
-    ("nobody reads it any more", SEEN_BY_A_VIEW, GONE, SEEN_BY_A_VIEW, ()),
+    ("nobody reads it any more", SEEN_BY_A_VIEW, GONE, replace(SEEN_BY_A_VIEW, failure=DEAD), ()),
+    (
+        "nobody reads it any more, not even a task that had been under way",
+        replace(SEEN_BY_A_VIEW, failure=DEAD),
+        CopyWanted(THEIRS, GET, Want.RUN),
+        replace(SEEN_BY_A_VIEW, failure=DEAD),
+        (ArgumentReady(GET, THEIRS, DEAD),),
+    ),
     ("idle: the hold goes back", held(IDLE, unused=True, refs=(INSIDE,)), GONE, None, (returned(1),)),
     (
         "then the last reference goes",
@@ -155,7 +164,7 @@ BEREAVED: list[Case] = [
         "then the last reference goes, and a view is left",
         held(LOCAL, views=1, refs=(INSIDE,), orphaned=True),
         UNUSED,
-        held(LOCAL, views=1, orphaned=True, unused=True, recalled=True),
+        held(LOCAL, views=1, orphaned=True, unused=True, recalled=True, failure=DEAD),
         (UNPIN,),
     ),
     ("then the node wants the room", held(LOCAL, refs=(INSIDE,), orphaned=True), RECALL, None, (returned(1), UNPIN)),

@@ -22,7 +22,7 @@ from freehold.core.events import (
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
-from freehold.core.node_messages import HoldNotice, PullCancelNotice, PullQuery, PullReply
+from freehold.core.node_messages import DeathNotice, HoldNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.resolution import (
     ABSENT,
     ASKING,
@@ -37,6 +37,7 @@ from freehold.core.resolution import (
     Resolving,
 )
 from freehold.core.values import Failure, Payload, Placed, Want
+from freehold.core.worker import Worker
 
 ME, OWNER = worker_id(HEAD, 1), worker_id(node_id(1), 1)
 NEAR, FAR, FARTHER = HEAD, node_id(1), node_id(2)  # nodes; NEAR is ours
@@ -347,3 +348,11 @@ IGNORED: list[tuple[Any, tuple[Resolving, ...]]] = [
 def test_nothing_changes(step: Any, state: Resolving, event: Any) -> None:
     before = record(state)
     assert step(before, event) == (before, ())
+
+
+def test_what_a_dead_owner_had_is_not_fetched(step: Any) -> None:
+    here = Worker(ME)
+    here.handle(DeathNotice(OWNER))
+    for known in ((), ((FAR,), SIZE, ())):  # also if copies are known, as to a task that was on its way
+        after, out = step(Resolution(THEIRS), CopyWanted(THEIRS, 7, Want.RUN, *known), here)
+        assert (after.state, after.failure) == (FAILED, OWNER_DIED) and out == (ArgumentReady(7, THEIRS, OWNER_DIED),)
