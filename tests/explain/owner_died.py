@@ -18,5 +18,6 @@ def leave():
 (rows,) = freehold.get(make.remote())
 freehold.wait([leave.remote()])
 freehold.wait([rows], timeout=10)
+freehold.get(freehold.remote(lambda: 1).remote())  # its node has started another worker: it has heard of the death, too
 print(freehold.explain(rows))
 freehold.shutdown()
