@@ -184,7 +184,7 @@ def remember_lost(r: Ownership, e: BorrowerLost, here: Here) -> tuple[Ownership,
 
 
 TABLE.ignore(ORPHANED, event=BorrowerLost, why="nobody is left to tell")
-TABLE.never(UNHELD, LINGERING, event=BorrowerLost, why="the task carried it")
+TABLE.never(UNHELD, LINGERING, event=BorrowerLost, why="the task that carried it, or the value it is in, still counts")
 
 
 @TABLE.on(BORROWED, INTRODUCING, REGISTERED, LINGERING, event=HolderDied, to={LINGERING: (UNHELD,)})
