@@ -31,7 +31,7 @@ LAYERS = {
     "values": "core/serde core/tasks core/freshness core/complaints",
     "tables": "core/",  # all other files of the core: the tables, the strides, the ring
     "driver": "backends/local/driver backends/local/worker backends/local/pump backends/local/timers "
-    "backends/local/interrupts backends/local/output",
+    "backends/interrupts backends/local/output",
     "link": "backends/local/channel backends/local/wire",
     "store": "backends/local/arena backends/local/allocator",
     "waiting": "backends/local/spin",

@@ -13,10 +13,10 @@ from collections import deque
 from typing import Any
 
 from freehold import core
+from freehold.backends.interrupts import InterruptsAtStart
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
-from freehold.backends.local.interrupts import InterruptsAtStart
 from freehold.backends.local.limits import check
 from freehold.backends.local.setting import PROGRAM, program_setup
 from freehold.backends.local.waitline import SECONDS, WaitLine, on_terminal

@@ -6,7 +6,7 @@ Who leads is decided by ``core/handover.py``.  A background thread takes over on
 for a few milliseconds at a time while the others are busy, and sleeps in the kernel when they are not.
 
 One lock guards the party.  Nothing under it blocks and no user code runs under it; what must run outside is put
-into ``work``.  Ctrl-C never lands inside: see ``interrupts.py``.
+into ``work``.  Ctrl-C never lands inside: see ``backends/interrupts.py``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from threading import get_ident
 from time import monotonic
 from typing import Any
 
-from freehold.backends.local.interrupts import Interrupts
+from freehold.backends.interrupts import Interrupts
 from freehold.backends.local.spin import Spin
 from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
 
