@@ -1,7 +1,8 @@
 """Ctrl-C: noted while the main thread is at freehold's own work, raised as soon as it leaves it.
 
-An exception in the middle of a handler would leave half a step behind, and half a copy is worse than none.  And in a
-``__del__`` nobody would hear it: Python swallows what is raised there, and a hold would never be given back.
+An exception in the middle of a handler would leave half a step behind, and half a copy is worse than none.  In a
+``__del__`` nobody would hear it: Python swallows what is raised there, and a hold would never be given back.  And
+between the word that a task begins and its first line, the task would neither run nor end.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import threading
 import time
 from _signal import getsignal  # type: ignore[import-not-found]  # 40 ns; that of signal makes an Enum, in 1 us
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
-AGAIN_SECONDS = 0.001  # after which a Ctrl-C comes again that came amid a ``__del__``
+from freehold.core.tasks import perform, run_task
+
+AGAIN_SECONDS = 0.001  # after which a Ctrl-C comes again that came where it must not be raised
 
 
 class Interrupts:
@@ -25,7 +28,7 @@ class Interrupts:
         wake: called when one is noted while the main thread may be asleep.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
         self._handler = self.interrupt  # one object, to be recognized
         self.main = threading.main_thread().ident
@@ -40,21 +43,31 @@ class Interrupts:
         if getsignal(signal.SIGINT) is not self._handler and plain_interrupts():
             signal.signal(signal.SIGINT, self._handler)  # notebooks put Python's own back before every cell
 
-    def interrupt(self, _: int = signal.SIGINT, frame: FrameType | None = None) -> None:
-        """Handle SIGINT, in the main thread: at once, or as soon as it leaves our work."""
+    def interrupt(self, _: int = signal.SIGINT, frame: FrameType | None = None) -> bool:
+        """Handle SIGINT, in the main thread: at once, or as soon as it leaves our work; tell if it is sent again."""
         if self.depth:
             self.noted = True
             self._wake()
-        elif is_dying(frame):
+            return False
+        if is_dying(frame) or is_between(frame):
             _thread.start_new_thread(self.again, ())  # a Thread takes locks that may be ours
-        else:
-            raise KeyboardInterrupt
+            return True
+        raise KeyboardInterrupt
 
     def again(self) -> None:
         """Send the main thread another SIGINT, in a moment."""
         assert self.main is not None
         time.sleep(AGAIN_SECONDS)
         signal.pthread_kill(self.main, signal.SIGINT)
+
+    def __enter__(self) -> None:
+        if threading.get_ident() == self.main:
+            self.depth += 1
+            self.take()
+
+    def __exit__(self, *_: object) -> None:
+        if threading.get_ident() == self.main:
+            self.leave()
 
     def leave(self) -> bool:
         """The main thread comes out by one level; raise what was noted when it is out, and tell if it is."""
@@ -100,6 +113,20 @@ def is_dying(frame: FrameType | None) -> bool:
     """Tell whether a ``__del__`` of freehold's is on the stack."""
     while frame is not None:
         if frame.f_code.co_name == "__del__" and str(frame.f_globals.get("__name__")).startswith("freehold."):
+            return True
+        frame = frame.f_back
+    return False
+
+
+BETWEEN: set[CodeType] = {run_task.__code__}  # what takes a task from its queue, and tells of its end
+
+
+def is_between(frame: FrameType | None) -> bool:
+    """Tell whether a task has been taken from its queue and has not begun, or is over and this has not been told."""
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("freehold."):
+        if frame.f_code is perform.__code__:
+            return False
+        if frame.f_code in BETWEEN:
             return True
         frame = frame.f_back
     return False

@@ -42,7 +42,10 @@ class ObjectRef(Generic[T]):
 
     def __del__(self) -> None:
         self._dying = True  # until this method has returned a weak reference still finds us
-        self._session.dropped.append(self._id)
+        try:
+            self._session.dropped.append(self._id)
+        except AttributeError:  # an interrupt came before the first line of __init__: nobody has seen us
+            return
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._session.check_open(self)

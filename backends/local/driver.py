@@ -163,6 +163,7 @@ class LocalDriver(Driver):
             del self.links[channel.peer]
             self.lost.add(channel.peer)
             self.peer_lost(channel.peer)
+            self.pump.notify()
 
     def peer_lost(self, peer: int) -> None:
         """Tell the party that a link is gone."""

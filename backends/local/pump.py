@@ -235,6 +235,8 @@ class Pump:
                 self.serve(fd, mask)
         if self._followers:
             self._serve_followers()
+        if events and self.led():  # by one who came amid our turn, and may have looked before we read
+            self.ring()
 
     def listen(self) -> None:
         """Read what has come, and send what follows, unless another thread does; called with the lock held."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from functools import partial
 from threading import get_ident
+from types import FrameType
 from typing import Any
 
 from freehold.backends.local import wire
@@ -352,10 +353,10 @@ def work(driver: WorkerDriver) -> None:
     """Run tasks, for the life of the process."""
     pump, runs, session = driver.pump, driver.runs, driver.session
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         ours, driver.interrupting = driver.interrupting, False
         if session.task in session.doomed or (session.task and not ours):  # ours may come when its task is over
-            pump.interrupts.interrupt()
+            driver.interrupting = pump.interrupts.interrupt(number, frame) and ours
 
     signal.signal(signal.SIGINT, interrupt)
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -64,3 +65,34 @@ def test_a_waiting_thread_reads_and_answers_until_it_has_what_it_waits_for(echo:
     assert not echo.pump.wait(lambda: "serve" in echo.calls)
     assert echo.pump.wait(lambda: False, 0.0)  # the time is over
     assert echo.calls[-1] == "serve"
+
+
+def test_who_comes_amid_a_turn_of_another_thread_is_told_of_what_that_one_read(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have looked before, and would sleep until something else comes: add_node waited for ever."""
+    poll = echo.pump._spin.poll
+    came, read = threading.Event(), threading.Event()
+    woken_by: list[tuple[int, int]] = []
+    waits = threading.Thread(target=lambda: echo.pump.wait(lambda: "serve" in echo.calls))
+
+    def looks(epoll: select.epoll, seconds: float) -> list[tuple[int, int]]:
+        if threading.current_thread() is waits:
+            came.set()
+            assert read.wait(20)
+            woken_by.extend(poll(epoll, min(seconds, 20)))
+            return woken_by
+        events = poll(epoll, seconds)
+        waits.start()
+        assert came.wait(20)
+        return events
+
+    monkeypatch.setattr(echo.pump, "tick", lambda: 3600.0)
+    monkeypatch.setattr(echo.pump._spin, "poll", looks)
+    echo.far.sendall(b"asked")
+    echo.pump.enter()
+    echo.pump.turn(seconds=0.0)
+    echo.pump.leave()
+    read.set()
+    waits.join()
+    assert woken_by
