@@ -12,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sized
 
+from freehold.backends.interrupts import BETWEEN, Interrupts, InterruptsAtStart
 from freehold.core.effects import Run
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.hosted import Hosted, World
 from freehold.core.ids import HEAD, worker_id
 from freehold.core.machine import replace
+from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.values import Failure
@@ -35,6 +37,22 @@ class Inline(World):
         self.cancelled: set[tuple[int, int]] = set()
         self.runnable: deque[tuple[Session, Run]] = deque()
         self.ran = False  # a task has just run, and timers that fell due meanwhile have not been seen to
+        self.interrupts = Interrupts()
+
+    def driver(self, party: Party) -> Hosted:
+        return Debugged(self, party)
+
+    def start_node(self, capacity: int, resources: dict[str, float]) -> int:
+        with self.interrupts:
+            return super().start_node(capacity, resources)
+
+    def remove(self, party: int) -> None:
+        with self.interrupts:
+            super().remove(party)
+
+    def deliver(self, target: int, event: Event, cause: int = 0) -> None:
+        with self.interrupts:
+            super().deliver(target, event, cause)
 
     def now(self) -> float:
         return time.monotonic()
@@ -83,21 +101,27 @@ class Inline(World):
         if self.ran and not overdue:
             self.ran = False
         if self.posts and not self.ran:
-            target, event, cause = self.posts.popleft()
-            self.deliver(target, event, cause)
+            with self.interrupts:
+                target, event, cause = self.posts.popleft()
+                self.deliver(target, event, cause)
         elif self.runnable and not self.ran:
-            session, run = self.runnable.popleft()
-            if session.worker.me in self.drivers:
-                self.run(session, run, reraise=True)
-                self.ran = True
+            self.run_next()
         elif overdue:
-            _, target, _, event = heapq.heappop(self.timers)
-            self.deliver(target, event)
+            with self.interrupts:
+                _, target, _, event = heapq.heappop(self.timers)
+                self.deliver(target, event)
         elif self.timers:
             time.sleep(max(0.0, self.timers[0][0] - self.now()))
         else:
             return False
         return True
+
+    def run_next(self) -> None:
+        """Run the task that is next, if its worker lives."""
+        session, run = self.runnable.popleft()
+        if session.worker.me in self.drivers:
+            self.run(session, run, reraise=True)
+            self.ran = True
 
     def settle_down(self, ready: Callable[[], bool]) -> None:
         """Do what there is to do until something is so, or nothing is left to do."""
@@ -110,13 +134,44 @@ class Inline(World):
             self.turn()
 
 
+class Debugged(Hosted):
+    """The driver of one party; Ctrl-C waits until its step is over."""
+
+    world: Inline
+
+    def begun(self) -> None:
+        self.world.interrupts.begun()
+
+    def tell(self, *events: Event) -> None:
+        with self.world.interrupts:
+            super().tell(*events)
+
+    def view(self, object: int) -> memoryview | None:
+        with self.world.interrupts:
+            return super().view(object)
+
+    def close(self) -> None:
+        interrupts = self.world.interrupts
+        interrupts.defer()
+        try:
+            super().close()
+            interrupts.closed = not self.world.drivers
+        finally:
+            interrupts.resume()
+
+
+BETWEEN |= {Inline.run_next.__code__, World.run.__code__}
+
+
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
     policy = replace(options.policy, cpu_back="end")
     world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES, options.trace)
     resources = {"CPU": options.num_cpus or 2.0, **options.resources}
-    for _ in range(options.num_nodes):
-        world.start_node(world.capacity, resources)
-    world.idle()
+    with InterruptsAtStart() as interrupts:
+        for _ in range(options.num_nodes):
+            world.start_node(world.capacity, resources)
+        world.idle()
+        interrupts.heir = world.interrupts
     return world.sessions[worker_id(HEAD, 1)]

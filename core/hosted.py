@@ -7,7 +7,6 @@ effects in that world.  Object stores are byte strings.  Nothing here decides wh
 from __future__ import annotations
 
 import signal
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any
@@ -327,8 +326,7 @@ class Hosted(Driver, Host):
         place, _ = found
         self.drive(ViewTaken(object))
         data = View(self.world.drivers[self.party.node].places[place])
-        data.freehold_object = object
-        weakref.finalize(data, self.dropped_view, object)
+        data.driver, data.freehold_object = self, object
         return memoryview(data).toreadonly()
 
     def dropped_view(self, object: int) -> None:
@@ -376,10 +374,14 @@ class Hosted(Driver, Host):
 
 
 class View(bytearray):
-    """The bytes of a copy as one get sees them; a bytearray that can be referred to weakly."""
+    """The bytes of a copy as one get sees them; its driver hears of its end."""
 
-    __slots__ = ("__weakref__", "freehold_object")
+    __slots__ = ("driver", "freehold_object")
+    driver: Hosted
     freehold_object: int
+
+    def __del__(self) -> None:
+        self.driver.dropped_view(self.freehold_object)
 
 
 def nbytes_of(message: Any) -> int:
