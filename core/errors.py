@@ -190,10 +190,6 @@ class UndeclaredTransition(AssertionError):
     """A table met an event it has no row for, or a row ended where it may not.  A bug in freehold."""
 
 
-class InvariantBroken(AssertionError):
-    """A record broke a rule that holds after every step.  A bug in freehold."""
-
-
 class StrideDiffers(AssertionError):
     """A short cut did something else than the tables.  A bug in freehold."""
 

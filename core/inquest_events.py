@@ -63,7 +63,6 @@ class HoldingTold(Event, frozen=True, gc=False):
 class HoldersWanted(Event, frozen=True, gc=False):
     """The head node has a question for everybody; without objects it is whether they have come so far."""
 
-    key: ClassVar[str] = "inquest"
     inquest: InquestKey
     objects: tuple[int, ...]
 

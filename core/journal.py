@@ -225,39 +225,76 @@ def fresh_party(header: Header) -> Party:
     return Worker(header.party, header.policy)
 
 
+class Redo:
+    """A journal that is run through a new party of the pure core, event by event, and compared.
+
+    Args:
+        path: the journal.
+
+    Raises:
+        ValueError: it is not a journal, or one of another version, or a line of it cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        header, self._entries = read(path)
+        self.path, self.line = path, 1
+        self.party = fresh_party(header)
+        self.next: Entry | None = None  # what comes next, None at the end
+        self._advance()
+
+    def _advance(self) -> None:
+        self.line += 1
+        try:
+            entry = next(self._entries, None)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"{self.path}:{self.line} is not a line of a trace: {error}") from error
+        if isinstance(entry, int):
+            self._expect("the last tables", entry, sum_of_tables(self.party))
+            entry = None
+        self.next = entry
+
+    def step(self) -> tuple[Event, Effects]:
+        """Do the next event again; return it and what the party asked for.
+
+        Raises:
+            UndeclaredTransition: the recorded run was not a behaviour of the tables.
+            Diverged: it was another behaviour than the core's.
+            ValueError: the line is not one of a trace.
+        """
+        entry = self.next
+        assert entry is not None
+        try:
+            event = msgspec.json.decode(entry.event, type=KINDS[entry.kind])
+        except (KeyError, msgspec.DecodeError) as error:
+            raise ValueError(f"{self.path}:{self.line} is not an event: {entry.kind}: {error}") from error
+        effects = self.party.handle(event, entry.at, entry.cause)
+        what = f"{entry.kind} {event}"
+        self._expect(f"effects of {what}", entry.effects, len(effects))
+        self._expect(f"effects of {what}: {effects}", entry.sum, sum_of(effects))
+        self._expect(f"records after {what}", entry.records, count(self.party))
+        if entry.tables >= 0:
+            self._expect(f"tables after {what}", entry.tables, sum_of_tables(self.party))
+        self._advance()
+        return event, effects
+
+    def _expect(self, what: str, recorded: int, redone: int) -> None:
+        if recorded != redone:
+            raise Diverged(f"{self.path}:{self.line}: {what:.2000}: recorded {recorded}, redone {redone}")
+
+
 def redo(path: str, look: Callable[[Party], object] = lambda party: None) -> Party:
-    """Run a journal through a new party of the pure core, compare, and return the party.
+    """Run a journal through a new party of the pure core, compare, and return the party; errors as of ``Redo``.
 
     Args:
         path: the journal.
         look: called with the party now and then, amid the run.
-
-    Raises:
-        UndeclaredTransition: the recorded run was not a behaviour of the tables.
-        Diverged: it was another behaviour than the core's.
     """
-    header, entries = read(path)
-    party = fresh_party(header)
-    for number, entry in enumerate(entries, 2):
-        if isinstance(entry, int):
-            expect(path, number, "the last tables", entry, sum_of_tables(party))
-            break
-        event = msgspec.json.decode(entry.event, type=KINDS[entry.kind])
-        effects = party.handle(event, entry.at, entry.cause)
-        what = f"{entry.kind} {event}"
-        expect(path, number, f"effects of {what}", entry.effects, len(effects))
-        expect(path, number, f"effects of {what}: {effects}", entry.sum, sum_of(effects))
-        expect(path, number, f"records after {what}", entry.records, count(party))
+    journal = Redo(path)
+    while (entry := journal.next) is not None:
+        journal.step()
         if entry.tables >= 0:
-            expect(path, number, f"tables after {what}", entry.tables, sum_of_tables(party))
-            look(party)
-    return party
-
-
-def expect(path: str, line: int, what: str, recorded: int, redone: int) -> None:
-    """Complain if doing it again gave something else."""
-    if recorded != redone:
-        raise Diverged(f"{path}:{line}: {what:.2000}: recorded {recorded}, redone {redone}")
+            look(journal.party)
+    return journal.party
 
 
 def redo_all(folder: str, look: Callable[[Party], object] = lambda party: None) -> dict[str, Party]:

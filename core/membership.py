@@ -15,7 +15,7 @@ import msgspec
 from freehold.core.effects import Kill, Send
 from freehold.core.ids import HEAD, is_node, node_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied, PeerLost
 from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.values import Shape
 
@@ -68,7 +68,7 @@ class Members(dict[int, Member]):
         return party not in self.dead and node_of(party) not in self.dead
 
 
-TABLE = Table("membership", Living, (NodeNotice, DeathNotice, PeerLost))
+TABLE = Table("membership", Living, (NodeNotice, DeathNotice, LossNotice, PeerLost))
 
 
 @TABLE.on(UNKNOWN, event=NodeNotice, to=(ALIVE,))
@@ -107,6 +107,14 @@ def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
 
 
 TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")
+
+
+@TABLE.on(UNKNOWN, ALIVE, DEAD, event=LossNotice)
+def pass_up(r: Member, e: LossNotice, here: Here) -> tuple[Member, Out]:
+    """The head node decides which of two goes on that have lost each other, unless it has lost who says so itself."""
+    if here.me != HEAD:
+        return r, (Send(HEAD, e),)
+    return r, (Contested(e.party, e.by),) if here.hears(e.by) and e.party != HEAD else ()
 
 
 @TABLE.on(DEAD, event=PeerLost)

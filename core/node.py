@@ -15,8 +15,8 @@ from freehold.core.inquest_events import HoldersAsked, HoldersWanted, WitnessDie
 from freehold.core.inquiry import Inquiry
 from freehold.core.membership import Member
 from freehold.core.messages import HoldersQuery
-from freehold.core.node_events import Announced, Newcomer, PartyDied
-from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
+from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied
+from freehold.core.node_messages import DeathNotice, NodeNotice
 from freehold.core.office import Office
 from freehold.core.party import Party, Records
 from freehold.core.policies import DEFAULT, Policy
@@ -68,10 +68,8 @@ class Node(Party):
             case PartyDied(party, again):
                 gone = () if again else (WorkerGone(party), *[WitnessDied(name, party) for name in self.inquiries])
                 return [*self.bereaved(party), *gone]
-            case LossNotice(lost, by):
-                if self.me != HEAD:
-                    return [Send(HEAD, event)]
-                return [DeathNotice(self.loser(lost, by))] if self.members.hears(by) and lost != HEAD else []
+            case Contested(party, by):  # not the first to say so has to go, and never our program
+                return [DeathNotice(by if self.offices[0].workers.get(party) is False else party)]
             case HoldersWanted(inquest, objects):
                 return [HoldersAsked(inquest, objects, (*self.others(), *self.own()))]
             case HoldersQuery(inquest, objects):
@@ -89,10 +87,6 @@ class Node(Party):
         for target in (*self.others(), *self.own()):
             if target != party:
                 yield Send(target, NodeNotice(party, resources) if alive else DeathNotice(party))
-
-    def loser(self, lost: int, by: int) -> int:
-        """Return who of two that have lost each other has to go: not the first to say so, and never our program."""
-        return by if self.offices[0].workers.get(lost) is False else lost
 
     def others(self) -> tuple[int, ...]:
         """Return, on the head node, all other nodes that live."""

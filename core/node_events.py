@@ -111,7 +111,6 @@ class PeerLost(Event, frozen=True, gc=False):
 class PartyDied(Event, frozen=True, gc=False):
     """A node or worker is dead: every record that names it must hear."""
 
-    key: ClassVar[str] = "party"
     party: int
     again: bool = False  # as has been told before; something was sent to it since
 
@@ -119,13 +118,18 @@ class PartyDied(Event, frozen=True, gc=False):
 class Announced(Event, frozen=True, gc=False):
     """There is news of a party: for our own pools, or a node's workers and, from the head node, all other nodes."""
 
-    key: ClassVar[str] = "party"
     party: int
     alive: bool
+
+
+class Contested(Event, frozen=True, gc=False):
+    """Two parties have lost each other, and one of them has to go: the head node says which."""
+
+    party: int
+    by: int  # who has said so
 
 
 class Newcomer(Event, frozen=True, gc=False):
     """A party has come that must be told which nodes live."""
 
-    key: ClassVar[str] = "party"
     party: int

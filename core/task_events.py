@@ -220,7 +220,6 @@ class TurnDropped(Event, frozen=True, gc=False):
 class DeskWaits(Event, frozen=True, gc=False):
     """The task on top of the stack waits once more, after another has run on top of it."""
 
-    key: ClassVar[str] = ""
     task: int
 
 

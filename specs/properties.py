@@ -7,16 +7,18 @@ no party could check them alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from freehold.core.account import holders
+from freehold.core.copy import PRIMARY, RETIRING, SECONDARY
 from freehold.core.execution import KEPT
 from freehold.core.facts import REFERENCES, bounded
-from freehold.core.ids import COUNTER_BITS, object_name, party_name
+from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.office import cpus_left
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
+from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
 from freehold.specs.users import Users
 from freehold.specs.world import Violation, World
@@ -31,6 +33,58 @@ def held_is_not_released(world: Users) -> Iterator[str]:
                 record = owner.ownership.get(object)
                 if record is None or record.state is not OWNED:
                     yield f"{object_name(object)} is released while {party_name(me)} has a reference to it"
+
+
+# ------------------------------------------------------------------ of one object, whatever is known of its users
+
+Parties = Mapping[int, Party]
+
+
+def object_agrees(parties: Parties, object: int) -> Iterator[str]:
+    """What all parties that live know of one object goes together."""
+    yield from needed_is_not_released(parties, object)
+    yield from readers_hold(parties, object)
+    yield from one_primary(parties, object)
+
+
+def needed_is_not_released(parties: Parties, object: int) -> Iterator[str]:
+    """The owner has the record of an object to which a process has a reference that it believes to be alive."""
+    owner = parties.get(owner_of(object))
+    if not isinstance(owner, Worker):
+        return
+    record = owner.ownership.get(object)
+    if record is not None and record.state is OWNED:
+        return
+    for party in parties.values():
+        if isinstance(party, Worker) and owner.hears(party.me) and party.hears(owner.me):
+            held = party.ownership.get(object)
+            if held is not None and held.local:
+                yield f"{object_name(object)} is released while {party_name(party.me)} has a reference to it"
+
+
+def readers_hold(parties: Parties, object: int) -> Iterator[str]:
+    """A process that may read a copy where it lies holds it, and it is sealed."""
+    for party in parties.values():
+        value = party.resolution.get(object) if isinstance(party, Worker) else None
+        if value is None or value.state not in (LOCAL, IDLE):
+            continue
+        node = parties.get(party.node)
+        copy = node.copies.get(object) if isinstance(node, Node) else None
+        if isinstance(node, Node) and node.hears(party.me):
+            sealed = copy is not None and copy.state in (PRIMARY, SECONDARY, RETIRING) and copy.place == value.place
+            if not sealed or copy is None or copy.holds.get(party.me, 0) < 1:
+                yield f"{party_name(party.me)} reads {object_name(object)} where its node has {copy}"
+
+
+def one_primary(parties: Parties, object: int) -> Iterator[str]:
+    """At most one node keeps the copy that is not to be evicted."""
+    nodes = [party for party in parties.values() if isinstance(party, Node)]
+    kept = [node.me for node in nodes if object in node.copies and node.copies[object].state is PRIMARY]
+    if len(kept) > 1:
+        yield f"{object_name(object)} has primary copies on {', '.join(map(party_name, kept))}"
+
+
+# ------------------------------------------------------------------ of all
 
 
 def counts_agree(world: World) -> Iterator[str]:
@@ -165,6 +219,7 @@ __all__ = [
     "held_is_not_released",
     "insist",
     "nothing_is_left",
+    "object_agrees",
     "rooms_agree",
     "users_agree",
 ]
