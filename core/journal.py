@@ -231,6 +231,11 @@ class Redo:
     Args:
         path: the journal.
 
+    Attributes:
+        party: as it is after what has been done again.
+        next: what comes next, None at the end.
+        line: where that is in the file.
+
     Raises:
         ValueError: it is not a journal, or one of another version, or a line of it cannot be read.
     """
@@ -239,7 +244,7 @@ class Redo:
         header, self._entries = read(path)
         self.path, self.line = path, 1
         self.party = fresh_party(header)
-        self.next: Entry | None = None  # what comes next, None at the end
+        self.next: Entry | None = None
         self._advance()
 
     def _advance(self) -> None:

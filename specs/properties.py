@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from freehold.core.account import holders
-from freehold.core.copy import PRIMARY, RETIRING, SECONDARY
+from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.execution import KEPT
 from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
@@ -71,8 +71,9 @@ def readers_hold(parties: Parties, object: int) -> Iterator[str]:
         node = parties.get(party.node)
         copy = node.copies.get(object) if isinstance(node, Node) else None
         if isinstance(node, Node) and node.hears(party.me):
+            mine = copy is not None and copy.state is WRITING and copy.creator == party.me  # the word that it is sealed
             sealed = copy is not None and copy.state in (PRIMARY, SECONDARY, RETIRING) and copy.place == value.place
-            if not sealed or copy is None or copy.holds.get(party.me, 0) < 1:
+            if not (mine or sealed) or copy is None or copy.holds.get(party.me, 0) < 1:
                 yield f"{party_name(party.me)} reads {object_name(object)} where its node has {copy}"
 
 

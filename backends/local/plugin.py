@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from freehold.core.ids import HEAD, node_id, node_index, party_name
 from freehold.core.queries import is_alive
 from freehold.core.session import Session
 from freehold.core.tables import compile_tables
+from freehold.core.uninterrupted import uninterrupted
 from freehold.core.values import Failure
 from freehold.core.worker import Worker
 
@@ -273,9 +273,7 @@ def start_launcher(setup: wire.Setup) -> tuple[subprocess.Popen[bytes], Channel]
     It has a session of its own, but not from its first instant, so Ctrl-C is blocked for it until it ignores that.
     """
     ours, theirs = socket.socketpair()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    with theirs, contextlib.ExitStack() as after:
-        after.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+    with theirs, uninterrupted():
         command = [
             sys.executable,
             *interpreter_options(),

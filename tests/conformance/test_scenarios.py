@@ -10,7 +10,7 @@ import pytest
 from freehold.specs.scenario import HOSTED, MARKS, REGISTRY, Scenario, scenario, scenarios
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)  # of a core that others use, too
 def test_scenario(world, scenario: Scenario) -> None:
     world.start(**scenario.init)
     scenario.run()

@@ -116,3 +116,26 @@ def test_amid_the_end_of_a_simulation() -> None:
         freehold.shutdown()
     assert not freehold.is_initialized()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+AMID_DATETIME = """
+import os, signal, sys
+
+def press(frame, event, _):
+    if event == "call" and frame.f_globals.get("__name__") == "datetime":
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.setprofile(press)
+import freehold
+freehold.init(num_cpus=1)
+print("nobody has pressed")
+"""
+
+
+def test_while_msgspec_imports_what_it_needs(desk) -> None:
+    """It swallows what is raised meanwhile; the process died by SIGSEGV some time later."""
+    desk.write(program=AMID_DATETIME)
+    program = desk.start("program.py", start_new_session=True, preexec_fn=default_interrupts)
+    said, errors = program.communicate(timeout=60)
+    assert (program.returncode, said) == (-signal.SIGINT, ""), errors

@@ -1,4 +1,4 @@
-"""What every test on real processes is held to: its journals redo, and nothing of it is left on the machine.
+"""What every test on real processes is held to: what it records is right, and nothing of it is left on the machine.
 
 Processes are found by their environment: all that a test starts carry the name of its folder for journals, which no
 other process on the machine does, so that tests may run beside each other.
@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.core import journal
+from freehold.specs.recording import insist_on
 
 PATIENCE = 30.0  # seconds that anything may take on a busy machine; nothing is asserted about less
 KINDS = ("socket:", "anon_inode:", "/memfd:", "pipe:")
@@ -148,7 +148,7 @@ def watch(request: pytest.FixtureRequest) -> Any:
 def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watch | None]:
-    """Record every test on real processes; then redo it by the pure core, and see that nothing is left of it."""
+    """Record every test on real processes; then check the recording, and see that nothing is left of it."""
     if request.node.get_closest_marker("local") is None:
         yield None
         return
@@ -162,4 +162,4 @@ def recorded(
     freehold.shutdown()
     eventually(lambda: not watch.left())
     assert watch.left() == []
-    journal.redo_all(str(watch.folder))
+    insist_on(watch.folder)
