@@ -28,7 +28,6 @@ from freehold.specs.properties import accounts_agree, object_agrees, worker_coun
 from freehold.specs.world import Violation
 
 RECORDS_PER_LOOK = 4  # the counts of a party with so many records are looked at after every event, of others seldomer
-
 STEPS_KEPT = 1 << 20  # of each party, to find causes among
 
 
@@ -37,7 +36,6 @@ class Moment(NamedTuple):
 
     party: Party
     line: str  # where it is recorded
-    first: int  # the step that the party had taken before
     cause: int
     event: Event
     effects: Effects
@@ -105,9 +103,9 @@ class Recording:
                     raise Diverged(f"{journal.path}:{journal.line}: {party_name(me)} {what}")
                 waiting[source.party.me].append(me)
                 continue
-            line, first = f"{journal.path}:{journal.line}", journal.party.step
+            line = f"{journal.path}:{journal.line}"
             event, effects = journal.step()
-            yield Moment(journal.party, line, first, entry.cause, event, effects)
+            yield Moment(journal.party, line, entry.cause, event, effects)
             push(due, journal)
             for other in waiting.pop(me, ()):
                 push(due, self.journals[other])
@@ -177,8 +175,10 @@ def led_to(recording: Recording, name: str) -> str:
     while step in known:
         chain.append(known[step])
         step = known[step].cause
-    lines = [table_of(chain[::-1], f"what led to {name}"), f"{party_name(party.me)} has then of {object_name(object)}:"]
-    records = {table: rows[object] for table, rows in party.tables().items() if object in rows}
+    lines = [table_of(chain[::-1], f"what led to {name}")]
+    records = {table: rows[object] for table, rows in party.tables().items() if object and object in rows}
+    about = object_name(object) if object >> COUNTER_BITS else party_name(object)
+    lines += [f"{party_name(party.me)} has then of {about}:"] if records else []
     return "\n".join([*lines, *[f"  {table}: {in_words(record)}" for table, record in records.items()]])
 
 
@@ -195,7 +195,7 @@ def step_named(recording: Recording, name: str) -> int:
     """Return a step by its name in stories."""
     who, _, count = name.rpartition(".")
     names = {party_name(me): me for me in recording.journals}
-    if who not in names or not count.isdecimal():
+    if who not in names or not count.isdecimal() or not int(count):
         known = ", ".join(sorted(names))
         raise ValueError(f"{name!r} is not a step, such as n0w1.57, of a party of this recording: {known}")
     return names[who] << COUNTER_BITS | int(count)

@@ -61,7 +61,7 @@ def prove(*words: object) -> tuple[int, str]:
 def test_nothing_is_wrong_in_a_run(run: Path) -> None:
     recording = Recording(run)
     times = [(moment.party.me, moment.cause) for moment in recording.moments()]
-    assert len(times) > 50 and {me for me, _ in times} == {*recording.journals}
+    assert len(times) > 50 and {OWNER, NODE} <= {me for me, _ in times} <= {*recording.journals}
     assert Check(Recording(run)).complaint() == ""
     assert insist_on(run.parent) == len(recording.journals)
     code, output = prove("check", run.parent)
@@ -120,6 +120,7 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
     for step, says in (
         ("n7w1.5", "is not a step, such as n0w1.57"),
         ("five", "is not a step"),
+        ("n0.0", "is not a step"),
         ("n0.99999999", "was not reached"),
     ):
         code, output = prove("replay", run, "--to", step)
