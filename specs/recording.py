@@ -249,11 +249,11 @@ class Check:
     def transport(self, moment: Moment) -> Iterator[str]:
         """A message was sent before it came, and between two parties they come in order, each once.
 
-        Chunks are sent by drivers, which are asked for them by another name.
+        Chunks, and refusals of them, come by way of drivers, which need not know the step.
         """
         me, source = moment.party.me, moment.cause >> COUNTER_BITS
         for step, effect in moment.effects:
-            if type(effect) is Send and step:  # else a user's act that is passed on as it is
+            if type(effect) is Send and step and type(effect.message) is not ChunkReply:  # 0: a user's act, passed on
                 self.sent[me, effect.target].append((step, plain(effect.message)))
         if type(moment.event) is PeerLost:
             self.sent.pop((moment.event.party, me), None)
