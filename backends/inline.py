@@ -34,7 +34,6 @@ class Inline(World):
         super().__init__(nonce, policy, capacity, trace)
         self.posts: deque[tuple[int, Event, int]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
-        self.cancelled: set[tuple[int, int]] = set()
         self.runnable: deque[tuple[Session, Run]] = deque()
         self.ran = False  # a task has just run, and timers that fell due meanwhile have not been seen to
         self.interrupts = Interrupts()

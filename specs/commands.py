@@ -24,7 +24,7 @@ Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return the r
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 RULES = ("inquest", "ray")
-Trace = Annotated[
+TraceAt = Annotated[
     Path, typer.Argument(metavar="PATH", help="The folder of a run, or a folder of runs, or one journal.")
 ]
 ToStep = Annotated[str, typer.Option("--to", metavar="STEP", help="A step's name, as stories print it: n0w1.57.")]
@@ -93,35 +93,35 @@ def in_words(model: Lending, found: Found) -> str:
     return "\n".join(lines if found.violations else [*lines, "nothing is wrong in any of them"])
 
 
-def check(path: Trace) -> None:
+def check(path: TraceAt) -> None:
     """freehold prove check traces/run-0001
 
     Check recorded runs: that the tables alone do the same, that every message was sent once and came in order, and
     after every event that counts add up, nothing is released that somebody has, and nobody reads what is not held.
     Ends with 1 if something is wrong, with 2 if there is no whole trace. init(trace=) records a run.
     """
-    from freehold.specs.recording import Check, Recording, runs_below
+    from freehold.specs.traces import Check, Trace, runs_below
 
     wrong = False
     for folder in usable(runs_below, path):
-        checked = Check(usable(Recording, folder))
-        with bar(checked.recording.events) as (shown, task):
+        checked = Check(usable(Trace, folder))
+        with bar(checked.trace.lines) as (shown, task):
             complaint = usable(checked.complaint, lambda moments: shown.update(task, completed=moments))
-        extent = f"{folder}: {checked.moments:,} events of {len(checked.recording.journals)} parties"
+        extent = f"{folder}: {checked.moments:,} events of {len(checked.trace.journals)} parties"
         typer.echo(f"{extent}: WRONG: {complaint}" if complaint else f"{extent}: nothing is wrong")
         wrong = wrong or bool(complaint)
     raise typer.Exit(wrong)
 
 
-def replay(path: Trace, to: ToStep) -> None:
+def replay(path: TraceAt, to: ToStep) -> None:
     """freehold prove replay traces/run-0001 --to n0w1.57
 
     Do a recorded run again up to one step, and print the steps that led there, the first cause first, and what the
     party then has of the object that the step is about.
     """
-    from freehold.specs.recording import Recording, led_to
+    from freehold.specs.traces import Trace, led_to
 
-    typer.echo(usable(led_to, usable(Recording, path), to))
+    typer.echo(usable(led_to, usable(Trace, path), to))
 
 
 def usable(what: Any, *arguments: Any) -> Any:

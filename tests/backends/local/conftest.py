@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.specs.recording import insist_on
+from freehold.specs.traces import insist_on
 
 PATIENCE = 30.0  # seconds that anything may take on a busy machine; nothing is asserted about less
 KINDS = ("socket:", "anon_inode:", "/memfd:", "pipe:")
@@ -148,7 +148,7 @@ def watch(request: pytest.FixtureRequest) -> Any:
 def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watch | None]:
-    """Record every test on real processes; then check the recording, and see that nothing is left of it."""
+    """Record every test on real processes; then check its trace, and see that nothing is left of it."""
     if request.node.get_closest_marker("local") is None:
         yield None
         return

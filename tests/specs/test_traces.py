@@ -1,4 +1,4 @@
-"""Recorded runs are read back as one, and what is wrong in them is found."""
+"""Traces of runs are read back as one, and what is wrong in them is found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from freehold.core.values import Payload
 from freehold.core.worker import Worker
 from freehold.specs import commands
 from freehold.specs.properties import object_agrees
-from freehold.specs.recording import Check, Recording, insist_on, led_to, runs_below
+from freehold.specs.traces import Check, Trace, insist_on, led_to, runs_below
 from freehold.specs.world import Violation
 
 
@@ -59,15 +59,13 @@ def prove(*words: object) -> tuple[int, str]:
 
 
 def test_nothing_is_wrong_in_a_run(run: Path) -> None:
-    recording = Recording(run)
-    times = [(moment.party.me, moment.cause) for moment in recording.moments()]
-    assert len(times) > 50 and {OWNER, NODE} <= {me for me, _ in times} <= {*recording.journals}
-    assert Check(Recording(run)).complaint() == ""
-    assert insist_on(run.parent) == len(recording.journals)
+    trace = Trace(run)
+    times = [(moment.party.me, moment.cause) for moment in trace.moments()]
+    assert len(times) > 50 and {OWNER, NODE} <= {me for me, _ in times} <= {*trace.journals}
+    assert Check(Trace(run)).complaint() == ""
+    assert insist_on(run.parent) == len(trace.journals)
     code, output = prove("check", run.parent)
-    assert (
-        code == 0 and output == f"{run}: {len(times):,} events of {len(recording.journals)} parties: nothing is wrong\n"
-    )
+    assert code == 0 and output == f"{run}: {len(times):,} events of {len(trace.journals)} parties: nothing is wrong\n"
 
 
 @pytest.mark.nodes(1)
@@ -91,7 +89,7 @@ def test_another_run_than_the_cores_is_found(run: Path) -> None:
 
 @pytest.mark.nodes(1)
 def test_what_led_to_a_step(run: Path) -> None:
-    told = led_to(Recording(run), "n0w1.9").splitlines()
+    told = led_to(Trace(run), "n0w1.9").splitlines()
     assert told[0] == "what led to n0w1.9" and told[1].startswith("at ms") and "user" in told[2]
     assert any(line.startswith("n0w1 has then of n0w1.") for line in told)
     assert prove("replay", run, "--to", "n0w1.9") == (0, "\n".join([*told, ""]))

@@ -1,7 +1,7 @@
-"""A recorded run as one: the journals of its parties, done again in an order in which every cause comes first.
+"""The trace of a run as one: the journals of its parties, done again in an order in which every cause comes first.
 
 Decides what is checked in a run that has happened: that the pure core does the same, that every message was sent once
-and came in order, and what must be true of all parties at once.  Refuses to know which backend has recorded it.
+and came in order, and what must be true of all parties at once.  Refuses to know which backend it was.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Touched:
         self.names.update(raw[3] for raw in unfolded(entry))
 
 
-class Recording:
+class Trace:
     """The journals of one run.
 
     Args:
@@ -72,14 +72,11 @@ class Recording:
 
     def __init__(self, path: Path, *, cut: bool = False) -> None:
         files = sorted(path.glob("*.ndjson")) if path.is_dir() else [path]
-        files = [file for file in files if is_begun(file, cut)]
-        if not files:
+        lines = {file: count for file in files if (count := lines_of(file, cut))}
+        if not lines:
             raise ValueError(f"{path} has no trace of a run: a program makes one with init(trace=) or FREEHOLD_TRACE")
-        self.events = sum(file.read_bytes().count(b"\n") for file in files)  # about: each has a first line, and a last
-        self.journals = {journal.party.me: journal for journal in [Redo(str(file)) for file in files]}
-        self.touched = Touched()
-        for journal in self.journals.values():
-            journal.party.watch = self.touched
+        self.lines = sum(lines.values())  # a little more than events
+        self.journals = {journal.party.me: journal for journal in [Redo(str(file)) for file in lines]}
 
     def moments(self) -> Iterator[Moment]:
         """Do everything again, by time; who was told something waits until its cause has happened.
@@ -121,16 +118,16 @@ def push(due: list[tuple[float, int]], journal: Redo) -> None:
         heapq.heappush(due, (journal.next.at, journal.party.me))
 
 
-def is_begun(file: Path, cut: bool) -> bool:
-    """Tell whether there is something in a journal, and complain if its last line is not whole and has to be."""
+def lines_of(file: Path, cut: bool) -> int:
+    """Return how many lines a journal has, and complain if the last one is not whole and has to be."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+    lines = content.count(b"\n")
     if content and not cut and not content.endswith(b"\n"):
-        lines = content.count(b"\n") + 1
-        raise ValueError(f"{file}:{lines}: the line is cut off, so this is not the whole trace")
-    return bool(content)
+        raise ValueError(f"{file}:{lines + 1}: the line is cut off, so this is not the whole trace")
+    return lines
 
 
 def runs_below(path: Path) -> list[Path]:
@@ -147,29 +144,29 @@ def insist_on(path: Path) -> int:
     parties = 0
     for folder in runs_below(path):
         if any(file.stat().st_size for file in folder.glob("*.ndjson")):
-            recording = Recording(folder, cut=True)
-            parties += len(recording.journals)
-            if complaint := Check(recording).complaint():
+            trace = Trace(folder, cut=True)
+            parties += len(trace.journals)
+            if complaint := Check(trace).complaint():
                 raise Violation(complaint)
     return parties
 
 
-def led_to(recording: Recording, name: str) -> str:
+def led_to(trace: Trace, name: str) -> str:
     """Return the steps that led to one, in words, and what its party had in its tables when its event was over.
 
     Raises:
-        ValueError: it is not the name of a step of the recording.
+        ValueError: it is not the name of a step of the trace.
     """
-    step = step_named(recording, name)
-    rings = {me: Ring(STEPS_KEPT) for me in recording.journals}
-    for me, journal in recording.journals.items():
+    step = step_named(trace, name)
+    rings = {me: Ring(STEPS_KEPT) for me in trace.journals}
+    for me, journal in trace.journals.items():
         journal.party.watch = rings[me]
-    party = recording.journals[step >> COUNTER_BITS].party
-    for moment in recording.moments():
+    party = trace.journals[step >> COUNTER_BITS].party
+    for moment in trace.moments():
         if moment.party is party and party.step >= step:
             break
     else:
-        raise ValueError(f"{name} was not reached: the recording of {party_name(party.me)} ends before it")
+        raise ValueError(f"{name} was not reached: the trace of {party_name(party.me)} ends before it")
     known = {each.step: each for ring in rings.values() for each in ring.steps()}
     object, chain = known[step].object, list[Step]()
     while step in known:
@@ -191,22 +188,25 @@ def in_words(record: Any) -> str:
     return " ".join([record.state.name, *said])
 
 
-def step_named(recording: Recording, name: str) -> int:
+def step_named(trace: Trace, name: str) -> int:
     """Return a step by its name in stories."""
     who, _, count = name.rpartition(".")
-    names = {party_name(me): me for me in recording.journals}
+    names = {party_name(me): me for me in trace.journals}
     if who not in names or not count.isdecimal() or not int(count):
         known = ", ".join(sorted(names))
-        raise ValueError(f"{name!r} is not a step, such as n0w1.57, of a party of this recording: {known}")
+        raise ValueError(f"{name!r} is not a step, such as n0w1.57, of a party of this trace: {known}")
     return names[who] << COUNTER_BITS | int(count)
 
 
 class Check:
-    """What is wrong in a recording, moment by moment."""
+    """What is wrong in a trace, moment by moment."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.alive = {me: journal.party for me, journal in recording.journals.items()}
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.touched = Touched()
+        self.alive = {me: journal.party for me, journal in trace.journals.items()}
+        for party in self.alive.values():
+            party.watch = self.touched
         self.sent: dict[tuple[int, int], deque[tuple[int, Any]]] = defaultdict(deque)  # pair -> (step, message)
         self.until_look: dict[int, int] = {}  # party -> events until its counts are looked at
         self.moments = 0
@@ -218,7 +218,7 @@ class Check:
             each: called with the number of events that have been done again.
         """
         try:
-            for moment in self.recording.moments():
+            for moment in self.trace.moments():
                 self.moments += 1
                 for complaint in self.of(moment):
                     return f"{moment.line}: {complaint}"
@@ -231,11 +231,9 @@ class Check:
         """Yield what is wrong after one event."""
         party = moment.party
         yield from self.transport(moment)
-        for gone in party.members.dead:
-            for me in [me for me in self.alive if not party.hears(me)]:
-                del self.alive[me]
-            self.alive.pop(gone, None)
-        names, self.recording.touched.names = self.recording.touched.names, set()
+        if party.members.dead:
+            self.alive = {me: other for me, other in self.alive.items() if party.hears(me)}
+        names, self.touched.names = self.touched.names, set()
         for name in names:
             if isinstance(name, int) and name >> COUNTER_BITS:
                 yield from object_agrees(self.alive, name)
@@ -257,7 +255,7 @@ class Check:
                 self.sent[me, effect.target].append((step, plain(effect.message)))
         if type(moment.event) is PeerLost:
             self.sent.pop((moment.event.party, me), None)
-        elif source in self.recording.journals and source != me and type(moment.event) is not ChunkReply:
+        elif source in self.trace.journals and source != me and type(moment.event) is not ChunkReply:
             told = plain(moment.event)
             waiting = self.sent[source, me]
             step, expected = waiting.popleft() if waiting else (0, None)
