@@ -81,6 +81,7 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
     want: int = CREATE  # why it is pulled, or CREATE
     holds: Map[int, int] = Map()  # holder -> grants not yet given back
     askers: Map[int, int] = Map()  # workers waiting for the copy -> their attempt
+    awaited: tuple[ChunkQuery, ...] = ()  # WRITING: chunks that nodes have asked for before it is sealed
     next: CreateQuery | None = None  # a worker that will write it anew, once this one is out of its way
     spare: bool = False  # WRITING: it is not to be the primary copy
 
@@ -121,20 +122,6 @@ def grant(r: Copy, holder: int) -> tuple[Copy, Out]:
     return r, (*busy, Send(holder, HoldNotice(r.object, r.place, r.nbytes)))
 
 
-def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
-    """The bytes are complete: grant all who waited, and tell an owner that does not know yet."""
-    askers, writer = r.askers, r.creator
-    r = replace(r, state=state, askers=EMPTY, asked=0, arrived=0, source=0)
-    out: list[object] = []
-    for worker in sorted(askers):
-        r, granted = grant(r, worker)
-        out += granted
-    owner = owner_of(r.object)
-    if owner != writer:
-        out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
-    return r, tuple(out)
-
-
 def gone(r: Copy, *out: object) -> tuple[Copy | None, Out]:
     """Give the bytes back; whoever waits to write the copy anew is next."""
     freed: Out = (RoomFreed(r.object, 0),)
@@ -157,7 +144,12 @@ def refuse(r: Copy, failure: Failure) -> Out:
     """Tell all who wait that the copy does not come."""
     created = (Send(r.creator, CreateReply(r.object, r.creating, 0, False, failure)),) if r.state is RESERVING else ()
     out = [Send(worker, PullReply(r.object, r.askers[worker], failure)) for worker in sorted(r.askers)]
-    return (*(created if r.creator else ()), *out)
+    return (*(created if r.creator else ()), *out, *[no_chunk(query) for query in r.awaited])
+
+
+def no_chunk(e: ChunkQuery) -> Send:
+    """Return the answer to a node that asked for a chunk which is not here."""
+    return Send(e.target, ChunkReply(e.object, e.attempt, e.offset, 0, True))
 
 
 def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
@@ -175,7 +167,7 @@ def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     if not r.holds:
         return gone(r, *busy)
     out = refuse(r, Failure("released", r.object))
-    return replace(r, state=RETIRING, askers=EMPTY), (*out, *recalls(r, released=True))
+    return replace(r, state=RETIRING, askers=EMPTY, awaited=()), (*out, *recalls(r, released=True))
 
 
 def recalls(r: Copy, *, released: bool = False) -> Out:
@@ -254,26 +246,6 @@ TABLE.never(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomGranted, why=
 TABLE.ignore(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomDenied, why="nothing here waits for room")
 
 
-@TABLE.on(WRITING, event=SealNotice, to=(PRIMARY, SECONDARY, RESERVING))
-def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
-    """From now on the copy may be read, and is never written again."""
-    if r.next is not None:  # another run of the task is to write it: this one died before it could say so
-        return gone(r, *refuse(r, Failure("lost", r.object, e.creator)))
-    if not e.keeps:
-        r = replace(r, holds=r.holds.delete(e.creator))
-    r, out = sealed(r, SECONDARY if r.spare else PRIMARY, here)
-    return r, (*out, CopyIdle(r.object)) if r.spare and not r.holds else out
-
-
-@TABLE.on(RETIRING, event=SealNotice, to=AGAIN)
-def seal_released(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
-    """Its owner released it while it was being written."""
-    return (r, ()) if e.keeps else give_back(r, e.creator, 1, here)
-
-
-TABLE.ignore(ABSENT, event=SealNotice, why="its writer was held for dead")
-TABLE.never(RESERVING, PULLING, *SEALED, event=SealNotice, why="only who writes seals")
-
 # ------------------------------------------------------------------ holds come back
 
 
@@ -298,7 +270,17 @@ def hold_returned(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None
 
 
 TABLE.ignore(ABSENT, RESERVING, PULLING, event=HoldReturnNotice, why="a hold on a copy that is no more")
-TABLE.never(WRITING, event=HoldReturnNotice, why="who writes gives its hold back by sealing, or after a release")
+
+
+@TABLE.on(WRITING, event=HoldReturnNotice)
+def chunks_unwanted(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy, Out]:
+    """Whom a node has asked for the copy are gone; who writes gives its hold back by sealing, or after a release."""
+    return without(r, e.holder), ()
+
+
+def without(r: Copy, node: int) -> Copy:
+    """Forget the chunks that a node has asked for before there were any."""
+    return replace(r, awaited=tuple([query for query in r.awaited if query.target != node])) if r.awaited else r
 
 
 @TABLE.on(SECONDARY, event=HoldsRecalled)
@@ -313,14 +295,9 @@ TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=Holds
 
 
 @TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=FreeNotice, to=RETIRED)
-def free(r: Copy, e: FreeNotice, here: Here) -> tuple[Copy | None, Out]:
-    """The owner releases the object."""
-    return retire(r, here)
-
-
 @TABLE.on(RESERVING, WRITING, PULLING, *SEALED, event=OwnerDied, to=RETIRED)
-def share_fate(r: Copy, e: OwnerDied, here: Here) -> tuple[Copy | None, Out]:
-    """A copy without an owner is of no use to anybody but those who read it now."""
+def free(r: Copy, e: FreeNotice | OwnerDied, here: Here) -> tuple[Copy | None, Out]:
+    """The owner releases the object, or is dead: then it is of no use to anybody but those who read it now."""
     return retire(r, here)
 
 
@@ -374,7 +351,7 @@ def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
         return gone(r, *(refuse(replace(r, creator=0), Failure("lost", r.object, e.party))))
     if r.state is PULLING and r.source == e.party:
         return gone(r, *refuse(r, Failure("lost", r.object, e.party)))
-    waited = e.party in r.askers
+    r, waited = without(r, e.party), e.party in r.askers
     if waited:
         r = replace(r, askers=r.askers.delete(e.party))
     if waited and not r.askers and not r.creator and r.state in (RESERVING, PULLING):

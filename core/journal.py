@@ -178,12 +178,12 @@ def sum_of(effects: Effects) -> int:
 
 def count(party: Party) -> int:
     """Return how many records a party has."""
-    return sum(map(len, party.tables().values()))
+    return sum(map(len, party.tables.values()))
 
 
 def sum_of_tables(party: Party) -> int:
     """Return a check sum over all records of a party, and its counter."""
-    tables: Mapping[str, Mapping[Any, Any]] = party.tables()
+    tables: Mapping[str, Mapping[Any, Any]] = party.tables
     rows = [(name, sorted([(key, plain(record)) for key, record in tables[name].items()], key=repr)) for name in tables]
     return crc32(repr((party.counter, rows)).encode())
 

@@ -18,7 +18,7 @@ from freehold.core.messages import HoldersQuery
 from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied
 from freehold.core.node_messages import DeathNotice, NodeNotice
 from freehold.core.office import Office
-from freehold.core.party import Party, Records
+from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.room import Room
 from freehold.core.task_events import WorkerGone
@@ -42,25 +42,11 @@ class Node(Party):
 
     def __init__(self, me: int, capacity: int, resources: Shape, policy: Policy = DEFAULT) -> None:
         super().__init__(me, policy)
-        self.copies = {}
-        self.rooms = {0: Room(capacity)}
-        self.offices = {0: Office(Map(resources))}
-        self.route(copy.TABLE, self.copies, Copy)
-        self.route(room.TABLE, self.rooms, lambda _: self.rooms[0])
-        self.route(office.TABLE, self.offices, lambda _: self.offices[0])
-        self.inquiries = {}
-        self.route(inquiry.TABLE, self.inquiries, Inquiry)
-        self.route(membership.TABLE, self.members, Member)
-
-    def tables(self) -> dict[str, Records]:
-        """Return all mappings of records, by name."""
-        return {
-            "copy": self.copies,
-            "room": self.rooms,
-            "office": self.offices,
-            "inquiry": self.inquiries,
-            "membership": self.members,
-        }
+        self.copies = self.route(copy.TABLE, Copy)
+        self.rooms = self.route(room.TABLE, lambda _: Room(capacity), {0: Room(capacity)})
+        self.offices = self.route(office.TABLE, lambda _: Office(Map(resources)), {0: Office(Map(resources))})
+        self.inquiries = self.route(inquiry.TABLE, Inquiry)
+        self.route(membership.TABLE, Member, self.members)
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""
@@ -104,7 +90,8 @@ class Node(Party):
 
         for object, held in self.copies.items():
             following = held.next.creator if held.next is not None else 0
-            named = {*held.holds, *held.askers, held.creator, held.source, following} - {0}
+            waiting = [query.target for query in held.awaited]
+            named = {*held.holds, *held.askers, *waiting, held.creator, held.source, following} - {0}
             yield from [HolderDied(object, other) for other in sorted(named) if dead(other)]
             if dead(owner_of(object)):
                 yield OwnerDied(object)

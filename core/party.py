@@ -50,7 +50,7 @@ class Watch(Protocol):
         """A stride was taken: (base, cause, at, unfold, facts)."""
 
 
-class Party:
+class Party(Here):
     """A worker or a node: records, and the loop that steps them.
 
     Args:
@@ -65,6 +65,7 @@ class Party:
     counter: int
     step: int  # the name of the last step: whose it was, and the how manieth
     members: Members
+    tables: dict[str, Records]  # all records, by the table that they are stepped by
     routes: dict[type[Event], tuple[Route, ...]]
     strides: Strides
     watch: Watch | None
@@ -77,16 +78,19 @@ class Party:
         self.counter = 0
         self.step = me << COUNTER_BITS
         self.members = Members()
+        self.tables = {}
         self.routes = {}
         self.strides = NONE
         self.watch = None
 
-    def route(self, table: Table, records: Records, fresh: Callable[[Any], Any]) -> None:
+    def route(self, table: Table, fresh: Callable[[Any], Any], records: Records | None = None) -> Records:
         """Send every event of a table to its records; an event of several tables reaches them in this order."""
+        records = self.tables[table.name] = {} if records is None else records
         ignored = table.ignored(table.states[0])
         for event in table.events:
             found: Route = (records, key_of(event), fresh, event in ignored)
             self.routes[event] = (*self.routes.get(event, ()), found)
+        return records
 
     def hears(self, party: int) -> bool:
         """Tell whether a party is listened to: not if it, or its node, is known to be dead."""
@@ -205,23 +209,14 @@ class Party:
             f"has no row for {type(event).__name__}{about}: {event!r}"
         )
 
-    def tables(self) -> dict[str, Records]:
-        """Return all mappings of records, by name."""
-        raise NotImplementedError
-
     def snapshot(self) -> tuple[Any, ...]:
         """Return the whole state of the party as an immutable value; ``restore`` takes it back."""
-        return (self.counter, *(tuple(records.items()) for records in self.tables().values()))
+        return (self.counter, *(tuple(records.items()) for records in self.tables.values()))
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Become what the party was when ``snapshot`` was taken."""
         self.counter = snapshot[0]
-        for records, items in zip(self.tables().values(), snapshot[1:], strict=True):
+        for records, items in zip(self.tables.values(), snapshot[1:], strict=True):
             records.clear()
             for name, record in items:
                 records[name] = record
-
-
-def here(party: Party) -> Here:
-    """Show that a party is what handlers may know of it."""
-    return party

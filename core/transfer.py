@@ -1,4 +1,4 @@
-"""Transfer: the rows of the copy table about copies that come from another node, or go there.
+"""Transfer: the rows of the copy table about bytes that have come, from a worker or another node, or go to one.
 
 The pulling node asks for chunks, a few at a time; the source answers each from its sealed copy, under a hold.
 Refuses to know which source is best, and who asks why.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from freehold.core.copy import (
     ABSENT,
+    AGAIN,
     EMPTY,
     PRIMARY,
     PULLING,
@@ -18,18 +19,71 @@ from freehold.core.copy import (
     TABLE,
     WRITING,
     Copy,
+    Copying,
     as_written,
+    give_back,
     gone,
     grant,
     next_chunk,
+    no_chunk,
     refuse,
-    sealed,
 )
 from freehold.core.effects import Move, Send
+from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, replace
 from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomWanted
-from freehold.core.node_messages import ChunkQuery, ChunkReply, HoldReturnNotice, PullCancelNotice, PullQuery, PullReply
+from freehold.core.node_messages import (
+    ChunkQuery,
+    ChunkReply,
+    CopyNotice,
+    HoldReturnNotice,
+    PullCancelNotice,
+    PullQuery,
+    PullReply,
+    SealNotice,
+)
 from freehold.core.values import Failure
+
+
+def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
+    """The bytes are complete: grant all who waited, and tell an owner that does not know yet."""
+    askers, awaited, writer = r.askers, r.awaited, r.creator
+    r = replace(r, state=state, askers=EMPTY, awaited=(), asked=0, arrived=0, source=0)
+    out: list[object] = []
+    for worker in sorted(askers):
+        r, granted = grant(r, worker)
+        out += granted
+    for query in awaited:
+        r, chunk = send_chunk(r, query, here)
+        out += chunk
+    owner = owner_of(r.object)
+    if owner != writer:
+        out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
+    return r, tuple(out)
+
+
+# ------------------------------------------------------------------ a copy that was written here
+
+
+@TABLE.on(WRITING, event=SealNotice, to=(PRIMARY, SECONDARY, RESERVING))
+def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
+    """From now on the copy may be read, and is never written again."""
+    if r.next is not None:  # another run of the task is to write it: this one died before it could say so
+        return gone(r, *refuse(r, Failure("lost", r.object, e.creator)))
+    if not e.keeps:
+        r = replace(r, holds=r.holds.delete(e.creator))
+    r, out = sealed(r, SECONDARY if r.spare else PRIMARY, here)
+    return r, (*out, CopyIdle(r.object)) if r.spare and not r.holds else out
+
+
+@TABLE.on(RETIRING, event=SealNotice, to=AGAIN)
+def seal_released(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
+    """Its owner released it while it was being written."""
+    return (r, ()) if e.keeps else give_back(r, e.creator, 1, here)
+
+
+TABLE.ignore(ABSENT, event=SealNotice, why="its writer was held for dead")
+TABLE.never(RESERVING, PULLING, *SEALED, event=SealNotice, why="only who writes seals")
 
 # ------------------------------------------------------------------ a copy is pulled
 
@@ -97,23 +151,29 @@ def wait_no_more(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy, Out]:
 TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, or the refusal, is on its way")
 
 
+# ------------------------------------------------------------------ another node reads it
+
+
 @TABLE.on(*SEALED, RETIRING, event=ChunkQuery)
 def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
     """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
-    out: Out = ()
-    if e.total != r.nbytes:  # the task has run again, and returned something else: the puller was told of the first
+    other = e.total != r.nbytes  # the task has run again, and returned something else: the puller was told of the first
+    if other or (e.target not in r.holds if e.offset else r.state is RETIRING):
         return refuse_chunk(r, e, here)
-    if e.offset == 0:
-        if r.state is RETIRING:
-            return refuse_chunk(r, e, here)
+    out: Out = ()
+    if not e.offset:
         out = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
         r = replace(r, holds=r.holds.set(e.target, r.holds.get(e.target, 0) + 1))
-    elif e.target not in r.holds:
-        return refuse_chunk(r, e, here)
     return r, (*out, Move(r.object, e.attempt, None, r.place, e.target, e.offset, e.nbytes))
 
 
-@TABLE.on(ABSENT, RESERVING, WRITING, PULLING, event=ChunkQuery)
+@TABLE.on(WRITING, event=ChunkQuery)
+def send_chunk_later(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
+    """Its owner told of this copy as soon as it was written; the seal is on its way to us, from another process."""
+    return replace(r, awaited=(*r.awaited, e)), ()
+
+
+@TABLE.on(ABSENT, RESERVING, PULLING, event=ChunkQuery)
 def refuse_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
     """There is no sealed copy here: the puller tries another location."""
-    return r, (Send(e.target, ChunkReply(r.object, e.attempt, e.offset, 0, True)),)
+    return r, (no_chunk(e),)

@@ -44,7 +44,7 @@ from freehold.core.membership import Member
 from freehold.core.messages import BorrowNotice, CancelNotice
 from freehold.core.node_events import Announced, PartyDied
 from freehold.core.ownership import Ownership
-from freehold.core.party import Party, Records
+from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.promotion import Promotion
 from freehold.core.request import Request
@@ -74,40 +74,19 @@ class Worker(Party):
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
         super().__init__(me, policy)
-        self.ownership, self.promotion, self.resolution = {}, {}, {}
-        self.requests, self.execution, self.running = {}, {}, {}
-        self.desk, self.pools, self.ledger = {}, {}, {}
-        self.inquests, self.witness = {}, {}
-        self.route(ownership.TABLE, self.ownership, Ownership)
-        self.route(promotion.TABLE, self.promotion, Promotion)
-        self.route(resolution.TABLE, self.resolution, Resolution)
-        self.route(request.TABLE, self.requests, Request)
-        self.route(execution.TABLE, self.execution, Execution)
-        self.route(running.TABLE, self.running, Run_)
-        self.route(desk.TABLE, self.desk, lambda _: Desk())
-        self.route(leasing.TABLE, self.pools, Pool)
-        self.route(ledger.TABLE, self.ledger, lambda _: Ledger())
-        self.route(inquest.TABLE, self.inquests, lambda _: Inquest())
-        self.route(witness.TABLE, self.witness, Witness)
-        self.route(membership.TABLE, self.members, Member)
+        self.ownership = self.route(ownership.TABLE, Ownership)
+        self.promotion = self.route(promotion.TABLE, Promotion)
+        self.resolution = self.route(resolution.TABLE, Resolution)
+        self.requests = self.route(request.TABLE, Request)
+        self.execution = self.route(execution.TABLE, Execution)
+        self.running = self.route(running.TABLE, Run_)
+        self.desk = self.route(desk.TABLE, lambda _: Desk())
+        self.pools = self.route(leasing.TABLE, Pool)
+        self.ledger = self.route(ledger.TABLE, lambda _: Ledger())
+        self.inquests = self.route(inquest.TABLE, lambda _: Inquest())
+        self.witness = self.route(witness.TABLE, Witness)
+        self.route(membership.TABLE, Member, self.members)
         self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
-
-    def tables(self) -> dict[str, Records]:
-        """Return all mappings of records, by name."""
-        return {
-            "ownership": self.ownership,
-            "promotion": self.promotion,
-            "resolution": self.resolution,
-            "request": self.requests,
-            "execution": self.execution,
-            "running": self.running,
-            "desk": self.desk,
-            "pool": self.pools,
-            "ledger": self.ledger,
-            "inquest": self.inquests,
-            "witness": self.witness,
-            "membership": self.members,
-        }
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""

@@ -224,7 +224,7 @@ class Simulated(World):
         for me, driver in self.drivers.items():
             for request in driver.waiting if isinstance(driver, Simulator) else ():
                 who = driver.session.task_name if driver.session and driver.session.task else "the program"
-                objects = driver.party.tables()["request"][request].objects
+                objects = driver.party.tables["request"][request].objects
                 waits.append(f"{who} on {party_name(me)} waits for {', '.join(map(object_name, objects[:3]))}")
         return DeadlockError("nothing can happen any more: " + ("; ".join(waits) or "nobody waits for an object"))
 

@@ -87,7 +87,7 @@ def party_leftovers(driver: Hosted, cached: set[int]) -> Iterator[str]:
     """Yield what one party still knows."""
     party = driver.party
     me = party_name(party.me)
-    for table, records in party.tables().items():
+    for table, records in party.tables.items():
         for name, record in records.items() if table in OBJECT_TABLES else ():
             if table == "request" or name not in cached:
                 yield f"{me}: {table}: {record}"

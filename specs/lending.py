@@ -313,7 +313,7 @@ class Lending:
     def asked_of(self, party: Party) -> tuple[int, Numbers, bool, str, str]:
         """Return what the properties ask of the state of a party."""
         if not isinstance(party, Worker):
-            return 0, (), False, " ".join(map(str, party.tables()["inquiry"].values())), ""
+            return 0, (), False, " ".join(map(str, party.tables["inquiry"].values())), ""
         waits = [*party.execution.values(), *party.running.values(), *party.inquests.values(), *party.witness.values()]
         mine = [r for r in party.ownership.values() if r.object not in self.functions]
         inside = [r.object for r in party.promotion.values() if r.payload and self.object in r.payload.refs]

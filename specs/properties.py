@@ -177,7 +177,7 @@ def nothing_is_left(world: World) -> Iterator[str]:
     """At rest, when user code has no reference left, no record, copy or byte is left either."""
     kept = {"membership", "desk", "pool", "room", "office"}
     for party in world.parties.values():
-        for name, records in party.tables().items():
+        for name, records in party.tables.items():
             for record in records.values() if name not in kept else ():
                 yield f"{party_name(party.me)} keeps {record}"
         if isinstance(party, Node):

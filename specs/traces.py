@@ -173,7 +173,7 @@ def led_to(trace: Trace, name: str) -> str:
         chain.append(known[step])
         step = known[step].cause
     lines = [table_of(chain[::-1], f"what led to {name}")]
-    records = {table: rows[object] for table, rows in party.tables().items() if object and object in rows}
+    records = {table: rows[object] for table, rows in party.tables.items() if object and object in rows}
     about = object_name(object) if object >> COUNTER_BITS else party_name(object)
     lines += [f"{party_name(party.me)} has then of {about}:"] if records else []
     return "\n".join([*lines, *[f"  {table}: {in_words(record)}" for table, record in records.items()]])
@@ -240,7 +240,7 @@ class Check:
         if isinstance(party, Worker):
             self.until_look[party.me] = left = self.until_look.get(party.me, 0) - 1
             if left < 0:
-                self.until_look[party.me] = sum(map(len, party.tables().values())) // RECORDS_PER_LOOK
+                self.until_look[party.me] = sum(map(len, party.tables.values())) // RECORDS_PER_LOOK
                 yield from worker_counts_agree(party)
                 yield from accounts_agree(party)
 

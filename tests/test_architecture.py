@@ -55,9 +55,9 @@ KEYS = {*IDS, "PoolKey", "InquestKey"}
 PLUMBING = {  # what a party has beside ids, policies and records; the protocol remembers nothing in it
     "now: float",  # the time of the event at hand
     "strides: Strides",  # short cuts through several records; they never change
-    "routes: dict[type[Event], tuple[Route, ...]]",  # which records an event reaches; never changes
+    "tables: dict[str, Records]", "routes: dict[type[Event], tuple[Route, ...]]",  # all records; whom an event reaches
     "watch: Watch | None",  # the observer of steps
-}
+}  # fmt: skip
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -31,7 +31,7 @@ def census_of(party: Party, lines: Iterable[str], session: Session | None = None
         session: of a worker.
     """
     left = [*records_left(party), *(wire.Left(0, line) for line in lines)]
-    counts = {f"{party.me}.{name}": len(records) for name, records in party.tables().items() if records}
+    counts = {f"{party.me}.{name}": len(records) for name, records in party.tables.items() if records}
     functions: tuple[int, ...] = ()
     contents: tuple[tuple[int, tuple[int, ...]], ...] = ()
     if isinstance(party, Node):
@@ -50,7 +50,7 @@ def census_of(party: Party, lines: Iterable[str], session: Session | None = None
 
 def records_left(party: Party) -> Iterator[wire.Left]:
     """Yield the records that are about objects."""
-    for table, records in party.tables().items():
+    for table, records in party.tables.items():
         for name, record in records.items() if table in OBJECT_TABLES else ():
             yield wire.Left(0 if table == "request" else name, f"{table}: {record}"[:CHARACTERS_MAX])
 

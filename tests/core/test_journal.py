@@ -117,12 +117,12 @@ def test_a_line_that_a_kill_has_cut_is_left_out(tmp_path: Path) -> None:
     assert b"value" not in whole.split(b"\n", 1)[1]
     path.write_bytes(whole[:-7])
     assert len([*read(str(path))[1]]) == 4
-    assert len(redo(str(path)).tables()["ownership"]) == 4
+    assert len(redo(str(path)).tables["ownership"]) == 4
 
 
 def test_what_is_looked_at_amid_a_run_is_each_time_further(tmp_path: Path) -> None:
     seen: list[int] = []
-    redo(str(trace_of(tmp_path, 60)), lambda party: seen.append(len(party.tables()["ownership"])))
+    redo(str(trace_of(tmp_path, 60)), lambda party: seen.append(len(party.tables["ownership"])))
     assert len(seen) >= 3 and seen == sorted(seen) and seen[0] < seen[-1]
 
 

@@ -10,7 +10,9 @@ from immutables import Map
 
 from freehold.core.copy import ABSENT, CREATE, PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING, Copy, Copying
 from freehold.core.effects import Move, Release, Send
+from freehold.core.events import HolderDied
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
+from freehold.core.machine import replace
 from freehold.core.node import Node
 from freehold.core.node_events import CopyBusy, PullOver, RoomFreed, RoomWanted
 from freehold.core.node_messages import (
@@ -19,11 +21,14 @@ from freehold.core.node_messages import (
     CopyNotice,
     CreateQuery,
     CreateReply,
+    FreeNotice,
     HoldNotice,
+    HoldRecallNotice,
     HoldReturnNotice,
     PullCancelNotice,
     PullQuery,
     PullReply,
+    SealNotice,
 )
 from freehold.core.policies import Policy
 from freehold.core.values import Failure, Want
@@ -75,6 +80,7 @@ def refused(worker: int, attempt: int, failure: Failure) -> Send:
 
 
 NOTHING = Copy(X)
+FREED = (Release(X, PLACE, NBYTES), RoomFreed(X, NBYTES))
 UNPULLED = (Release(X, PLACE, NBYTES), RoomFreed(X, NBYTES, True))
 NEVER_HAD, RETURNED = RoomFreed(X, 0), Send(FAR, HoldReturnNotice(X, HERE, 1))
 LOST = Failure("lost", X, FAR)
@@ -175,11 +181,45 @@ CHUNKS: list[Case] = [
     ("released: who holds it", primary(RETIRING, far=1), take(CHUNK), primary(RETIRING, far=1), (moved(CHUNK),)),
     *[
         (f"there is no sealed copy ({r.state.name})", r, take(), r, (no_chunk(),))
-        for r in (NOTHING, pulling(RESERVING), creating(WRITING, {W: 1}), pulling(PULLING))
+        for r in (NOTHING, pulling(RESERVING), pulling(PULLING))
     ],
 ]
 
 NEXT = CreateQuery(X, 9, U, 9)
+
+
+def writing(*awaited: ChunkQuery) -> Copy:
+    """A copy that W writes, of which other nodes have asked for chunks."""
+    return replace(creating(WRITING, {W: 1}), awaited=awaited)
+
+
+ASKED_BACK = Send(W, HoldRecallNotice(X, True))
+# The owner hears that a copy is written before the node does, and another node may have been faster still.
+AHEAD, LATER, ELSE = take(), take(CHUNK), ChunkQuery(X, 3, node_id(2), 0, CHUNK, NBYTES)
+EARLY: list[Case] = [
+    ("before the seal", creating(WRITING, {W: 1}), AHEAD, writing(AHEAD), ()),
+    ("and the next", writing(AHEAD), LATER, writing(AHEAD, LATER), ()),
+    ("sealed", writing(AHEAD, LATER), SealNotice(X, W, True), primary(w=1, far=1), (moved(), moved(CHUNK), KNOWN)),
+    ("its puller wants it no more", writing(AHEAD, ELSE, LATER), HoldReturnNotice(X, FAR, 1), writing(ELSE), ()),
+    ("its puller dies", writing(AHEAD, ELSE, LATER), HolderDied(X, FAR), writing(ELSE), ()),
+    ("nobody has asked", writing(), HoldReturnNotice(X, FAR, 1), writing(), ()),
+    (
+        "released",
+        writing(AHEAD),
+        FreeNotice(X),
+        primary(RETIRING, w=1),
+        (no_chunk(), Send(W, HoldRecallNotice(X, True))),
+    ),
+    ("its writer dies", writing(AHEAD), HolderDied(X, W), None, (no_chunk(), *FREED)),
+    (
+        "another run is to write it",
+        replace(writing(AHEAD), next=NEXT),
+        SealNotice(X, W, True),
+        Copy(X, RESERVING, nbytes=9, creator=U, creating=9),
+        (no_chunk(), *FREED, RoomWanted(X, 9, CREATE)),
+    ),
+]
+
 ANEW: list[Case] = [  # a task that runs again on this node waits for the copy to be out of its way, or to come
     (
         "it comes: as good as written",
@@ -197,7 +237,7 @@ ANEW: list[Case] = [  # a task that runs again on this node waits for the copy t
     ),
 ]
 
-ROWS = {"written anew": ANEW, "pulled": PULLS, "pull withdrawn": CANCELS, "chunk": CHUNKS}
+ROWS = {"written anew": ANEW, "pulled": PULLS, "pull withdrawn": CANCELS, "chunk": CHUNKS, "chunk too early": EARLY}
 
 
 @pytest.mark.parametrize(

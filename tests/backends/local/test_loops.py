@@ -25,7 +25,7 @@ BEGIN = """
         gc.collect()
         me, worker = psutil.Process(), cluster.engine().worker
         sizes = [one.memory_info() for one in (me, *me.children(recursive=True))]
-        records = {name: len(records) for name, records in worker.tables().items()}
+        records = {name: len(records) for name, records in worker.tables.items()}
         mib = [(one.rss - one.shared) / 2**20 for one in sizes]
         return {"blocks": sys.getallocatedblocks(), "mib": mib, "records": records, "fds": me.num_fds()}
 
