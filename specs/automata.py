@@ -1,0 +1,332 @@
+"""A system of communicating automata: parties with numbered states, and the messages on their way between them.
+
+A party is an automaton: in this state, told this, it is in that state and has sent those messages.  What a party does
+is asked for once and kept, so that a state of the whole system, a row of small numbers, is stepped by looking up.
+Between two parties messages arrive in order, everything else may overtake; what a party does of itself costs some of
+a budget; the doomed die right behind one of their steps, and a part of what they have sent is lost.
+
+Deliveries of which ``independence`` says that they commute with all that may come are taken at once, and alone.
+
+Refuses to know what the parties are and what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freehold.specs.numbering import Column, Lookup, Numbering
+from freehold.specs.search import Moves, Numbers, Rows
+
+DEAD = 0  # the number of the state of a party that is no more
+NOTHING = 0  # the number of the word without messages
+EVENT_BITS, PARTY_BITS, ARRIVAL_BITS = 24, 4, 3  # of an action: what is told, to whom; how much of a word still arrives
+
+
+class Delivery(NamedTuple):
+    """A message arrives."""
+
+    source: int
+    message: Hashable
+
+
+class Act(NamedTuple):
+    """What a party may do of itself."""
+
+    what: Hashable
+    cost: tuple[int, ...]  # of each budget
+
+
+class Step(NamedTuple):
+    """What a party makes of what it is told."""
+
+    after: Hashable  # its state; a Wrong if it must not do so
+    sent: tuple[tuple[int, Hashable], ...] = ()  # to whom, and which message
+
+
+class Wrong(NamedTuple):
+    """The state of a party that has done what it must not."""
+
+    what: str
+
+
+class Facts(NamedTuple):
+    """What matters of a party's state to what must be true in a system."""
+
+    has: int = 0  # objects to which its user has a reference, a bit for each
+    gone: int = 0  # objects that it owned and has released
+    runs: bool = False  # a task of a user runs
+    waits: bool = False  # something that is not to stay once nothing is on its way
+    left: bool = False  # something that is not to stay once nobody has a reference, either
+
+
+class Parties(Protocol):
+    """What the automata are."""
+
+    count: int
+    budgets: tuple[int, ...]  # how much all may do of themselves
+    dooms: list[tuple[int, ...]]  # who may die: one of these groups, or some of it
+
+    def first(self) -> list[Hashable]:
+        """Return the state in which each party begins."""
+        ...
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        """Let a party do or be told something."""
+        ...
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        """Return what a party may do of itself."""
+        ...
+
+    def facts(self, party: int, state: Any) -> Facts:
+        """Return what matters of a party's state to what must be true."""
+        ...
+
+    def complaint(self, states: list[Any]) -> str:
+        """Return what is wrong in a state of all parties."""
+        ...
+
+    def lost(self, party: int) -> Hashable:
+        """Return the message that tells of the end of a connection with a party."""
+        ...
+
+    def knows(self, party: int, other: int) -> bool:
+        """Tell whether two have a connection, the end of which the one is told of when the other dies."""
+        ...
+
+
+class Taken(NamedTuple):
+    """A step of a party, by numbers."""
+
+    party: int
+    before: int
+    told: int
+    after: int
+    sent: tuple[tuple[int, int], ...]  # (the column of a channel, a word)
+
+
+class System:
+    """All behaviours of some parties: a model to search.
+
+    A row has a column for the state of each party, one for the word on each channel, one for what is left of each
+    budget, and the last for the parties that are doomed, a bit for each.
+    """
+
+    def __init__(self, parties: Parties) -> None:
+        self.parties = parties
+        count = self.count = parties.count
+        self.channels = [(source, target) for source in range(count) for target in range(count) if source != target]
+        self.column = {pair: count + index for index, pair in enumerate(self.channels)}
+        self.budgets = count + len(self.channels)  # the first of their columns
+        self.doomed = self.budgets + len(parties.budgets)
+        ends = [*[(0, 0)] * count, *self.channels]
+        self.source, self.target = (np.array(side) for side in zip(*ends, strict=True))
+        self.reverse = np.array([self.column.get((target, source), 0) for source, target in ends])
+        self.states: Numbering[Any] = Numbering(None)  # (party, its state)
+        self.events: Numbering[Delivery | Act] = Numbering()
+        self.words: Numbering[tuple[int, ...]] = Numbering(())  # events that are deliveries
+        self.steps: list[Taken] = []
+        self.told = [self.events(Delivery(party, parties.lost(party))) for party in range(count)]  # of each one's death
+        self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
+        self.mortals = sorted({mortal for doomed in parties.dooms for mortal in doomed})
+        self.look_up()
+
+    def look_up(self) -> None:
+        """Make the tables in which whole arrays of numbers are looked up."""
+        words, states, events, steps = self.words.values, self.states.values, self.events.values, self.steps
+        self.step = Lookup(self.new_step)
+        self.joined = Lookup(lambda word, more: self.words(words[word] + words[more]))
+        self.joined_once = Lookup(lambda word, told: self.words((*words[word], *{told}.difference(words[word]))))
+        self.kept = Lookup(lambda word, length: self.words(words[word][:length]))
+        self.head = Column(words, lambda word: word[0] if word else -1)
+        self.tail = Column(words, lambda word: self.words(word[1:]))
+        self.length = Column(words, len)
+        self.after = Column(steps, lambda step: step.after)
+        self.forget_races()
+        self.sends: list[tuple[Column[Taken], Column[Taken]]] = []  # what a step sends first, second...: where, a word
+        self.options: list[int] = []  # what may be done in a state, one state behind the other
+        self.option_count = Column(states, lambda state: len(self.may_do(state)))
+        self.option_start = Column(states, self.list_options)
+        self.facts = [Column(states, partial(self.fact, nth)) for nth in range(len(Facts._fields))]
+        self.broken = Column(states, lambda state: state is not None and isinstance(state[1], Wrong))
+        self.cost = [Column(events, partial(cost_of, nth)) for nth in range(len(self.parties.budgets))]
+
+    # ------------------------------------------------------------------ one party
+
+    def may_do(self, state: Any) -> list[int]:
+        """Return what a party may do of itself in a state."""
+        if state is None or isinstance(state[1], Wrong):
+            return []
+        return [self.events(act) for act in self.parties.may_do(*state)]
+
+    def list_options(self, state: Any) -> int:
+        """Append what may be done in a state to the list; return where it begins."""
+        start = len(self.options)
+        self.options += self.may_do(state)
+        return start
+
+    def new_step(self, before: int, told: int) -> int:
+        """Have a party take a step for the first time; return the step's number."""
+        step = self.take(before, told)
+        self.steps.append(step)
+        while len(self.sends) < len(step.sent):
+            self.sends.append((self.sent(len(self.sends), 0), self.sent(len(self.sends), 1)))
+        return len(self.steps) - 1
+
+    def take(self, before: int, told: int) -> Taken:
+        """Have a party take a step."""
+        party, state = self.states.values[before]
+        step = Step(state) if isinstance(state, Wrong) else self.parties.step(party, state, self.events.values[told])
+        words: dict[int, tuple[int, ...]] = {}
+        for target, message in step.sent:
+            column = self.column[party, target]
+            words[column] = (*words.get(column, ()), self.events(Delivery(party, message)))
+        sent = tuple([(column, self.words(word)) for column, word in words.items()])
+        return Taken(party, before, told, self.states((party, step.after)), sent)
+
+    def forget_races(self) -> None:
+        """Look again which steps race."""
+        self.races = Column(self.steps, self.racing.__contains__)
+
+    def sent(self, index: int, side: int) -> Column[Taken]:
+        """Return on which channel (side 0), or what (1), each step sends as its first, second, ..."""
+        return Column(self.steps, lambda step: step.sent[index][side] if index < len(step.sent) else -1)
+
+    def fact(self, nth: int, state: Any) -> int:
+        """Return one of the facts about a state."""
+        known = state is not None and not isinstance(state[1], Wrong)
+        return int(self.parties.facts(*state)[nth]) if known else 0
+
+    def costs(self, told: Numbers) -> NDArray[np.int32]:
+        """Return what events take of each budget."""
+        return np.stack([column[told] for column in self.cost], axis=1).astype(np.int32)
+
+    # ------------------------------------------------------------------ all parties
+
+    def first(self) -> Rows:
+        """Return the first state, once for each choice of the doomed, some of whom do nothing at all."""
+        row = np.zeros(self.doomed + 1, np.int32)
+        for party, state in enumerate(self.parties.first()):
+            row[party] = self.states((party, state))
+        row[self.budgets : self.doomed] = self.parties.budgets
+        rows = np.stack([row] * len(self.parties.dooms))
+        rows[:, self.doomed] = [sum(1 << party for party in doomed) for doomed in self.parties.dooms]
+        moves = Moves(np.arange(len(rows)), np.arange(len(rows)), rows)
+        for mortal in self.mortals:
+            moves = joint(moves, self.dying(moves, mortal))
+        return moves.rows
+
+    def same(self, rows: Rows) -> Rows:
+        """Return each state as it is."""
+        return rows
+
+    def moves(self, rows: Rows) -> Moves:
+        """Return all that may happen next in some states."""
+        origin, channel = np.nonzero(rows[:, self.count : self.budgets])
+        channel += self.count
+        told, party = self.head[rows[origin, channel]], self.target[channel]
+        step = self.step(rows[origin, party], told)
+        calm = (self.races[step] == 0) & (rows[origin, self.doomed] >> self.source[channel] & 1 == 0)
+        picked, first = np.unique(origin[calm], return_index=True)  # one that commutes with all is taken alone
+        alone = np.zeros(len(rows), bool)
+        alone[picked] = True
+        taken = ~alone[origin]
+        taken[np.flatnonzero(calm)[first]] = True
+        acts = self.acting(rows)
+        free = ~alone[acts[0]]  # what could be done instead is looked up all the same: independence wants to know
+        parts = zip((origin, party, told, step, channel), acts, strict=True)
+        return self.taking(rows, *(np.concatenate([some[taken], own[free]]) for some, own in parts))
+
+    def acting(self, rows: Rows) -> tuple[Numbers, ...]:
+        """Return what parties may do of themselves: origin, party, told, step, and -1 for a channel."""
+        found = []
+        for party in range(self.count):
+            state = rows[:, party]
+            count, start = self.option_count[state], self.option_start[state]
+            each = np.repeat(np.arange(len(rows)), count)
+            nth = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count)
+            told = np.array(self.options, np.int64)[start[each] + nth]
+            paid = (self.costs(told) <= rows[each, self.budgets : self.doomed]).all(axis=1)
+            each, told = each[paid], told[paid]
+            own = np.full(len(each), party), told, self.step(state[each], told), np.full(len(each), -1)
+            found.append((each, *own))
+        return tuple([np.concatenate(parts) for parts in zip(*found, strict=True)])
+
+    def taking(
+        self, rows: Rows, origin: Numbers, party: Numbers, told: Numbers, step: Numbers, channel: Numbers
+    ) -> Moves:
+        """Return the states after steps."""
+        new, every = rows[origin], np.arange(len(origin))
+        new[every, party] = self.after[step]
+        new[:, self.budgets : self.doomed] -= self.costs(told)
+        at = np.flatnonzero(channel >= 0)
+        new[at, channel[at]] = self.tail[new[at, channel[at]]]
+        for columns, words in self.sends:
+            column = columns[step]
+            at = np.flatnonzero(column >= 0)
+            target = self.target[column[at]]
+            dead = new[at, target] == DEAD
+            live, lost, told_of = at[~dead], at[dead], np.array(self.told)[target[dead]]
+            new[live, column[live]] = self.joined(new[live, column[live]], words[step[live]])
+            back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
+            new[lost, back] = self.joined_once(new[lost, back], told_of)
+        moves = Moves(origin, told | party << EVENT_BITS, new)
+        return joint(moves, *[self.dying(chosen(moves, party == mortal), mortal) for mortal in self.mortals])
+
+    def dying(self, moves: Moves, mortal: int) -> Moves:
+        """Return the states after the death of one where it is doomed; so much of what it has sent still arrives."""
+        origin, action, rows = chosen(moves, moves.rows[:, self.doomed] >> mortal & 1 == 1)
+        arrivals = np.ones(len(rows), np.int64)
+        rows[:, mortal] = DEAD
+        rows[:, self.doomed] &= ~(1 << mortal)
+        for other in range(self.count):
+            if other == mortal:
+                continue
+            rows[:, self.column[other, mortal]] = NOTHING
+            column = self.column[mortal, other]
+            rows[rows[:, other] == DEAD, column] = NOTHING
+            length = self.length[rows[:, column]]
+            some = [np.flatnonzero(length >= count) for count in range(int(length.max(initial=0)) + 1)]
+            counts = np.repeat(np.arange(len(some)), [len(at) for at in some])
+            at = np.concatenate(some)
+            rows, origin, action = rows[at], origin[at], action[at]
+            arrivals = arrivals[at] << ARRIVAL_BITS | counts
+            rows[:, column] = self.kept(rows[:, column], counts)
+            if self.parties.knows(other, mortal):
+                alive = rows[:, other] != DEAD
+                rows[alive, column] = self.joined_once(rows[alive, column], np.full(alive.sum(), self.told[mortal]))
+        return Moves(origin, action | arrivals << (EVENT_BITS + PARTY_BITS), rows)
+
+    # ------------------------------------------------------------------ what must be true
+
+    def wrong(self, rows: Rows) -> Iterator[tuple[int, str]]:
+        """Yield which states are wrong, and what is wrong in them."""
+        states = rows[:, : self.count]
+        has, gone, runs, waits, left = (np.bitwise_or.reduce(column[states], axis=1) for column in self.facts)
+        broken = self.broken[states].any(axis=1)
+        quiet = ~rows[:, self.count : self.budgets].any(axis=1) & (runs == 0)
+        bad = broken | (has & gone != 0) | quiet & ((waits != 0) | (left != 0) & (has == 0))
+        for index in np.flatnonzero(bad):
+            values = [self.states.values[number] for number in states[index]]
+            yield int(index), self.parties.complaint([value and value[1] for value in values])
+
+
+def cost_of(nth: int, event: Delivery | Act) -> int:
+    """Return what an event takes of a budget."""
+    return event.cost[nth] if isinstance(event, Act) else 0
+
+
+def chosen(moves: Moves, which: NDArray[np.bool_]) -> Moves:
+    """Return some of the moves."""
+    return Moves(moves.origin[which], moves.action[which], moves.rows[which])
+
+
+def joint(*moves: Moves) -> Moves:
+    """Return all moves together."""
+    origin, action, rows = zip(*moves, strict=True)
+    return Moves(np.concatenate(origin), np.concatenate(action), np.concatenate(rows))

@@ -1,0 +1,299 @@
+"""A small cluster whose users share objects: what the search goes through.
+
+Some processes, each on a node of its own, which carry the news of deaths; in place of leasing an immediate grant.
+At any time a user may put an object, with or without another inside, call a task that carries a reference, keep or
+return what a task has got, take out what is inside a value, and drop what it has: in all so many acts, and anybody may
+be slow.  The parties are real ones; this file decides what users may do, and what must be true.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from itertools import combinations, product
+from typing import Any, NamedTuple
+
+import msgspec
+
+from freehold.core.effects import Run, Send
+from freehold.core.events import Event, RefCreated, RefDropped, RefsFound, RefsHeld
+from freehold.core.ids import (
+    COUNTER_BITS,
+    COUNTER_MASK,
+    is_node,
+    node_id,
+    node_of,
+    object_id,
+    object_name,
+    party_name,
+    worker_id,
+)
+from freehold.core.node import Node
+from freehold.core.node_events import PeerLost
+from freehold.core.node_messages import NodeNotice
+from freehold.core.ownership import OWNED
+from freehold.core.party import Party
+from freehold.core.policies import DEFAULT, Policy
+from freehold.core.task_events import (
+    LeaseLost,
+    RunEnded,
+    TaskAssigned,
+    TaskOver,
+    TaskReady,
+    TaskSubmitted,
+    WorkerStarted,
+)
+from freehold.core.values import Description, Payload
+from freehold.core.worker import Worker
+from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
+from freehold.specs.properties import worker_counts_agree
+
+MINTED = 1 << 60  # from here on a number is an attempt
+TASKS = 1 << 30  # from here on an object's counter is a task's
+OBJECTS_BITS = 8  # of a party's part of a set of objects, as bits: half for what it puts, half for its tasks
+
+
+class Granted(Worker):
+    """A worker whose tasks run where their shape says, at once."""
+
+    def __init__(self, me: int, policy: Policy) -> None:
+        super().__init__(me, policy)
+        for event in (TaskReady, TaskOver, LeaseLost):
+            del self.routes[event]
+
+    def spread(self, event: Event) -> Any:
+        match event:
+            case TaskReady(pool, task):
+                return [TaskAssigned(task, int(pool[0][0][1]), pool)]
+            case TaskOver() | LeaseLost():
+                return []
+        return super().spread(event)
+
+    def mint(self) -> int:
+        return MINTED | self.me << 32 | super().mint()
+
+
+class Process(NamedTuple):
+    """A process at one moment: its worker, and what its user has."""
+
+    tables: Any  # of the worker, and the last number that it has minted
+    has: tuple[int, ...] = ()  # objects to which variables refer
+    task: int = 0  # that runs, 0 if none does
+    attempt: int = 0
+    lent: tuple[int, ...] = ()  # objects among its arguments
+    puts: int = 0  # so far
+    calls: int = 0
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """The objects to which user code has a reference."""
+        return tuple(sorted({*self.has, *self.lent}))
+
+
+class Sharing:
+    """The parties of a cluster, and what its users may do.
+
+    Args:
+        processes: how many.
+        objects: how many may be put.
+        acts: how much users may do in all.
+        calls: how many of these may be calls that carry a reference.
+        deaths: how many processes may die.
+        returns: whether a task may return references.
+        policy: the rules that all play by.
+    """
+
+    def __init__(
+        self,
+        processes: int = 3,
+        objects: int = 1,
+        acts: int = 4,
+        calls: int = 2,
+        deaths: int = 0,
+        returns: bool = False,
+        policy: Policy = DEFAULT,
+    ) -> None:
+        nodes = [node_id(index) for index in range(processes)]
+        self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
+        self.index = {name: index for index, name in enumerate(self.names)}
+        self.processes, self.count, self.returns = processes, len(self.names), returns
+        self.budgets = (acts - 1, calls, objects - 1)  # the first object has been put
+        self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
+        self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
+        self.parties += [Node(node, 0, (), policy) for node in nodes]
+        self.functions = [object_id(name, 1) for name in self.names[:processes]]
+
+        self.begun = self.begin()
+
+    def begin(self) -> list[Hashable]:
+        """Let nodes hear of each other and of their workers, and one user put the first object."""
+        workers, nodes = self.names[: self.processes], self.names[self.processes :]
+        queue: deque[tuple[int, Event]] = deque(zip(nodes, map(WorkerStarted, workers), strict=True))
+        queue += [(node, NodeNotice(other, ())) for node in nodes for other in nodes]
+        while queue:
+            target, event = queue.popleft()
+            for _, effect in self.parties[self.index[target]].handle(event):
+                assert isinstance(effect, Send), effect
+                queue.append((effect.target, effect.message))
+        for worker, function in zip(self.parties, self.functions, strict=False):
+            worker.handle(RefCreated(function, Payload(1)))
+        blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
+        begun: list[Hashable] = [*blank, *map(snapshot, self.parties[self.processes :])]
+        begun[0] = self.step(0, blank[0], Act(("put", ()), ())).after
+        return begun
+
+    # ------------------------------------------------------------------ the parties
+
+    def first(self) -> list[Hashable]:
+        """Return the state in which each party begins: the first object has been put, by the first process."""
+        return self.begun
+
+    def lost(self, party: int) -> Hashable:
+        """Return the message that tells of the end of a connection with a party."""
+        return PeerLost(self.names[party])
+
+    def knows(self, party: int, other: int) -> bool:
+        """Tell whether two have a connection: processes with each other, nodes too, and a process with its node."""
+        one, two = self.names[party], self.names[other]
+        return is_node(one) is is_node(two) or node_of(one) == node_of(two)
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        """Let a party be told something, or a user do something."""
+        one = self.parties[party]
+        cause, queue, sent = 0, deque[Any](), list[tuple[int, Hashable]]()
+        one.restore(before.tables if isinstance(before, Process) else before)
+        if isinstance(told, Act):
+            before, events = self.act(party, before, told.what)
+            queue += events
+        else:
+            queue.append(told.message)
+            cause = 0 if isinstance(told.message, PeerLost) else self.names[told.source] << COUNTER_BITS | 1
+        try:
+            while queue:
+                for _, effect in one.handle(queue.popleft(), 0.0, cause):
+                    if isinstance(effect, Send):
+                        sent.append((self.index[effect.target], effect.message))
+                    elif isinstance(effect, Run):
+                        lent = effect.description.payload.refs
+                        queue.append(RefsHeld(tuple([object for object in lent if object not in before.has])))
+                        before = before._replace(task=effect.task, attempt=effect.attempt, lent=lent)
+            if isinstance(one, Worker):
+                for complaint in worker_counts_agree(one):
+                    return Step(Wrong(complaint))
+        except AssertionError as error:
+            return Step(Wrong(f"{type(error).__name__}: {error}"))
+        if isinstance(one, Worker) and one.desk:  # no timer fires here, so nobody asks how many turns there were
+            one.desk[0] = msgspec.structs.replace(one.desk[0], turns=0, timed=False, attempt=0, timed_turn=0)
+        after = snapshot(one)
+        return Step(before._replace(tables=after) if isinstance(before, Process) else after, tuple(sent))
+
+    # ------------------------------------------------------------------ their users
+
+    def act(self, party: int, before: Process, what: Any) -> tuple[Process, list[Event]]:
+        """Return what a user has after an act, and what its worker is told."""
+        match what:
+            case ("put", inside):
+                object = object_id(self.names[party], 2 + before.puts)
+                before = before._replace(has=(*before.has, object), puts=before.puts + 1)
+                return before, [RefCreated(object, Payload(1, inside))]
+            case ("drop", object):
+                before = before._replace(has=tuple([other for other in before.has if other != object]))
+                return before, [] if object in before.lent else [RefDropped(object)]
+            case ("read", container, inside):
+                fresh = tuple([object for object in inside if object not in before.reach])
+                return before._replace(has=joined(before.has, inside)), [RefsFound(container, fresh)] if fresh else []
+            case ("call", to, lent, returns):
+                task = object_id(self.names[party], TASKS + before.calls)
+                shape = (("runs on", float(self.names[to])),)
+                call = Description(task, self.functions[to], "f", Payload(1, lent), (), returns)
+                before = before._replace(has=(*before.has, task) if returns else before.has, calls=before.calls + 1)
+                return before, [TaskSubmitted(task, call, shape, 0)]
+            case ("end", kept, given, returns):
+                ended = RunEnded(before.task, before.attempt, (Payload(1, given),) * returns)
+                gone = [RefDropped(object) for object in before.lent if object not in (*before.has, *kept)]
+                late = [drop for drop in gone if drop.object in given]  # it lives until the core has heard of it
+                before = before._replace(has=joined(before.has, kept), task=0, attempt=0, lent=())
+                return before, [*[drop for drop in gone if drop not in late], ended, *late]
+        raise ValueError(what)
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        """Return what a user may do."""
+        return list(self.acts(party, state)) if isinstance(state, Process) else []
+
+    def acts(self, party: int, state: Process) -> Iterator[Act]:
+        """Yield what a user may do."""
+        worker, reach = self.parties[party], state.reach
+        assert isinstance(worker, Worker)
+        worker.restore(state.tables)
+        for inside in ((), *[(object,) for object in reach]):
+            yield Act(("put", inside), (1, 0, 1))
+        for object in state.has:
+            yield Act(("drop", object), (1, 0, 0))
+            payload = worker.promotion[object].payload if object in worker.promotion else None
+            if payload is not None and not {*payload.refs} <= {*state.has}:
+                yield Act(("read", object, payload.refs), (1, 0, 0))
+        for to in range(self.processes):
+            if to != party and worker.hears(self.names[to]):
+                for object, returns in product(reach, range(1 + self.returns)):
+                    yield Act(("call", to, (object,), returns), (1, 1, 0))
+        if state.task:
+            new = [object for object in state.lent if object not in state.has]
+            query = worker.running[state.task].query
+            returns = query.description.returns if query is not None else 0
+            for kept in ((), new) if new else ((),):
+                for given in ((), *[(object,) for object in reach]) if returns else ((),):
+                    yield Act(("end", tuple(kept), given, returns), (int(bool(kept or given)), 0, 0))
+
+    # ------------------------------------------------------------------ what must be true
+
+    def facts(self, party: int, state: Any) -> Facts:
+        """Return what matters of a party's state to what must be true."""
+        one = self.parties[party]
+        one.restore(state.tables if isinstance(state, Process) else state)
+        if not isinstance(one, Worker):
+            return Facts(waits=bool(one.tables["inquiry"]))
+        own = [*[2 + n for n in range(state.puts)], *[TASKS + n for n in range(state.calls)]]
+        made = [object_id(one.me, counter) for counter in own]
+        gone = [object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED]
+        waits = bool(one.execution or one.running or one.inquests or one.witness)
+        left = one.ownership.keys() - {*self.functions}
+        return Facts(self.bits(state.reach), self.bits(gone), bool(state.task), waits, bool(left))
+
+    def bits(self, objects: Any) -> int:
+        """Return a set of objects as a number."""
+        return sum(1 << self.bit(object) for object in objects)
+
+    def bit(self, object: int) -> int:
+        """Return which bit stands for an object."""
+        counter = object & COUNTER_MASK
+        nth = counter - TASKS + OBJECTS_BITS // 2 if counter >= TASKS else counter - 2
+        return self.index[object >> COUNTER_BITS] * OBJECTS_BITS + nth
+
+    def complaint(self, states: list[Any]) -> str:
+        """Return what is wrong in a state of all parties."""
+        for state in states:
+            if isinstance(state, Wrong):
+                return state.what
+        facts = [self.facts(party, state) if state is not None else Facts() for party, state in enumerate(states)]
+        for owner, user in product(range(self.processes), repeat=2):
+            for object in states[user].reach if states[user] is not None else ():
+                if facts[owner].gone >> self.bit(object) & 1:
+                    return f"{object_name(object)} is released while {party_name(self.names[user])} has a reference"
+        for party, state in enumerate(states):
+            if facts[party].waits or facts[party].left:
+                one = self.parties[party]
+                one.restore(state.tables if isinstance(state, Process) else state)
+                kept = {name: list(records.values()) for name, records in one.tables.items() if records}
+                return f"{party_name(one.me)} {'waits for ever' if facts[party].waits else 'keeps a record'}: {kept}"
+        raise ValueError("nothing is wrong")
+
+
+def snapshot(party: Party) -> tuple[Any, ...]:
+    """Return the whole state of a party; the same for the same records, in whatever order they came."""
+    counter, *tables = party.snapshot()
+    return (counter, *[tuple(sorted(records, key=lambda item: repr(item[0]))) for records in tables])
+
+
+def joined(objects: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    """Return objects with those among others that are not among them."""
+    return (*objects, *[object for object in more if object not in objects])
