@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
 class Act(NamedTuple):
     """What a party may do of itself."""
 
-    what: Hashable
+    what: Any  # hashable
     cost: tuple[int, ...]  # of each budget
 
 
@@ -132,6 +132,7 @@ class System:
         self.words: Numbering[tuple[int, ...]] = Numbering(())  # events that are deliveries
         self.steps: list[Taken] = []
         self.told = [self.events(Delivery(party, parties.lost(party))) for party in range(count)]  # of each one's death
+        self.alone = True  # whether deliveries that commute with all that may come are taken alone
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
         self.mortals = sorted({mortal for doomed in parties.dooms for mortal in doomed})
         self.look_up()
@@ -231,7 +232,7 @@ class System:
         channel += self.count
         told, party = self.head[rows[origin, channel]], self.target[channel]
         step = self.step(rows[origin, party], told)
-        calm = (self.races[step] == 0) & (rows[origin, self.doomed] >> self.source[channel] & 1 == 0)
+        calm = self.alone & (self.races[step] == 0) & (rows[origin, self.doomed] >> self.source[channel] & 1 == 0)
         picked, first = np.unique(origin[calm], return_index=True)  # one that commutes with all is taken alone
         alone = np.zeros(len(rows), bool)
         alone[picked] = True
@@ -301,6 +302,10 @@ class System:
                 alive = rows[:, other] != DEAD
                 rows[alive, column] = self.joined_once(rows[alive, column], np.full(alive.sum(), self.told[mortal]))
         return Moves(origin, action | arrivals << (EVENT_BITS + PARTY_BITS), rows)
+
+    def weight(self, actions: Numbers) -> NDArray[np.float64]:
+        """Return how likely actions are: deaths are seldom."""
+        return np.where(actions >> (EVENT_BITS + PARTY_BITS), 0.02, 1.0)
 
     # ------------------------------------------------------------------ what must be true
 

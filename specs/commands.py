@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from freehold.specs.explore import Found
-    from freehold.specs.lending import Lending
+    from freehold.specs.counterexample import Told
+    from freehold.specs.search import Found
 
-Workers = Annotated[int, typer.Option(min=2, max=5, help="Processes that share the object.")]
-Tasks = Annotated[int, typer.Option(min=1, help="Tasks that may be under way at a time.")]
-Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die.")]
-Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return the reference, too.")]
+Processes = Annotated[int, typer.Option(min=2, max=8, help="Processes, each on a node of its own.")]
+Objects = Annotated[int, typer.Option(min=1, max=4, help="Objects that users may put.")]
+Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, call, keep, return, take out, drop.")]
+Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]
+Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die, at any step.")]
+Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return references, too.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
+Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 RULES = ("inquest", "ray")
 TraceAt = Annotated[
@@ -32,30 +35,40 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def explore(
-    workers: Workers = 3,
-    tasks: Tasks = 1,
+    processes: Processes = 3,
+    objects: Objects = 1,
+    acts: Acts = 4,
+    calls: Calls = 3,
     deaths: Deaths = 0,
     returns: Returns = False,
     borrower_death: Rule = "inquest",
-    states: States = 300_000,
+    states: States = 1 << 40,
+    seconds: Seconds = float("inf"),
     as_json: Json = False,
 ) -> None:
     """freehold prove explore --deaths 1 --borrower-death ray
 
-    Search all interleavings of lending, passing on, returning, dropping and dying, nearest first, for a state that is
+    Search all that can happen when some processes share objects, in every order, nearest first, for a state that is
     wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
     Ends with 1 if there is one, and prints the shortest way there.
     """
     from freehold.core.policies import Policy
-    from freehold.specs.explore import explore as search
-    from freehold.specs.lending import Lending
+    from freehold.specs.automata import System
+    from freehold.specs.counterexample import tell
+    from freehold.specs.independence import Independence
+    from freehold.specs.sharing import Sharing
 
     if borrower_death not in RULES:
         raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(RULES)}")
+    if deaths > processes:
+        raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
     policy = Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
-    model = Lending(workers=workers, tasks=tasks, deaths=deaths, returns=returns, policy=policy)
-    found = search(model, states_max=states, each_layer=(lambda *_: None) if as_json else progress())
-    typer.echo(json.dumps(as_data(model, found)) if as_json else in_words(model, found))
+    cluster = Sharing(processes, objects, acts, calls, deaths, returns, policy)
+    system = System(cluster)
+    shown = (lambda *_: None) if as_json else progress()
+    found = Independence(system).explore(states_max=states, seconds_max=seconds, each_layer=shown)
+    told = [(what, tell(system, cluster, way)) for what, way in found.violations]
+    typer.echo(json.dumps(as_data(found, told)) if as_json else in_words(found, told))
     raise typer.Exit(bool(found.violations))
 
 
@@ -67,30 +80,29 @@ def progress() -> Any:
 
     def show(depth: int, states: int) -> None:
         if console.is_terminal:
-            console.print(f"depth {depth}, {states:,} states", end="\r")
+            console.print(f"depth {depth}, {states:,} states ", end="\r")
 
     return show
 
 
-def as_data(model: Lending, found: Found) -> dict[str, Any]:
+def as_data(found: Found, told: list[tuple[str, Told]]) -> dict[str, Any]:
     """Return what was found, for programs."""
-    from freehold.specs.explore import replay
-
-    wrong = [{"what": what, "way": replay(model, way)[1]} for what, way in found.violations]
-    fields = ("states", "steps", "depth", "seconds", "exhausted")
+    fields = ("states", "transitions", "depth", "seconds", "exhausted")
+    wrong = [{"what": what, "program": way.program, "way": way.everything} for what, way in told]
     return {**{field: getattr(found, field) for field in fields}, "violations": wrong}
 
 
-def in_words(model: Lending, found: Found) -> str:
+def in_words(found: Found, told: list[tuple[str, Told]]) -> str:
     """Return what was found, for people: the program that shows it, then with the messages in between."""
-    from freehold.specs.explore import replay
-
     extent = "that is all there are" if found.exhausted else "there are more"
-    lines = [f"{found.states:,} states in {found.seconds:.1f} s, up to {found.depth} actions deep; {extent}"]
-    for what, way in found.violations:
-        program, everything, _ = replay(model, way)
-        lines += ["", f"WRONG: {what}", "", "The program:", *program, "", "With its messages:", *everything]
-    return "\n".join(lines if found.violations else [*lines, "nothing is wrong in any of them"])
+    rate = f"{found.transitions / max(found.seconds, 1e-9):,.0f} a second"
+    lines = [
+        f"{found.states:,} states up to {found.depth} steps deep; {extent}",
+        f"{found.transitions:,} transitions in {found.seconds:.1f} s, {rate}",
+    ]
+    for what, way in told:
+        lines += ["", f"WRONG: {what}", "", "The program:", *way.program, "", "With its messages:", *way.everything]
+    return "\n".join(lines if told else [*lines, "nothing is wrong in any of them"])
 
 
 def check(path: TraceAt) -> None:

@@ -15,8 +15,7 @@ A message of one who may still die is not taken alone, for it could be lost.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
 from typing import Any
 
 from freehold.specs.automata import Act, System, Taken, Wrong
@@ -27,40 +26,115 @@ class Independence:
     """What is known of a system's deliveries.
 
     Args:
-        system: whose; ``racing`` is kept up to date.
+        system: whose; which of its deliveries race is kept up to date.
     """
 
     def __init__(self, system: System) -> None:
         self.system = system
+        self.racing = system.racing
         self.guessed: dict[tuple[int, int], Taken] = {}  # steps that nobody has seen
-        self.may_come: dict[int, set[int]] = defaultdict(set)  # state -> deliveries
+        self.may_come: dict[int, set[int]] = defaultdict(set)  # state -> what its party may be told or do
+        self.watched: dict[Taken, set[Taken]] = {}  # a delivery -> the same after whatever else may come first
+        self.leaving: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries in it
+        self.entering: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries that lead to it
+        self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # the other way round than ``watched``
+        self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
+        self.searches = 0
 
     def explore(self, **how: Any) -> Found:
-        """Search until nothing was taken for granted that is not true."""
-        while True:
-            found = search(self.system, **how)
-            if found.violations or not self.learn():
-                return found
+        """Search until nothing was taken for granted that is not true; with fewer acts first, which teach for less.
+
+        Args:
+            how: see ``search``.
+        """
+        parties = self.system.parties
+        acts, *others = parties.budgets
+        for some in range(acts + 1):
+            parties.budgets = (some, *others)
+            while True:
+                found = search(self.system, **how)
+                self.searches += 1
+                if found.violations or not found.exhausted:
+                    return found
+                if not self.learn():
+                    break
+        return found
 
     def learn(self) -> bool:
         """Look at what has come; tell whether a delivery that was held for calm is none."""
-        steps, racing = self.system.steps, self.system.racing
-        for step in steps[self.looked_at :]:
-            self.may_come[step.before].add(step.told)
-        self.looked_at = len(steps)
-        deliveries = [step for step in steps if self.source(step.told) >= 0]
-        while self.put_before(deliveries):
-            pass
-        calm = self.calm([step for step in deliveries if step not in racing])
-        before = len(racing)
-        racing.update([step for step in deliveries if step not in calm])
+        seen = self.system.steps[self.looked_at :]
+        calm = [step for step in self.system.steps if step in self.watched and step not in self.racing]
+        for step in seen:
+            self.note(step.before, step.told)
+            if self.source(step.told) >= 0:
+                calm.append(step)
+                self.watch(step)
+        self.looked_at += len(seen)
+        while self.todo:
+            self.look(*self.todo.popleft())
         self.system.forget_races()
-        return len(racing) > before
+        return any(step in self.racing for step in calm)
+
+    def note(self, state: int, told: int) -> None:
+        """What is told, or done, may come in a state."""
+        if told not in self.may_come[state]:
+            self.may_come[state].add(told)
+            self.todo += [(step, told) for step in self.leaving[state]]
+            for step in self.entering[state]:
+                self.put_before(step, told)
+
+    def watch(self, step: Taken) -> None:
+        """Find out whether a delivery commutes with all that may come before it."""
+        if step not in self.watched:
+            self.watched[step] = set()
+            self.leaving[step.before].append(step)
+            self.entering[step.after].append(step)
+            self.todo += [(step, told) for told in self.may_come[step.before]]
+            for told in [*self.may_come[step.after]]:
+                self.put_before(step, told)
+
+    def put_before(self, step: Taken, told: int) -> None:
+        """What has come after a delivery that was taken alone may come before it, unless that makes it possible."""
+        if step in self.racing or self.source(told) == self.source(step.told):
+            return
+        if self.source(told) < 0 and told not in self.system.may_do(self.system.states.values[step.before]):
+            return
+        if self.is_wrong(self.step(step.before, told)):  # it follows from the delivery, or must not be left out
+            self.race(step)
+        else:
+            self.note(step.before, told)
+
+    def look(self, step: Taken, told: int) -> None:
+        """See whether a delivery commutes with something that may come before it."""
+        source = self.source(told)
+        if step in self.racing or source == self.source(step.told):  # of one sender's messages none overtakes
+            return
+        first = self.step(step.before, told)
+        second, last = self.step(step.after, told), self.step(first.after, step.told)
+        same = last.after == second.after and self.sent(step, second) == self.sent(first, last)
+        possible = source >= 0 or told in self.system.may_do(self.system.states.values[step.after])
+        if not (same and possible) or last in self.racing:
+            self.race(step)
+        else:
+            self.watched[step].add(last)
+            self.earlier[last].add(step)
+            self.watch(last)
+
+    def race(self, step: Taken) -> None:
+        """A delivery does not commute with all that may come before it; nor do those that lead to it."""
+        found = [step]
+        while found:
+            step = found.pop()
+            if step not in self.racing:
+                self.racing.add(step)
+                found += self.earlier[step]
+
+    # ------------------------------------------------------------------ steps, seen or not
 
     def step(self, before: int, told: int) -> Taken:
-        """Return a step, seen or not."""
-        number = self.system.step.known.get(before << 32 | told)
+        """Return a step."""
+        number = self.system.step.known_of(before, told)
         if number is not None:
             return self.system.steps[number]
         step = self.guessed.get((before, told))
@@ -68,79 +142,19 @@ class Independence:
             step = self.guessed[before, told] = self.system.take(before, told)
         return step
 
-    def can_come(self, state: int, told: int) -> bool:
-        """Tell whether a party can be told this, or do it, in a state; if not, it follows from something."""
-        if self.source(told) < 0:
-            return told in self.system.may_do(self.system.states.values[state])
-        return not isinstance(self.system.states.values[self.step(state, told).after][1], Wrong)
+    def is_wrong(self, step: Taken) -> bool:
+        """Tell whether a party does by a step what it must not."""
+        return isinstance(self.system.states.values[step.after][1], Wrong)
 
     def source(self, told: int) -> int:
         """Return who has sent what is delivered, -1 for an act."""
         event = self.system.events.values[told]
         return -1 if isinstance(event, Act) else event.source
 
-    def put_before(self, deliveries: list[Taken]) -> bool:
-        """Note that what has come after a delivery taken alone may come before it; tell whether that is news."""
-        news = False
-        for step in deliveries:
-            if step in self.system.racing:
-                continue
-            for told in self.may_come[step.after] - self.may_come[step.before]:
-                if self.source(told) != self.source(step.told) and self.can_come(step.before, told):
-                    self.may_come[step.before].add(told)
-                    news = True
-        return news
-
-    def calm(self, candidates: list[Taken]) -> set[Taken]:
-        """Return those among deliveries that commute with all that may come before them."""
-        after: dict[Taken, list[Taken]] = {}  # a delivery -> the same in the states to which others lead
-        before: dict[Taken, list[Taken]] = defaultdict(list)
-        found = list(candidates)
-        failed: list[Taken] = []
-        while found:
-            step = found.pop()
-            if step in after:
-                continue
-            try:
-                after[step] = list(self.commuted(step))
-            except Races:
-                after[step] = []
-                failed.append(step)
-            for later in after[step]:
-                before[later].append(step)
-            found += after[step]
-        calm = after.keys() - set(failed)
-        while failed:
-            for step in before[failed.pop()]:
-                if step in calm:
-                    calm.discard(step)
-                    failed.append(step)
-        return calm
-
-    def commuted(self, step: Taken) -> Iterator[Taken]:
-        """Yield a delivery in each state to which something else leads that may come before it; raise if it races."""
-        acts = {*self.system.may_do(self.system.states.values[step.after])}
-        for told in self.may_come[step.before]:
-            source = self.source(told)
-            if source == self.source(step.told):
-                continue  # it cannot overtake
-            if source < 0 and told not in acts:
-                raise Races
-            first, second = self.step(step.before, told), self.step(step.after, told)
-            last = self.step(first.after, step.told)
-            if last.after != second.after or sent(self.system, step, second) != sent(self.system, first, last):
-                raise Races
-            yield last
-
-
-class Races(Exception):
-    """A delivery does not commute with something that may come before it."""
-
-
-def sent(system: System, *steps: Taken) -> dict[int, tuple[int, ...]]:
-    """Return what steps send on each channel."""
-    found: dict[int, tuple[int, ...]] = {}
-    for step in steps:
-        for column, word in step.sent:
-            found[column] = found.get(column, ()) + system.words.values[word]
-    return found
+    def sent(self, *steps: Taken) -> dict[int, tuple[int, ...]]:
+        """Return what steps send on each channel."""
+        found: dict[int, tuple[int, ...]] = {}
+        for step in steps:
+            for column, word in step.sent:
+                found[column] = found.get(column, ()) + self.system.words.values[word]
+        return found

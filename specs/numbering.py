@@ -59,6 +59,10 @@ class Lookup:
             number = self.known[key] = self.compute(left, right)
         return number
 
+    def known_of(self, left: int, right: int) -> int | None:
+        """Return the number for a pair if it has been asked for."""
+        return self.known.get(left << HALF | right)
+
     def __call__(self, left: NDArray[Any], right: NDArray[Any]) -> Numbers:
         """Return the numbers for pairs."""
         keys, at = np.unique(left.astype(np.int64) << HALF | right, return_inverse=True)

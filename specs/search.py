@@ -45,6 +45,10 @@ class Model(Protocol):
         """Return, for each state, the one that stands for all that differ from it in nothing of interest."""
         ...
 
+    def weight(self, actions: Numbers) -> NDArray[np.float64]:
+        """Return how likely actions are, compared with each other, when chance decides."""
+        ...
+
     def wrong(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """Yield which of the states are wrong, and what is wrong in them."""
         ...
@@ -156,3 +160,34 @@ def way_to(ways: list[tuple[Numbers, Numbers]], index: int) -> list[int]:
         actions.append(int(action[index]))
         index = int(origin[index])
     return actions[::-1]
+
+
+def wander(model: Model, *, seed: int, walkers: int, steps_max: int) -> Found:
+    """Walk by chance, to places for which ``search`` is too slow: on each walk some things take a hundred times longer.
+
+    Args:
+        model: what is walked through.
+        seed: of the chances.
+        walkers: how many walk at once.
+        steps_max: of each.
+    """
+    start, chance = time.perf_counter(), np.random.default_rng(seed)
+    first = model.first()
+    at = chance.integers(len(first), size=walkers)
+    rows, walker = first[at], np.arange(walkers)
+    ways: list[tuple[Numbers, Numbers]] = [(walker, at)]
+    depth = transitions = 0
+    while len(rows) and depth < steps_max:
+        moves = model.moves(rows)
+        slow = hashed(np.stack([walker[moves.origin], moves.action], axis=1)) % np.uint64(3) == 0
+        wait = chance.exponential(size=len(slow)) / model.weight(moves.action) * np.where(slow, 100.0, 1.0)
+        order = np.lexsort((wait, moves.origin))
+        origin, index = np.unique(moves.origin[order], return_index=True)
+        soonest = order[index]
+        rows, walker = moves.rows[soonest], walker[origin]
+        transitions, depth = transitions + len(rows), depth + 1
+        ways.append((origin, moves.action[soonest]))
+        for wrong, what in model.wrong(rows):
+            found = [(what, way_to(ways, wrong))]
+            return Found(0, transitions, depth, time.perf_counter() - start, False, found)
+    return Found(0, transitions, depth, time.perf_counter() - start, False, [])

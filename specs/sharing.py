@@ -49,7 +49,7 @@ from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.properties import worker_counts_agree
 
 MINTED = 1 << 60  # from here on a number is an attempt
-TASKS = 1 << 30  # from here on an object's counter is a task's
+FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 OBJECTS_BITS = 8  # of a party's part of a set of objects, as bits: half for what it puts, half for its tasks
 
 
@@ -117,12 +117,13 @@ class Sharing:
         self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count, self.returns = processes, len(self.names), returns
-        self.budgets = (acts - 1, calls, objects - 1)  # the first object has been put
+        self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1)  # the first object has been put
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, 0, (), policy) for node in nodes]
-        self.functions = [object_id(name, 1) for name in self.names[:processes]]
+        self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
 
+        self.shared = object_id(self.names[0], PUTS)
         self.begun = self.begin()
 
     def begin(self) -> list[Hashable]:
@@ -139,7 +140,7 @@ class Sharing:
             worker.handle(RefCreated(function, Payload(1)))
         blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
         begun: list[Hashable] = [*blank, *map(snapshot, self.parties[self.processes :])]
-        begun[0] = self.step(0, blank[0], Act(("put", ()), ())).after
+        begun[0] = self.step(0, blank[0], Act(("put", self.shared, ()), ())).after
         return begun
 
     # ------------------------------------------------------------------ the parties
@@ -180,7 +181,7 @@ class Sharing:
             if isinstance(one, Worker):
                 for complaint in worker_counts_agree(one):
                     return Step(Wrong(complaint))
-        except AssertionError as error:
+        except Exception as error:  # a handler that raises has done what it must not, whatever it is
             return Step(Wrong(f"{type(error).__name__}: {error}"))
         if isinstance(one, Worker) and one.desk:  # no timer fires here, so nobody asks how many turns there were
             one.desk[0] = msgspec.structs.replace(one.desk[0], turns=0, timed=False, attempt=0, timed_turn=0)
@@ -192,8 +193,7 @@ class Sharing:
     def act(self, party: int, before: Process, what: Any) -> tuple[Process, list[Event]]:
         """Return what a user has after an act, and what its worker is told."""
         match what:
-            case ("put", inside):
-                object = object_id(self.names[party], 2 + before.puts)
+            case ("put", object, inside):
                 before = before._replace(has=(*before.has, object), puts=before.puts + 1)
                 return before, [RefCreated(object, Payload(1, inside))]
             case ("drop", object):
@@ -202,8 +202,7 @@ class Sharing:
             case ("read", container, inside):
                 fresh = tuple([object for object in inside if object not in before.reach])
                 return before._replace(has=joined(before.has, inside)), [RefsFound(container, fresh)] if fresh else []
-            case ("call", to, lent, returns):
-                task = object_id(self.names[party], TASKS + before.calls)
+            case ("call", task, to, lent, returns):
                 shape = (("runs on", float(self.names[to])),)
                 call = Description(task, self.functions[to], "f", Payload(1, lent), (), returns)
                 before = before._replace(has=(*before.has, task) if returns else before.has, calls=before.calls + 1)
@@ -225,17 +224,19 @@ class Sharing:
         worker, reach = self.parties[party], state.reach
         assert isinstance(worker, Worker)
         worker.restore(state.tables)
+        fresh = object_id(worker.me, PUTS + state.puts)
         for inside in ((), *[(object,) for object in reach]):
-            yield Act(("put", inside), (1, 0, 1))
+            yield Act(("put", fresh, inside), (1, 0, 1))
         for object in state.has:
             yield Act(("drop", object), (1, 0, 0))
             payload = worker.promotion[object].payload if object in worker.promotion else None
             if payload is not None and not {*payload.refs} <= {*state.has}:
                 yield Act(("read", object, payload.refs), (1, 0, 0))
+        fresh = object_id(worker.me, TASKS + state.calls)
         for to in range(self.processes):
             if to != party and worker.hears(self.names[to]):
                 for object, returns in product(reach, range(1 + self.returns)):
-                    yield Act(("call", to, (object,), returns), (1, 1, 0))
+                    yield Act(("call", fresh, to, (object,), returns), (1, 1, 0))
         if state.task:
             new = [object for object in state.lent if object not in state.has]
             query = worker.running[state.task].query
@@ -252,7 +253,7 @@ class Sharing:
         one.restore(state.tables if isinstance(state, Process) else state)
         if not isinstance(one, Worker):
             return Facts(waits=bool(one.tables["inquiry"]))
-        own = [*[2 + n for n in range(state.puts)], *[TASKS + n for n in range(state.calls)]]
+        own = [*[PUTS + n for n in range(state.puts)], *[TASKS + n for n in range(state.calls)]]
         made = [object_id(one.me, counter) for counter in own]
         gone = [object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED]
         waits = bool(one.execution or one.running or one.inquests or one.witness)
@@ -266,8 +267,12 @@ class Sharing:
     def bit(self, object: int) -> int:
         """Return which bit stands for an object."""
         counter = object & COUNTER_MASK
-        nth = counter - TASKS + OBJECTS_BITS // 2 if counter >= TASKS else counter - 2
+        nth = counter - TASKS + OBJECTS_BITS // 2 if counter >= TASKS else counter - PUTS
         return self.index[object >> COUNTER_BITS] * OBJECTS_BITS + nth
+
+    def called(self, party: int) -> str:
+        """Return a party's name."""
+        return party_name(self.names[party])
 
     def complaint(self, states: list[Any]) -> str:
         """Return what is wrong in a state of all parties."""
@@ -278,7 +283,7 @@ class Sharing:
         for owner, user in product(range(self.processes), repeat=2):
             for object in states[user].reach if states[user] is not None else ():
                 if facts[owner].gone >> self.bit(object) & 1:
-                    return f"{object_name(object)} is released while {party_name(self.names[user])} has a reference"
+                    return f"{object_name(object)} is released while {self.called(user)} has a reference"
         for party, state in enumerate(states):
             if facts[party].waits or facts[party].left:
                 one = self.parties[party]

@@ -1,4 +1,4 @@
-"""The search through all interleavings: what it proves, what it finds, and that it would find more."""
+"""The search through what users can do with shared objects: what it proves, what it finds, that it would find more."""
 
 from __future__ import annotations
 
@@ -20,69 +20,94 @@ from freehold.core.messages import InquestQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import Policy
 from freehold.specs import commands
-from freehold.specs.explore import explore, replay, wander
-from freehold.specs.lending import Lending
-from freehold.specs.world import Violation
+from freehold.specs.automata import Act, Delivery, System
+from freehold.specs.counterexample import Way, tell
+from freehold.specs.independence import Independence
+from freehold.specs.search import Found, search
+from freehold.specs.sharing import Process, Sharing
 
-# Everything that can happen among two processes: how many states there are.  A change of the protocol changes them.
+# Everything that can happen: how many states there are, nothing left out.  A change of the protocol changes them.
 EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
-    "lend and drop": ({"workers": 2}, 124),
-    "two tasks at a time": ({"workers": 2, "tasks": 2}, 2_034),
-    "returned references": ({"workers": 2, "returns": True}, 3_335),
-    "a death": ({"workers": 2, "returns": True, "deaths": 1}, 18_964),
-}
-# Three processes can do too much to look at it all here; `freehold prove explore --states ...` goes on.
-SOME: dict[str, dict[str, Any]] = {
-    "lend and pass on": {"workers": 3},
-    "returned references": {"workers": 3, "returns": True},
-    "two tasks at a time": {"workers": 3, "tasks": 2},
+    "lend and drop": ({"processes": 2, "acts": 5, "calls": 3}, 1_860),
+    "a death": ({"acts": 3, "calls": 1, "deaths": 1}, 44_462),
+    "returned references": ({"processes": 2, "acts": 4, "calls": 2, "returns": True}, 1_305),
+    "two objects": ({"processes": 2, "objects": 2, "acts": 4, "calls": 2}, 637),
 }
 HOLE = [
     "n0w1: x = put(...)",
-    "n0w1: r = f.remote([x])  # runs on n0w2",
+    "n0w1: f.remote([x])  # runs on n1w1",
+    "n1w1: f.remote([x])  # runs on n2w1",
+    "n1w1 dies",
     "n0w1: del x",
-    "n0w2: KEPT = x; return None",
-    "n0w2: r = f.remote([x])  # runs on n0w3",
-    "n0w2 dies",
 ]
+
+
+def explored(**what: Any) -> tuple[Found, System, Sharing]:
+    cluster = Sharing(**what)
+    system = System(cluster)
+    return Independence(system).explore(), system, cluster
+
+
+def every(**what: Any) -> System:
+    """Return a system of which nothing is left out."""
+    system = System(Sharing(**what))
+    system.alone = False
+    return system
 
 
 @pytest.mark.parametrize("what", EVERYTHING)
 def test_nothing_is_wrong_in_any_state(what: str) -> None:
     arguments, states = EVERYTHING[what]
-    found = explore(Lending(**arguments))
+    found = search(every(**arguments))
     assert found.violations == []
     assert found.exhausted and found.states == states
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("what", SOME)
-def test_nothing_is_wrong_among_three(what: str) -> None:
-    model = Lending(**SOME[what])
-    assert explore(model, states_max=60_000).violations == []
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_every_end_is_reached_although_much_is_left_out(what: str) -> None:
+    class Resting(System):
+        rest = set[Any]()
+
+        def wrong(self, rows: Any) -> Any:
+            quiet = rows[~rows[:, self.count : self.budgets].any(axis=1)]
+            self.rest |= {
+                tuple([*map(self.states.values.__getitem__, row[: self.count]), *row[self.budgets :]]) for row in quiet
+            }
+            return super().wrong(rows)
+
+    system = Resting(Sharing(**EVERYTHING[what][0]))
+    some = Independence(system).explore()
+    rest, system.rest, system.alone = system.rest, set(), False
+    everything = search(system)
+    assert rest >= system.rest  # with fewer acts, too
+    assert some.states < everything.states
 
 
 @pytest.mark.slow
 def test_every_state_of_a_reference_is_seen() -> None:
-    model = Lending(workers=3, returns=True, deaths=1)
-    explore(model, states_max=60_000, violations_max=1000)
-    assert model.seen == {state.name for state in Owning} - {"UNHELD"}  # of which there is no record
+    _, died, _ = explored(calls=2, deaths=1)
+    _, inside, _ = explored(processes=2, objects=2, calls=1)
+    seen = set[str]()
+    for state in (*died.states.values, *inside.states.values):
+        if state is not None and isinstance(state[1], Process):
+            seen |= {record.state.name for _, record in state[1].tables[1]}
+    assert seen == {state.name for state in Owning} - {"UNHELD"}  # of which there is no record
 
 
 def test_the_known_hole_is_found() -> None:
     """A borrower dies before anybody heard to whom it lent the object: Ray's rule frees it (ray#18456)."""
-    model = Lending(workers=3, deaths=1, policy=Policy(borrower_death="ray"))
-    found = explore(model)
+    found, system, cluster = explored(calls=3, deaths=1, policy=Policy(borrower_death="ray"))
     ((what, way),) = found.violations
-    program, everything, steps = replay(model, way)
-    assert program == HOLE
-    assert what == "n0w1.2 is released while n0w3 has a reference" and everything[-1] == f"WRONG: {what}"
-    assert [step.event for step in steps if step.table == "ownership"][-1] in ("HolderDied", "PeerLost")
+    told = tell(system, cluster, way)
+    assert told.program == HOLE
+    assert what == "n0w1.2 is released while n2w1 has a reference" and told.everything[-1] == f"WRONG: {what}"
+    assert [step.event for step in told.steps if step.table == "membership"] == ["PeerLost"]
 
 
 @pytest.mark.slow
 def test_the_known_hole_is_closed() -> None:
-    assert explore(Lending(workers=3, deaths=1), states_max=60_000).violations == []  # ten times as many as find it
+    found, _, _ = explored(calls=2, deaths=1)
+    assert found.exhausted and found.violations == []
 
 
 BROKEN: dict[str, Any] = {
@@ -102,23 +127,12 @@ def test_a_broken_rule_is_found(handler: str, monkeypatch: pytest.MonkeyPatch) -
     for (state, event), row in ownership.TABLE.rows.items():
         if row.run is real:
             monkeypatch.setitem(state.rows, event, broken)
-    found = explore(Lending(workers=3, tasks=2, returns=True), states_max=300_000)
-    assert found.violations, f"{handler} does nothing of use, as far as the search can tell"
-
-
-LEFT_OUT: dict[str, tuple[int, dict[str, Any]]] = {
-    # a rule about deaths -> the seed of walks that find out what happens without it, and the model
-    "may_have_held": (1, {"workers": 4, "tasks": 3}),
-    "lent_to_the_dead": (2, {"workers": 4, "tasks": 3}),
-    "hears": (2, {"workers": 3, "tasks": 2}),
-}
+    found = [explored(acts=5, calls=2), explored(processes=2, calls=2, returns=True)]
+    assert any(one.violations for one, _, _ in found), f"{handler} does nothing of use, as far as the search can tell"
 
 
 def leave_out(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a rule about deaths forgotten."""
-    if rule == "hears":
-        monkeypatch.setattr(Members, "hears", lambda self, party: True)
-        return
     real, by_ray = getattr(borrowing, rule), SimpleNamespace(policy=Policy(borrower_death="ray"))
     cells = [(state, event) for (state, event), row in ownership.TABLE.rows.items() if row.run is real]
     for state, event in cells:
@@ -126,55 +140,107 @@ def leave_out(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", LEFT_OUT)
-def test_a_rule_about_deaths_is_needed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too far for the search is found by chance: somebody has a reference to an object that is released."""
-    seed, size = LEFT_OUT[rule]
-    assert wander(Lending(**size, deaths=1), seed=seed, walks=300).violations == []
-    leave_out(rule, monkeypatch)
-    ((what, _),) = wander(Lending(**size, deaths=1), seed=seed, walks=5_000).violations
-    assert "is released while" in what
+def test_a_dead_executor_may_have_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_out("may_have_held", monkeypatch)
+    found, _, _ = explored(calls=2, deaths=1)
+    assert "is released while" in found.violations[0][0]
 
 
-OWNER, LENDER, MIDDLE, LAST, NODE = range(5)  # of a model with four processes
+@pytest.mark.slow
+def test_the_dead_are_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Members, "hears", lambda self, party: True)
+    found, _, _ = explored(calls=2, deaths=1)
+    assert "is released while" in found.violations[0][0]
 
 
-def deliver(*ways: tuple[int, int]) -> list[tuple[Any, ...]]:
-    return [("deliver", *way) for way in ways]
+# ---------------------------------------------------------------- what four do is too far for a quick search
+
+OWNER, LENDER, MIDDLE, LAST, OWNERS_NODE, _, _, LASTS_NODE = range(8)
+SHARED = Sharing().shared
 
 
-NEWS_IS_SLOW = [
-    # the lender has passed the object on, in two steps, to one who passes it on when all but it have heard of the death
-    *[("call", OWNER, LENDER, True), *deliver((OWNER, LENDER)), ("drop", OWNER)],
-    *[("call", LENDER, MIDDLE, True), *deliver((LENDER, MIDDLE)), ("die", LENDER, 0, 0, 0, 0, 0)],
-    *deliver((LENDER, OWNER), (OWNER, NODE), (OWNER, NODE)),  # the owner tells the node of its loss, and asks
-    *deliver((NODE, OWNER), (NODE, OWNER), (OWNER, NODE), (NODE, LAST), (NODE, LAST), (LAST, NODE)),  # two answer
-    *[("call", MIDDLE, LAST, True), *deliver((MIDDLE, LAST)), ("end", LAST, True, False), *deliver((LAST, MIDDLE))],
-    ("end", MIDDLE, False, False),  # it reports to the dead to whom it has lent the object
-    *deliver((NODE, MIDDLE), (NODE, MIDDLE), (MIDDLE, NODE), (NODE, OWNER)),
-]
+class Schedule(Way):
+    """A way that a test goes."""
+
+    def __init__(self) -> None:
+        super().__init__(System(Sharing(processes=4, acts=7, calls=3, deaths=1)), first=1)  # the lender may die
+        self.system.alone = False
+
+    def act(self, party: int, kind: str, *details: Any, dies: bool = False) -> None:
+        """A user does something; if it dies thereby, its message to the other still arrives."""
+        for move in self.moves():
+            fits = isinstance(move.told, Act) and move.told.what[0] == kind and {*details} <= {*move.told.what}
+            if fits and move.party == party and (bool(move.arrive), sum(move.arrive)) == (dies, dies):
+                return self.take(move)
+        raise LookupError(kind)
+
+    def deliver(self, *channels: tuple[int, int]) -> None:
+        """Deliver what is on some channels, on all if none is named, and what follows from it."""
+        found = True
+        while found:
+            found = False
+            for move in self.moves():
+                on = isinstance(move.told, Delivery) and (move.told.source, move.party)
+                if on and not move.arrive and (on in channels or not channels):
+                    self.take(move)
+                    found = True
+                    break
 
 
-def take(model: Lending, way: list[tuple[Any, ...]]) -> None:
-    """Go a way, and then deliver whatever is left."""
-    state = model.first()
-    while way or any(state.wires):
-        action = way.pop(0) if way else next(action for action in model.actions(state) if action[0] == "deliver")
-        assert action in [*model.actions(state)], action
-        state = model.step(state, action)
-        model.check(state)
+def the_news_is_slow() -> None:
+    """The lender has passed the object on to one who passes it on when all but it have heard of the death."""
+    way = Schedule()
+    way.act(OWNER, "call", LENDER)
+    way.deliver((OWNER, LENDER))
+    way.act(OWNER, "drop")
+    way.act(LENDER, "call", MIDDLE, dies=True)
+    way.deliver((LENDER, OWNER), (OWNER, OWNERS_NODE), (OWNERS_NODE, OWNER))  # the owner tells of its loss, and asks
+    way.deliver((OWNERS_NODE, LASTS_NODE), (LASTS_NODE, LAST), (LAST, LASTS_NODE), (LASTS_NODE, OWNERS_NODE))
+    way.take(
+        next(move for move in way.moves() if move.party == MIDDLE)
+    )  # the task; that the lender died it does not hear
+    way.act(MIDDLE, "call", LAST)
+    way.deliver((MIDDLE, LAST))
+    way.act(LAST, "end", (SHARED,))
+    way.deliver((LAST, MIDDLE))
+    way.act(MIDDLE, "end", ())  # it reports to the dead to whom it has lent the object
+    way.deliver()
+
+
+def the_lender_is_dead() -> None:
+    """The owner hears of one who has died only through another, which has lent it the object."""
+    way = Schedule()
+    way.act(OWNER, "call", MIDDLE)
+    way.deliver((OWNER, MIDDLE))
+    way.act(OWNER, "drop")
+    way.act(MIDDLE, "call", LENDER)
+    way.deliver((MIDDLE, LENDER))
+    way.act(LENDER, "end", (SHARED,))
+    way.deliver((LENDER, MIDDLE))
+    way.act(LENDER, "call", LAST, dies=True)
+    way.take(next(move for move in way.moves() if move.party == LAST))
+    way.deliver((LENDER, MIDDLE))
+    way.act(MIDDLE, "end", ())
+    way.deliver()
 
 
 def test_nobody_is_asked_before_all_have_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    take(Lending(workers=4, tasks=3, deaths=1), [*NEWS_IS_SLOW])
+    the_news_is_slow()
 
     def ask_at_once(r: Any, e: Any, here: Any) -> Any:
         return replace(r, state=HEARING, objects=e.objects), (HoldersWanted(r.inquest, e.objects),)
 
     rows: dict[Any, Any] = CLOSED.rows
     monkeypatch.setitem(rows, InquestQuery, ask_at_once)
-    with pytest.raises(Violation, match="is released while n0w4 has a reference"):
-        take(Lending(workers=4, tasks=3, deaths=1), [*NEWS_IS_SLOW])
+    with pytest.raises(AssertionError, match="is released while n3w1 has a reference"):
+        the_news_is_slow()
+
+
+def test_a_borrower_reports_the_dead_to_whom_it_has_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    the_lender_is_dead()
+    leave_out("lent_to_the_dead", monkeypatch)
+    with pytest.raises(AssertionError, match="is released while n3w1 has a reference"):
+        the_lender_is_dead()
 
 
 def ask(*words: str) -> tuple[int, str]:
@@ -186,8 +252,8 @@ def ask(*words: str) -> tuple[int, str]:
 
 
 def test_the_command_says_what_it_found() -> None:
-    code, output = ask("--workers", "2")
-    assert code == 0 and output.startswith("124 states") and output.endswith("nothing is wrong in any of them\n")
+    code, output = ask("--processes", "2")
+    assert code == 0 and "that is all there are" in output and output.endswith("nothing is wrong in any of them\n")
     code, output = ask("--deaths", "1", "--borrower-death", "ray")
     assert code == 1 and all(line in output.splitlines() for line in HOLE)
 

@@ -1,0 +1,134 @@
+"""A way through a system, told: as the program of its users, with the messages in between, and step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from freehold.core.ids import COUNTER_MASK, object_name
+from freehold.core.trace import Ring, Step, detail
+from freehold.specs.automata import ARRIVAL_BITS, EVENT_BITS, PARTY_BITS, Act, Delivery, System
+from freehold.specs.search import Rows
+from freehold.specs.sharing import TASKS, Sharing
+
+
+class Move(NamedTuple):
+    """One of the things that may happen in a state."""
+
+    party: int
+    told: Delivery | Act
+    arrive: tuple[int, ...]  # it dies behind it, and so many messages to each of the others still arrive; () if not
+    action: int
+    after: Rows
+
+
+class Way:
+    """A walk through a system, from one of its first states."""
+
+    def __init__(self, system: System, first: int = 0) -> None:
+        self.system = system
+        self.row = system.first()[first : first + 1]
+        self.taken: list[tuple[Rows, Move]] = []
+
+    def moves(self) -> list[Move]:
+        """Return what may happen next."""
+        found = self.system.moves(self.row)
+        return [
+            Move(*decoded(self.system, action), action, found.rows[index : index + 1])
+            for index, action in enumerate(found.action.tolist())
+        ]
+
+    def take(self, move: Move) -> None:
+        """Go on; raise ``AssertionError`` if the state is wrong."""
+        self.taken.append((self.row, move))
+        self.row = move.after
+        for _, what in self.system.wrong(self.row):
+            raise AssertionError(what)
+
+
+def decoded(system: System, action: int) -> tuple[int, Delivery | Act, tuple[int, ...]]:
+    """Return what an action's number stands for."""
+    told, party = action & ((1 << EVENT_BITS) - 1), action >> EVENT_BITS & ((1 << PARTY_BITS) - 1)
+    arrive, rest = list[int](), action >> (EVENT_BITS + PARTY_BITS)
+    while rest > 1:
+        arrive.append(rest & ((1 << ARRIVAL_BITS) - 1))
+        rest >>= ARRIVAL_BITS
+    return party, system.events.values[told], tuple(reversed(arrive))
+
+
+class Told(NamedTuple):
+    """A counterexample for people."""
+
+    program: list[str]  # what users do, and who dies
+    everything: list[str]  # that with the messages
+    steps: list[Step]  # of the parties
+
+
+def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
+    """Go a way once more, and tell it."""
+    first, *actions = way
+    walk, ring, words = Way(system, first), Ring(), Words(cluster)
+    program = [f"{cluster.called(0)}: {words.variable(cluster.shared)} = put(...)"]
+    told = Told(program, [*program], [])
+    for action in actions:
+        move = next(move for move in walk.moves() if move.action == action)
+        before = system.states.values[walk.row[0, move.party]][1]
+        one = cluster.parties[move.party]
+        one.watch = ring
+        cluster.step(move.party, before, move.told)
+        one.watch = None
+        lines = [*words.of(move), *([f"{cluster.called(move.party)} dies"] if move.arrive else [])]
+        told.everything.extend(lines)
+        told.program.extend([line for line in lines if not line.startswith(" ")])
+        try:
+            walk.take(move)
+        except AssertionError as error:
+            told.everything.append(f"WRONG: {error}")
+            break
+    return told._replace(steps=ring.steps())
+
+
+class Words:
+    """Moves in words; objects are called x, y, ... in the order in which they are put, what tasks return r, s, ..."""
+
+    def __init__(self, cluster: Sharing) -> None:
+        self.cluster = cluster
+        self.variables: dict[int, str] = {}
+        self.objects, self.returns = iter("xyzuvw"), iter("rstpqm")
+
+    def variable(self, object: int) -> str:
+        """Return the name of the variables that refer to an object."""
+        name = self.variables.get(object)
+        if name is None:
+            letters = self.returns if object & COUNTER_MASK >= TASKS else self.objects
+            name = self.variables[object] = next(letters, object_name(object))
+        return name
+
+    def of(self, move: Move) -> list[str]:
+        """Return a move in words."""
+        name = self.cluster.called(move.party)
+        if isinstance(move.told, Delivery):
+            said = f"{type(move.told.message).__name__} {detail(move.told.message)}".rstrip()
+            return [f"    {self.cluster.called(move.told.source)} -> {name}  {said}"]
+        return [f"{name}: {self.act(move.told.what)}"]
+
+    def act(self, what: Any) -> str:
+        """Return what a user does, in Python."""
+        match what:
+            case ("put", object, inside):
+                return f"{self.variable(object)} = put({self.listed(inside) if inside else '...'})"
+            case ("drop", object):
+                return f"del {self.variable(object)}"
+            case ("read", container, inside):
+                return f"{', '.join(map(self.variable, inside))}, = get({self.variable(container)})"
+            case ("call", task, to, lent, returns):
+                result = f"{self.variable(task)} = " if returns else ""
+                return f"{result}f.remote({self.listed(lent)})  # runs on {self.cluster.called(to)}"
+            case ("end", kept, given, _):
+                keep = "".join([f"KEPT = {self.variable(object)}; " for object in kept])
+                return f"{keep}return {self.listed(given) if given else 'None'}"
+        raise ValueError(what)
+
+    def listed(self, objects: Iterable[int]) -> str:
+        """Return a list of objects."""
+        return f"[{', '.join(map(self.variable, objects))}]"

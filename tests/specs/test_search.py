@@ -1,0 +1,98 @@
+"""The search is itself checked: by counts that others have published, and by the plainest enumeration there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.specs.models import Counters, Lock, Mortals, Registers, TwoPhaseCommit, naive
+
+from freehold.specs.automata import System
+from freehold.specs.independence import Independence
+from freehold.specs.search import Known, Model, search, wander
+
+TOYS: dict[str, Any] = {
+    "counters": Counters(),
+    "registers": Registers(),
+    "lock": Lock(forgets=False),
+    "a wrong lock": Lock(forgets=True),
+    "mortals": Mortals(),
+}
+
+
+# 288 with three resource managers, and 8,832 with five; of three the multisets can be counted by hand: 80.
+@pytest.mark.parametrize(("managers", "alike", "states"), [(3, 0, 288), (5, 0, 8_832), (3, 1, 80), (5, 1, 314)])
+def test_two_phase_commit_has_as_many_states_as_is_known(managers: int, alike: int, states: int) -> None:
+    model: Model = TwoPhaseCommit(managers, bool(alike))
+    found = search(model)
+    assert (found.states, found.exhausted, found.violations) == (states, True, [])
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_all_states_are_found_and_no_others(name: str) -> None:
+    toy = TOYS[name]
+    states, wrong = naive(toy)
+    system = System(toy)
+    system.alone = False
+    found = search(system, violations_max=1 << 40)
+    assert found.states == len(states)
+    assert {what for what, _ in found.violations} == wrong
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_with_some_left_out_the_verdict_is_the_same(name: str) -> None:
+    toy = TOYS[name]
+    states, wrong = naive(toy)
+    found = Independence(System(toy)).explore()
+    assert found.states <= len(states)
+    assert bool(found.violations) is bool(wrong)
+
+
+class Resting(System):
+    """A system of which the states are kept in which nothing is on its way."""
+
+    def __init__(self, parties: Any) -> None:
+        super().__init__(parties)
+        self.rest: set[bytes] = set()
+
+    def wrong(self, rows: Any) -> Any:
+        self.rest |= {row.tobytes() for row in rows[~rows[:, self.count : self.budgets].any(axis=1)]}
+        return super().wrong(rows)
+
+
+@pytest.mark.parametrize("name", ["counters", "registers", "lock", "mortals"])
+def test_whatever_is_left_out_every_end_is_reached(name: str) -> None:
+    system = Resting(TOYS[name])
+    Independence(system).explore()
+    some, system.rest, system.alone = system.rest, set(), False
+    search(system)
+    assert some >= system.rest  # of searches with fewer acts, too
+
+
+def test_much_is_left_out_where_all_commutes_and_little_where_nothing_does() -> None:
+    for toy, share in ((Counters(), 0.5), (Registers(), 0.9)):
+        system = System(toy)
+        some = Independence(system).explore().states
+        system.alone = False
+        assert (some < share * search(system).states) is (share == 0.5)
+
+
+def test_walks_find_what_is_wrong() -> None:
+    for forgets in (False, True):
+        system = System(Lock(forgets))
+        system.alone = False
+        found = wander(system, seed=1, walkers=200, steps_max=40)
+        assert [what for what, _ in found.violations] == ["both are in"] * forgets
+
+
+def test_known_hashes_are_known() -> None:
+    known, chance = Known(), np.random.default_rng(3)
+    everything = set[int]()
+    for size in (5, 1, 300, 40, 2, 2, 1000):
+        some = np.unique(chance.integers(0, 4000, size=size).astype(np.uint64))
+        new = known.fresh(some)
+        assert {*some[new].tolist()} == {*some.tolist()} - everything
+        known.add(some[new])
+        everything |= {*some.tolist()}
+        assert len(known) == len(everything)
