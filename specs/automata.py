@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -120,7 +121,7 @@ class System:
     def __init__(self, parties: Parties) -> None:
         self.parties = parties
         count = self.count = parties.count
-        self.channels = [(source, target) for source in range(count) for target in range(count) if source != target]
+        self.channels = list(product(range(count), repeat=2))  # to itself: what a party's driver has still to answer
         self.column = {pair: count + index for index, pair in enumerate(self.channels)}
         self.budgets = count + len(self.channels)  # the first of their columns
         self.doomed = self.budgets + len(parties.budgets)
@@ -285,10 +286,10 @@ class System:
         arrivals = np.ones(len(rows), np.int64)
         rows[:, mortal] = DEAD
         rows[:, self.doomed] &= ~(1 << mortal)
+        rows[:, [self.column[other, mortal] for other in range(self.count)]] = NOTHING
         for other in range(self.count):
             if other == mortal:
                 continue
-            rows[:, self.column[other, mortal]] = NOTHING
             column = self.column[mortal, other]
             rows[rows[:, other] == DEAD, column] = NOTHING
             length = self.length[rows[:, column]]

@@ -23,6 +23,7 @@ Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, c
 Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]
 Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die, at any step.")]
 Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return references, too.")]
+Gets = Annotated[bool, typer.Option("--gets", help="Let users get values, so that copies are made and pulled.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
@@ -41,6 +42,7 @@ def explore(
     calls: Calls = 3,
     deaths: Deaths = 0,
     returns: Returns = False,
+    gets: Gets = False,
     borrower_death: Rule = "inquest",
     states: States = 1 << 40,
     seconds: Seconds = float("inf"),
@@ -63,7 +65,7 @@ def explore(
     if deaths > processes:
         raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
     policy = Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
-    cluster = Sharing(processes, objects, acts, calls, deaths, returns, policy)
+    cluster = Sharing(processes, objects, acts, calls, deaths, returns, gets, policy)
     system = System(cluster)
     shown = (lambda *_: None) if as_json else progress()
     found = Independence(system).explore(states_max=states, seconds_max=seconds, each_layer=shown)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from freehold.core.ids import COUNTER_MASK, object_name
 from freehold.core.trace import Ring, Step, detail
 from freehold.specs.automata import ARRIVAL_BITS, EVENT_BITS, PARTY_BITS, Act, Delivery, System
+from freehold.specs.hosts import Carried
 from freehold.specs.search import Rows
 from freehold.specs.sharing import TASKS, Sharing
 
@@ -108,7 +109,9 @@ class Words:
         """Return a move in words."""
         name = self.cluster.called(move.party)
         if isinstance(move.told, Delivery):
-            said = f"{type(move.told.message).__name__} {detail(move.told.message)}".rstrip()
+            message: Any = move.told.message
+            message = message.message if isinstance(message, Carried) else message
+            said = f"{type(message).__name__} {detail(message)}".rstrip()
             return [f"    {self.cluster.called(move.told.source)} -> {name}  {said}"]
         return [f"{name}: {self.act(move.told.what)}"]
 
@@ -119,8 +122,12 @@ class Words:
                 return f"{self.variable(object)} = put({self.listed(inside) if inside else '...'})"
             case ("drop", object):
                 return f"del {self.variable(object)}"
-            case ("read", container, inside):
+            case ("read", container, inside, _):
                 return f"{', '.join(map(self.variable, inside))}, = get({self.variable(container)})"
+            case ("get", object, timeout):
+                return f"get({self.variable(object)}{', timeout=1' * (timeout > 0)})  # in a thread of its own"
+            case ("timer", _):
+                return "time is up"
             case ("call", task, to, lent, returns):
                 result = f"{self.variable(task)} = " if returns else ""
                 return f"{result}f.remote({self.listed(lent)})  # runs on {self.cluster.called(to)}"

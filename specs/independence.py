@@ -110,11 +110,12 @@ class Independence:
         source = self.source(told)
         if step in self.racing or source == self.source(step.told):  # of one sender's messages none overtakes
             return
-        first = self.step(step.before, told)
-        second, last = self.step(step.after, told), self.step(first.after, step.told)
+        if source < 0 and told not in self.system.may_do(self.system.states.values[step.after]):
+            return self.race(step)
+        first, second = self.step(step.before, told), self.step(step.after, told)
+        last = self.step(first.after, step.told)
         same = last.after == second.after and self.sent(step, second) == self.sent(first, last)
-        possible = source >= 0 or told in self.system.may_do(self.system.states.values[step.after])
-        if not (same and possible) or last in self.racing:
+        if not same or last in self.racing:
             self.race(step)
         else:
             self.watched[step].add(last)

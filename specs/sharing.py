@@ -2,21 +2,21 @@
 
 Some processes, each on a node of its own, which carry the news of deaths; in place of leasing an immediate grant.
 At any time a user may put an object, with or without another inside, call a task that carries a reference, keep or
-return what a task has got, take out what is inside a value, and drop what it has: in all so many acts, and anybody may
-be slow.  The parties are real ones; this file decides what users may do, and what must be true.
+return what a task has got, get a value and take out what is inside, and drop what it has: in all so many acts, and
+anybody may be slow.  The parties are real ones; this file decides what users may do, and what must be true.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import combinations, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from freehold.core.effects import Run, Send
-from freehold.core.events import Event, RefCreated, RefDropped, RefsFound, RefsHeld
+from freehold.core.effects import Send
+from freehold.core.events import Event, GetWanted, RefCreated, RefDropped
 from freehold.core.ids import (
     COUNTER_BITS,
     COUNTER_MASK,
@@ -34,60 +34,30 @@ from freehold.core.node_messages import NodeNotice
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
-from freehold.core.task_events import (
-    LeaseLost,
-    RunEnded,
-    TaskAssigned,
-    TaskOver,
-    TaskReady,
-    TaskSubmitted,
-    WorkerStarted,
-)
-from freehold.core.values import Description, Payload
+from freehold.core.queries import Held, readable
+from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
+from freehold.core.values import Description, Payload, Want
 from freehold.core.worker import Worker
 from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
+from freehold.specs.hosts import (
+    Carried,
+    Granted,
+    Process,
+    Store,
+    contents,
+    joined,
+    landed,
+    performed,
+    snapshot,
+    taken_out,
+    without,
+)
 from freehold.specs.properties import worker_counts_agree
 
-MINTED = 1 << 60  # from here on a number is an attempt
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 OBJECTS_BITS = 8  # of a party's part of a set of objects, as bits: half for what it puts, half for its tasks
-
-
-class Granted(Worker):
-    """A worker whose tasks run where their shape says, at once."""
-
-    def __init__(self, me: int, policy: Policy) -> None:
-        super().__init__(me, policy)
-        for event in (TaskReady, TaskOver, LeaseLost):
-            del self.routes[event]
-
-    def spread(self, event: Event) -> Any:
-        match event:
-            case TaskReady(pool, task):
-                return [TaskAssigned(task, int(pool[0][0][1]), pool)]
-            case TaskOver() | LeaseLost():
-                return []
-        return super().spread(event)
-
-    def mint(self) -> int:
-        return MINTED | self.me << 32 | super().mint()
-
-
-class Process(NamedTuple):
-    """A process at one moment: its worker, and what its user has."""
-
-    tables: Any  # of the worker, and the last number that it has minted
-    has: tuple[int, ...] = ()  # objects to which variables refer
-    task: int = 0  # that runs, 0 if none does
-    attempt: int = 0
-    lent: tuple[int, ...] = ()  # objects among its arguments
-    puts: int = 0  # so far
-    calls: int = 0
-
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """The objects to which user code has a reference."""
-        return tuple(sorted({*self.has, *self.lent}))
+GETS_MAX = 2  # at a time, in a process
+CAPACITY = 1 << 20  # bytes of each object store; a value has one
 
 
 class Sharing:
@@ -99,7 +69,8 @@ class Sharing:
         acts: how much users may do in all.
         calls: how many of these may be calls that carry a reference.
         deaths: how many processes may die.
-        returns: whether a task may return references.
+        returns: whether tasks may return something.
+        gets: whether users may get values, with and without a timeout, two at a time in each process.
         policy: the rules that all play by.
     """
 
@@ -111,16 +82,18 @@ class Sharing:
         calls: int = 2,
         deaths: int = 0,
         returns: bool = False,
+        gets: bool = False,
         policy: Policy = DEFAULT,
     ) -> None:
         nodes = [node_id(index) for index in range(processes)]
         self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
-        self.processes, self.count, self.returns = processes, len(self.names), returns
+        self.processes, self.count, self.deaths = processes, len(self.names), deaths
+        self.returns, self.gets = returns, gets
         self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1)  # the first object has been put
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
-        self.parties += [Node(node, 0, (), policy) for node in nodes]
+        self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
 
         self.shared = object_id(self.names[0], PUTS)
@@ -139,7 +112,7 @@ class Sharing:
         for worker, function in zip(self.parties, self.functions, strict=False):
             worker.handle(RefCreated(function, Payload(1)))
         blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
-        begun: list[Hashable] = [*blank, *map(snapshot, self.parties[self.processes :])]
+        begun: list[Hashable] = [*blank, *[Store(snapshot(node)) for node in self.parties[self.processes :]]]
         begun[0] = self.step(0, blank[0], Act(("put", self.shared, ()), ())).after
         return begun
 
@@ -161,58 +134,59 @@ class Sharing:
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
         """Let a party be told something, or a user do something."""
         one = self.parties[party]
-        cause, queue, sent = 0, deque[Any](), list[tuple[int, Hashable]]()
-        one.restore(before.tables if isinstance(before, Process) else before)
-        if isinstance(told, Act):
-            before, events = self.act(party, before, told.what)
-            queue += events
-        else:
-            queue.append(told.message)
-            cause = 0 if isinstance(told.message, PeerLost) else self.names[told.source] << COUNTER_BITS | 1
+        queue, sent, cause = deque[Any](), list[tuple[int, Hashable]](), 0
+        one.restore(before.tables)
         try:
+            if isinstance(told, Act):
+                before, events = self.act(party, before, told.what)
+                queue += events
+            else:
+                message = told.message
+                cause = 0 if isinstance(message, PeerLost) else self.names[told.source] << COUNTER_BITS | 1
+                if isinstance(message, Carried):
+                    before, message = landed(one, before, message), message.message
+                queue.append(message)
             while queue:
                 for _, effect in one.handle(queue.popleft(), 0.0, cause):
-                    if isinstance(effect, Send):
-                        sent.append((self.index[effect.target], effect.message))
-                    elif isinstance(effect, Run):
-                        lent = effect.description.payload.refs
-                        queue.append(RefsHeld(tuple([object for object in lent if object not in before.has])))
-                        before = before._replace(task=effect.task, attempt=effect.attempt, lent=lent)
-            if isinstance(one, Worker):
-                for complaint in worker_counts_agree(one):
-                    return Step(Wrong(complaint))
+                    before, events, messages = performed(one, before, effect, self.deaths > 0)
+                    queue += events
+                    sent += [(self.index[target], message) for target, message in messages]
+            for complaint in worker_counts_agree(one) if isinstance(one, Worker) else ():
+                return Step(Wrong(complaint))
         except Exception as error:  # a handler that raises has done what it must not, whatever it is
             return Step(Wrong(f"{type(error).__name__}: {error}"))
-        if isinstance(one, Worker) and one.desk:  # no timer fires here, so nobody asks how many turns there were
-            one.desk[0] = msgspec.structs.replace(one.desk[0], turns=0, timed=False, attempt=0, timed_turn=0)
-        after = snapshot(one)
-        return Step(before._replace(tables=after) if isinstance(before, Process) else after, tuple(sent))
+        return Step(tidy(one, before), tuple(sent))
 
     # ------------------------------------------------------------------ their users
 
-    def act(self, party: int, before: Process, what: Any) -> tuple[Process, list[Event]]:
+    def act(self, party: int, before: Process, what: Any) -> tuple[Process, Iterable[Event]]:
         """Return what a user has after an act, and what its worker is told."""
         match what:
             case ("put", object, inside):
                 before = before._replace(has=(*before.has, object), puts=before.puts + 1)
-                return before, [RefCreated(object, Payload(1, inside))]
+                return before, [RefCreated(object, Payload(1, inside, object))]
             case ("drop", object):
                 before = before._replace(has=tuple([other for other in before.has if other != object]))
-                return before, [] if object in before.lent else [RefDropped(object)]
-            case ("read", container, inside):
-                fresh = tuple([object for object in inside if object not in before.reach])
-                return before._replace(has=joined(before.has, inside)), [RefsFound(container, fresh)] if fresh else []
+                return before, [] if object in before.holds else [RefDropped(object)]
+            case ("read", container, inside, is_copy):
+                after, events, _ = taken_out(before, container, inside, is_copy)
+                return after, events
+            case ("get", object, timeout):
+                before = before._replace(gets=(*before.gets, (before.asked + 1, object)), asked=before.asked + 1)
+                return before, [GetWanted(before.asked, (object,), 1, Want.GET, timeout)]
+            case ("timer", timer):
+                return before._replace(timers=without(before.timers, timer)), [dict(before.timers)[timer]]
             case ("call", task, to, lent, returns):
                 shape = (("runs on", float(self.names[to])),)
                 call = Description(task, self.functions[to], "f", Payload(1, lent), (), returns)
                 before = before._replace(has=(*before.has, task) if returns else before.has, calls=before.calls + 1)
                 return before, [TaskSubmitted(task, call, shape, 0)]
             case ("end", kept, given, returns):
-                ended = RunEnded(before.task, before.attempt, (Payload(1, given),) * returns)
-                gone = [RefDropped(object) for object in before.lent if object not in (*before.has, *kept)]
+                ended = RunEnded(before.task, before.attempt, (Payload(1, given, before.task),) * returns)
+                after = before._replace(has=joined(before.has, kept), task=0, attempt=0, lent=())
+                gone = [RefDropped(object) for object in before.lent if object not in after.holds]
                 late = [drop for drop in gone if drop.object in given]  # it lives until the core has heard of it
-                before = before._replace(has=joined(before.has, kept), task=0, attempt=0, lent=())
-                return before, [*[drop for drop in gone if drop not in late], ended, *late]
+                return after, [*[drop for drop in gone if drop not in late], ended, *late]
         raise ValueError(what)
 
     def may_do(self, party: int, state: Any) -> list[Act]:
@@ -229,9 +203,15 @@ class Sharing:
             yield Act(("put", fresh, inside), (1, 0, 1))
         for object in state.has:
             yield Act(("drop", object), (1, 0, 0))
-            payload = worker.promotion[object].payload if object in worker.promotion else None
-            if payload is not None and not {*payload.refs} <= {*state.has}:
-                yield Act(("read", object, payload.refs), (1, 0, 0))
+            found = readable(worker, object)
+            if isinstance(found, Held | Payload):
+                inside, is_copy = contents(worker, state, object, None, True)
+                if not {*inside} <= {*state.has}:
+                    yield Act(("read", object, inside, is_copy), (1, 0, 0))
+            if found is None and self.gets and len(state.gets) < GETS_MAX:
+                yield from [Act(("get", object, timeout), (1, 0, 0)) for timeout in (-1.0, 1.0)]
+        for timer, _ in state.timers:
+            yield Act(("timer", timer), (0, 0, 0))
         fresh = object_id(worker.me, TASKS + state.calls)
         for to in range(self.processes):
             if to != party and worker.hears(self.names[to]):
@@ -250,19 +230,19 @@ class Sharing:
     def facts(self, party: int, state: Any) -> Facts:
         """Return what matters of a party's state to what must be true."""
         one = self.parties[party]
-        one.restore(state.tables if isinstance(state, Process) else state)
+        one.restore(state.tables)
         if not isinstance(one, Worker):
-            return Facts(waits=bool(one.tables["inquiry"]))
+            return Facts(waits=bool(one.tables["inquiry"]), left=bool(one.tables["copy"] or state.places))
         own = [*[PUTS + n for n in range(state.puts)], *[TASKS + n for n in range(state.calls)]]
         made = [object_id(one.me, counter) for counter in own]
         gone = [object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED]
-        waits = bool(one.execution or one.running or one.inquests or one.witness)
+        waits = bool(one.execution or one.running or one.inquests or one.witness or (state.gets and not state.timers))
         left = one.ownership.keys() - {*self.functions}
-        return Facts(self.bits(state.reach), self.bits(gone), bool(state.task), waits, bool(left))
+        return Facts(self.bits(state.holds), self.bits(gone), bool(state.task), waits, bool(left))
 
     def bits(self, objects: Any) -> int:
         """Return a set of objects as a number."""
-        return sum(1 << self.bit(object) for object in objects)
+        return sum(1 << self.bit(object) for object in {*objects})
 
     def bit(self, object: int) -> int:
         """Return which bit stands for an object."""
@@ -281,24 +261,24 @@ class Sharing:
                 return state.what
         facts = [self.facts(party, state) if state is not None else Facts() for party, state in enumerate(states)]
         for owner, user in product(range(self.processes), repeat=2):
-            for object in states[user].reach if states[user] is not None else ():
+            for object in states[user].holds if states[user] is not None else ():
                 if facts[owner].gone >> self.bit(object) & 1:
                     return f"{object_name(object)} is released while {self.called(user)} has a reference"
         for party, state in enumerate(states):
             if facts[party].waits or facts[party].left:
                 one = self.parties[party]
-                one.restore(state.tables if isinstance(state, Process) else state)
+                one.restore(state.tables)
                 kept = {name: list(records.values()) for name, records in one.tables.items() if records}
                 return f"{party_name(one.me)} {'waits for ever' if facts[party].waits else 'keeps a record'}: {kept}"
         raise ValueError("nothing is wrong")
 
 
-def snapshot(party: Party) -> tuple[Any, ...]:
-    """Return the whole state of a party; the same for the same records, in whatever order they came."""
-    counter, *tables = party.snapshot()
-    return (counter, *[tuple(sorted(records, key=lambda item: repr(item[0]))) for records in tables])
-
-
-def joined(objects: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
-    """Return objects with those among others that are not among them."""
-    return (*objects, *[object for object in more if object not in objects])
+def tidy(one: Party, after: Any) -> Any:
+    """Return the state of a party, without what nobody asks for any more."""
+    if isinstance(one, Worker):
+        after = after._replace(
+            copies=tuple([item for item in after.copies if item[0] in one.resolution or item[0] in one.promotion])
+        )
+        for desk in one.desk.values():  # nobody asks how many turns there were
+            one.desk[0] = msgspec.structs.replace(desk, turns=0, timed=False, attempt=0, timed_turn=0)
+    return after._replace(tables=snapshot(one))

@@ -22,9 +22,10 @@ from freehold.core.policies import Policy
 from freehold.specs import commands
 from freehold.specs.automata import Act, Delivery, System
 from freehold.specs.counterexample import Way, tell
+from freehold.specs.hosts import Process
 from freehold.specs.independence import Independence
 from freehold.specs.search import Found, search
-from freehold.specs.sharing import Process, Sharing
+from freehold.specs.sharing import Sharing
 
 # Everything that can happen: how many states there are, nothing left out.  A change of the protocol changes them.
 EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {

@@ -1,0 +1,194 @@
+"""Processes and nodes as values: the tables of a party, and what its driver and its user have beside them.
+
+What a driver does is done at once; its answers, like bytes, come as messages.  Of a value only the references inside
+are of interest: they travel with the message that says that the bytes are there.
+
+Refuses to know what users want.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from freehold.core.effects import CancelTimer, Effect, Move, Release, Reserve, Run, Send, SetTimer, Settle
+from freehold.core.events import Event, Moved, RefDropped, RefsFound, RefsHeld, ViewDropped, ViewTaken
+from freehold.core.ids import object_name
+from freehold.core.node import Node
+from freehold.core.node_events import Reserved
+from freehold.core.node_messages import ChunkReply, HoldNotice, SealNotice
+from freehold.core.party import Party
+from freehold.core.policies import Policy
+from freehold.core.queries import Held, landing, readable
+from freehold.core.task_events import LeaseLost, TaskAssigned, TaskOver, TaskReady, TurnSlow
+from freehold.core.values import Failure, Payload
+from freehold.core.worker import Worker
+
+MINTED = 1 << 60  # from here on a number is an attempt
+Objects = tuple[int, ...]
+
+
+class Granted(Worker):
+    """A worker whose tasks run where their shape says, at once."""
+
+    def __init__(self, me: int, policy: Policy) -> None:
+        super().__init__(me, policy)
+        for event in (TaskReady, TaskOver, LeaseLost):
+            del self.routes[event]
+
+    def spread(self, event: Event) -> Any:
+        match event:
+            case TaskReady(pool, task):
+                return [TaskAssigned(task, int(pool[0][0][1]), pool)]
+            case TaskOver() | LeaseLost():
+                return []
+        return super().spread(event)
+
+    def mint(self) -> int:
+        return MINTED | self.me << 32 | super().mint()
+
+
+class Process(NamedTuple):
+    """A process at one moment: its worker, and what its user has."""
+
+    tables: Any  # of the worker, and the last number that it has minted
+    has: Objects = ()  # objects to which variables refer
+    task: int = 0  # that runs, 0 if none does
+    attempt: int = 0
+    lent: Objects = ()  # objects among its arguments
+    gets: tuple[tuple[int, int], ...] = ()  # requests that its threads wait for -> what they want to read
+    timers: tuple[tuple[int, Event], ...] = ()  # any of which may be over
+    copies: tuple[tuple[int, Objects], ...] = ()  # objects of which it may read a copy -> what is inside
+    puts: int = 0  # so far
+    calls: int = 0
+    asked: int = 0
+
+    @property
+    def reach(self) -> Objects:
+        """The objects that user code can name."""
+        return tuple(sorted({*self.has, *self.lent}))
+
+    @property
+    def holds(self) -> Objects:
+        """The objects to which user code has a reference: a thread that waits for one has it, too."""
+        return (*self.reach, *[object for _, object in self.gets])
+
+
+class Store(NamedTuple):
+    """A node at one moment, with its object store."""
+
+    tables: Any
+    places: tuple[tuple[int, Objects], ...] = ()  # that are set aside -> what is inside the value there
+
+
+class Carried(NamedTuple):
+    """A message that says that bytes are there, and what is inside the value."""
+
+    message: Any
+    inside: Objects
+
+
+class Done(NamedTuple):
+    """What comes of an effect."""
+
+    after: Any
+    events: tuple[Event, ...] = ()  # what the party is told at once
+    sent: tuple[tuple[int, Any], ...] = ()  # to whom, and what: to itself what its driver answers
+
+
+def performed(one: Party, before: Any, effect: Effect, deaths: bool) -> Done:
+    """Do what a driver does, and a user who waits for nothing else.
+
+    Args:
+        one: the party, which has just asked for it.
+        before: what its driver and user have.
+        effect: what it asks for.
+        deaths: whether somebody may have died.
+    """
+    match effect:
+        case Send(target, SealNotice() as message):
+            return Done(before, (), ((target, Carried(message, dict(before.copies)[message.object])),))
+        case Send(target, HoldNotice() as message):
+            return Done(before, (), ((target, Carried(message, dict(before.places)[message.place])),))
+        case Send(target, message):
+            return Done(before, (), ((target, message),))
+        case Run(task, attempt, description):
+            lent = description.payload.refs
+            new = tuple([object for object in lent if object not in before.holds])
+            return Done(before._replace(task=task, attempt=attempt, lent=lent), (RefsHeld(new),) if new else ())
+        case Settle(request, failure):
+            object = dict(before.gets)[request]
+            before = before._replace(gets=without(before.gets, request))
+            done = taken_out(before, object, *contents(one, before, object, failure, deaths))
+            dropped = () if object in done.after.holds else (RefDropped(object),)
+            return done._replace(events=(*done.events, *dropped))
+        case SetTimer(timer, _, event) if not isinstance(event, TurnSlow):  # tasks take turns in no time here
+            return Done(before._replace(timers=(*before.timers, (timer, event))))
+        case CancelTimer(timer):
+            return Done(before._replace(timers=without(before.timers, timer)))
+        case Reserve(_, attempt, _):
+            place = next(n for n in range(1, len(before.places) + 2) if n not in dict(before.places))
+            return Done(
+                before._replace(places=(*before.places, (place, ()))), (), ((one.me, Reserved(attempt, place)),)
+            )
+        case Release(_, place, _):
+            return Done(before._replace(places=without(before.places, place)))
+        case Move(object, attempt, Payload() as payload):
+            copies = (*without(before.copies, object), (object, payload.refs))
+            return Done(before._replace(copies=copies), (), ((one.me, Moved(object, attempt)),))
+        case Move(object, attempt, None, place, target, offset, nbytes):
+            reply = ChunkReply(object, attempt, offset, nbytes)
+            return Done(before, (), ((target, Carried(reply, dict(before.places)[place])),))
+    return Done(before)
+
+
+def landed(one: Party, before: Any, carried: Carried) -> Any:
+    """Return what a driver has when bytes have come."""
+    message, inside = carried
+    if isinstance(message, HoldNotice):
+        return before._replace(copies=(*without(before.copies, message.object), (message.object, inside)))
+    assert isinstance(one, Node)
+    if isinstance(message, ChunkReply) and landing(one, message) is None:
+        return before
+    copy = one.copies.get(message.object)
+    if copy is None or not copy.place:
+        return before
+    return before._replace(places=(*without(before.places, copy.place), (copy.place, inside)))
+
+
+def contents(one: Party, before: Process, object: int, failure: Failure | None, deaths: bool) -> tuple[Objects, bool]:
+    """Return what is inside a value that is read, and whether it is a copy in the store."""
+    assert isinstance(one, Worker)
+    found = failure or readable(one, object)
+    if isinstance(found, Held):
+        return dict(before.copies)[object], True
+    if isinstance(found, Payload):
+        assert found.token == object, f"{object_name(object)} is read as {found}"
+        return found.refs, False
+    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost"} if deaths else ())}
+    if found is None or found.cause not in allowed:
+        raise AssertionError(f"a get of {object_name(object)} failed: {found}")
+    return (), False
+
+
+def taken_out(before: Process, container: int, inside: Objects, is_copy: bool) -> Done:
+    """A user has read a value: it has what is inside."""
+    fresh = tuple([object for object in inside if object not in before.holds])
+    found = (RefsFound(container, fresh),) if fresh else ()
+    events = (ViewTaken(container), *found, ViewDropped(container)) if is_copy else found
+    return Done(before._replace(has=joined(before.has, inside)), events)
+
+
+def snapshot(party: Party) -> tuple[Any, ...]:
+    """Return the whole state of a party; the same for the same records, in whatever order they came."""
+    counter, *tables = party.snapshot()
+    return (counter, *[tuple(sorted(records, key=lambda item: repr(item[0]))) for records in tables])
+
+
+def without(pairs: tuple[tuple[int, Any], ...], name: int) -> tuple[tuple[int, Any], ...]:
+    """Return pairs without the one of a name."""
+    return tuple([pair for pair in pairs if pair[0] != name])
+
+
+def joined(objects: Objects, more: Objects) -> Objects:
+    """Return objects with those among others that are not among them."""
+    return (*objects, *[object for object in more if object not in objects])
