@@ -27,7 +27,9 @@ test-quick: .venv/ready-to-develop ## run the tests that together take less than
 	@echo "freehold: running the quick tests"
 	@$(python) -m pytest -m "not slow and not soak" $(ARGUMENTS)
 
-prove: .venv/ready-to-develop ## run the tests that take too long for every day
+prove: .venv/ready-to-develop ## search the models of the protocol, and run the tests that take too long for every day
+	@echo "freehold: searching the models of the protocol, ten minutes each at the most"
+	@$(python) -m freehold prove models
 	@echo "freehold: running the tests that take long"
 	@$(python) -m pytest -m soak $(ARGUMENTS)
 

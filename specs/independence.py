@@ -9,17 +9,21 @@ with it, the search was in vain and is made again.  The last one has taken for g
 
 - what may come in a state is what a search has seen come, for a delivery that waits is seen although another is taken;
 - after a delivery was taken alone, something may be seen that could have come before it: so that may come before, too.
+  (It need not be so: what has come already does not come again, but a state does not tell.  That only costs states.)
 
 A message of one who may still die is not taken alone, for it could be lost.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
 from typing import Any
 
 from freehold.specs.automata import Act, System, Taken, Wrong
 from freehold.specs.search import Found, search
+
+FAR_MAX = 6  # guessed steps in a row; a delivery that seems to commute with still more is held for racing
 
 
 class Independence:
@@ -33,6 +37,7 @@ class Independence:
         self.system = system
         self.racing = system.racing
         self.guessed: dict[tuple[int, int], Taken] = {}  # steps that nobody has seen
+        self.far: dict[int, int] = {}  # state that nobody has seen -> guessed steps to it from one that was
         self.may_come: dict[int, set[int]] = defaultdict(set)  # state -> what its party may be told or do
         self.watched: dict[Taken, set[Taken]] = {}  # a delivery -> the same after whatever else may come first
         self.leaving: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries in it
@@ -40,31 +45,34 @@ class Independence:
         self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # the other way round than ``watched``
         self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
-        self.searches = 0
+        self.finished = -1  # acts with which all was gone through
 
-    def explore(self, **how: Any) -> Found:
+    def explore(self, *, seconds_max: float = float("inf"), **how: Any) -> Found:
         """Search until nothing was taken for granted that is not true; with fewer acts first, which teach for less.
 
         Args:
+            seconds_max: of all searches together.
             how: see ``search``.
         """
-        parties = self.system.parties
+        parties, end = self.system.parties, time.perf_counter() + seconds_max
         acts, *others = parties.budgets
         for some in range(acts + 1):
             parties.budgets = (some, *others)
-            while True:
-                found = search(self.system, **how)
-                self.searches += 1
+            again = True
+            while again:
+                found = search(self.system, seconds_max=end - time.perf_counter(), **how)
                 if found.violations or not found.exhausted:
                     return found
-                if not self.learn():
-                    break
+                again = self.learn()
+            self.finished = some
         return found
 
     def learn(self) -> bool:
         """Look at what has come; tell whether a delivery that was held for calm is none."""
         seen = self.system.steps[self.looked_at :]
         calm = [step for step in self.system.steps if step in self.watched and step not in self.racing]
+        for step in seen:
+            self.far[step.before] = self.far[step.after] = 0
         for step in seen:
             self.note(step.before, step.told)
             if self.source(step.told) >= 0:
@@ -115,7 +123,7 @@ class Independence:
         first, second = self.step(step.before, told), self.step(step.after, told)
         last = self.step(first.after, step.told)
         same = last.after == second.after and self.sent(step, second) == self.sent(first, last)
-        if not same or last in self.racing:
+        if not same or last in self.racing or self.far[first.after] > FAR_MAX:
             self.race(step)
         else:
             self.watched[step].add(last)
@@ -141,6 +149,7 @@ class Independence:
         step = self.guessed.get((before, told))
         if step is None:
             step = self.guessed[before, told] = self.system.take(before, told)
+            self.far.setdefault(step.after, self.far[before] + 1)
         return step
 
     def is_wrong(self, step: Taken) -> bool:

@@ -57,6 +57,7 @@ from freehold.specs.properties import worker_counts_agree
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 OBJECTS_BITS = 8  # of a party's part of a set of objects, as bits: half for what it puts, half for its tasks
 GETS_MAX = 2  # at a time, in a process
+ALARMS_MAX = 2  # timers that are over; a pull is tried again and again while the news of a death is slow
 CAPACITY = 1 << 20  # bytes of each object store; a value has one
 
 
@@ -90,7 +91,7 @@ class Sharing:
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count, self.deaths = processes, len(self.names), deaths
         self.returns, self.gets = returns, gets
-        self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1)  # the first object has been put
+        self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1, ALARMS_MAX)  # the first object has been put
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
@@ -200,30 +201,30 @@ class Sharing:
         worker.restore(state.tables)
         fresh = object_id(worker.me, PUTS + state.puts)
         for inside in ((), *[(object,) for object in reach]):
-            yield Act(("put", fresh, inside), (1, 0, 1))
+            yield Act(("put", fresh, inside), (1, 0, 1, 0))
         for object in state.has:
-            yield Act(("drop", object), (1, 0, 0))
+            yield Act(("drop", object), (1, 0, 0, 0))
             found = readable(worker, object)
             if isinstance(found, Held | Payload):
                 inside, is_copy = contents(worker, state, object, None, True)
                 if not {*inside} <= {*state.has}:
-                    yield Act(("read", object, inside, is_copy), (1, 0, 0))
+                    yield Act(("read", object, inside, is_copy), (1, 0, 0, 0))
             if found is None and self.gets and len(state.gets) < GETS_MAX:
-                yield from [Act(("get", object, timeout), (1, 0, 0)) for timeout in (-1.0, 1.0)]
+                yield from [Act(("get", object, timeout), (1, 0, 0, 0)) for timeout in (-1.0, 1.0)]
         for timer, _ in state.timers:
-            yield Act(("timer", timer), (0, 0, 0))
+            yield Act(("timer", timer), (0, 0, 0, 1))
         fresh = object_id(worker.me, TASKS + state.calls)
         for to in range(self.processes):
             if to != party and worker.hears(self.names[to]):
                 for object, returns in product(reach, range(1 + self.returns)):
-                    yield Act(("call", fresh, to, (object,), returns), (1, 1, 0))
+                    yield Act(("call", fresh, to, (object,), returns), (1, 1, 0, 0))
         if state.task:
             new = [object for object in state.lent if object not in state.has]
             query = worker.running[state.task].query
             returns = query.description.returns if query is not None else 0
             for kept in ((), new) if new else ((),):
                 for given in ((), *[(object,) for object in reach]) if returns else ((),):
-                    yield Act(("end", tuple(kept), given, returns), (int(bool(kept or given)), 0, 0))
+                    yield Act(("end", tuple(kept), given, returns), (int(bool(kept or given)), 0, 0, 0))
 
     # ------------------------------------------------------------------ what must be true
 

@@ -19,7 +19,7 @@ from freehold.core.membership import Members
 from freehold.core.messages import InquestQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import Policy
-from freehold.specs import commands
+from freehold.specs import bounds, commands
 from freehold.specs.automata import Act, Delivery, System
 from freehold.specs.counterexample import Way, tell
 from freehold.specs.hosts import Process
@@ -33,6 +33,7 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
     "a death": ({"acts": 3, "calls": 1, "deaths": 1}, 44_462),
     "returned references": ({"processes": 2, "acts": 4, "calls": 2, "returns": True}, 1_305),
     "two objects": ({"processes": 2, "objects": 2, "acts": 4, "calls": 2}, 637),
+    "copies": ({"processes": 2, "acts": 4, "calls": 1, "deaths": 1, "gets": True}, 11_937),
 }
 HOLE = [
     "n0w1: x = put(...)",
@@ -244,11 +245,11 @@ def test_a_borrower_reports_the_dead_to_whom_it_has_lent(monkeypatch: pytest.Mon
         the_lender_is_dead()
 
 
-def ask(*words: str) -> tuple[int, str]:
+def ask(*words: str, command: str = "explore") -> tuple[int, str]:
     app = typer.Typer()
     app.callback()(lambda: None)
     commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", "explore", *words])
+    answer = CliRunner().invoke(app, ["prove", command, *words])
     return answer.exit_code, answer.output
 
 
@@ -257,6 +258,22 @@ def test_the_command_says_what_it_found() -> None:
     assert code == 0 and "that is all there are" in output and output.endswith("nothing is wrong in any of them\n")
     code, output = ask("--deaths", "1", "--borrower-death", "ray")
     assert code == 1 and all(line in output.splitlines() for line in HOLE)
+
+
+def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = (bounds.Bounds("lend", processes=2), bounds.Bounds("lend and die", acts=5, calls=3, deaths=1))
+    monkeypatch.setattr(bounds, "QUICK", small)
+    code, output = ask("--quick", "--borrower-death", "ray", command="models")
+    head, lend, die = output.splitlines()
+    assert code == 1 and head.split()[:3] == ["model", "procs", "objects"]
+    assert lend.split()[:5] == ["lend", "2", "1", "0", "4"]
+    assert "3 of 5" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")
+
+
+@pytest.mark.parametrize("words", [("--deaths", "4"), ("--borrower-death", "wishes"), ("--processes", "1")])
+def test_what_cannot_be_searched_is_refused(words: tuple[str, ...]) -> None:
+    code, output = ask(*words)
+    assert code == 2 and (words[1] in output or words[0] in output)
 
 
 def test_the_command_speaks_json() -> None:

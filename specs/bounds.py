@@ -1,0 +1,85 @@
+"""The models that are searched to prove the protocol, and a row of a table for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from freehold.core.policies import DEFAULT, Policy
+from freehold.specs.automata import System
+from freehold.specs.counterexample import Told, tell
+from freehold.specs.independence import Independence
+from freehold.specs.search import Found
+from freehold.specs.sharing import Sharing
+
+
+class Bounds(NamedTuple):
+    """How much can happen in a model; see ``Sharing``."""
+
+    name: str
+    processes: int = 3
+    objects: int = 1
+    acts: int = 4
+    calls: int = 2
+    deaths: int = 0
+    returns: bool = False
+    gets: bool = False
+
+    def cluster(self, policy: Policy) -> Sharing:
+        """Return the cluster of the model."""
+        return Sharing(**{field: getattr(self, field) for field in self._fields[1:]}, policy=policy)
+
+
+class Row(NamedTuple):
+    """What a search of a model has found."""
+
+    bounds: Bounds
+    acts: int  # so many were gone through to the end
+    found: Found
+    seconds: float  # with all searches that were made to learn what commutes
+    wrong: list[tuple[str, Told]]
+
+
+QUICK = (
+    Bounds("lend", acts=6, calls=3),
+    Bounds("return", acts=4, calls=2, returns=True),
+    Bounds("nest", objects=2, acts=4, calls=2),
+    Bounds("lend and die", acts=4, calls=2, deaths=1),
+    Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
+)
+WHOLE = (
+    Bounds("lend", acts=6, calls=3, deaths=1),
+    Bounds("return", acts=5, calls=3, deaths=1, returns=True),
+    Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
+    Bounds("copy", acts=5, calls=3, deaths=1, gets=True),
+    Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
+    Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
+)
+
+
+def gone_through(
+    bounds: Bounds,
+    policy: Policy = DEFAULT,
+    *,
+    states_max: int = 1 << 40,
+    seconds_max: float = float("inf"),
+    each_layer: Callable[[int, int], Any] = lambda depth, states: None,
+) -> Row:
+    """Search a model.
+
+    Args:
+        bounds: of the model.
+        policy: the rules that all play by.
+        states_max: give up a search that has so many states.
+        seconds_max: give up after so much time.
+        each_layer: called with the depth that is finished and the states known.
+    """
+    start = time.perf_counter()
+    cluster = bounds.cluster(policy)
+    system = System(cluster)
+    independence = Independence(system)
+    found = independence.explore(states_max=states_max, seconds_max=seconds_max, each_layer=each_layer)
+    wrong = [(what, tell(system, cluster, way)) for what, way in found.violations]
+    acts = independence.finished + 1  # the first object has been put
+    return Row(bounds, acts, found, time.perf_counter() - start, wrong)
