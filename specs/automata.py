@@ -60,6 +60,9 @@ class Facts(NamedTuple):
 
     has: int = 0  # objects to which its user has a reference, a bit for each
     gone: int = 0  # objects that it owned and has released
+    reads: int = 0  # copies that it may read where they lie
+    lends: int = 0  # copies that it lets one read, a bit for each copy and reader
+    keeps: int = 0  # objects of which it has the copy that is not to be evicted
     runs: bool = False  # a task of a user runs
     waits: bool = False  # something that is not to stay once nothing is on its way
     left: bool = False  # something that is not to stay once nobody has a reference, either
@@ -313,10 +316,18 @@ class System:
     def wrong(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """Yield which states are wrong, and what is wrong in them."""
         states = rows[:, : self.count]
-        has, gone, runs, waits, left = (np.bitwise_or.reduce(column[states], axis=1) for column in self.facts)
+        each = [column[states] for column in self.facts]
+        has, gone, reads, lends, keeps, runs, waits, left = (np.bitwise_or.reduce(fact, axis=1) for fact in each)
+        twice = each[Facts._fields.index("keeps")].sum(axis=1) != keeps
         broken = self.broken[states].any(axis=1)
         quiet = ~rows[:, self.count : self.budgets].any(axis=1) & (runs == 0)
-        bad = broken | (has & gone != 0) | quiet & ((waits != 0) | (left != 0) & (has == 0))
+        bad = (
+            broken
+            | (has & gone != 0)
+            | (reads & ~lends != 0)
+            | twice
+            | quiet & ((waits != 0) | (left != 0) & (has == 0))
+        )
         for index in np.flatnonzero(bad):
             values = [self.states.values[number] for number in states[index]]
             yield int(index), self.parties.complaint([value and value[1] for value in values])

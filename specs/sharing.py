@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
+from functools import reduce
 from itertools import combinations, product
+from operator import or_
 from typing import Any
 
 import msgspec
 
+from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.effects import Send
 from freehold.core.events import Event, GetWanted, RefCreated, RefDropped
 from freehold.core.ids import (
     COUNTER_BITS,
-    COUNTER_MASK,
     is_node,
     node_id,
     node_of,
@@ -35,6 +37,7 @@ from freehold.core.ownership import OWNED
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
+from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Want
 from freehold.core.worker import Worker
@@ -52,12 +55,13 @@ from freehold.specs.hosts import (
     taken_out,
     without,
 )
+from freehold.specs.numbering import Numbering
 from freehold.specs.properties import worker_counts_agree
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
-OBJECTS_BITS = 8  # of a party's part of a set of objects, as bits: half for what it puts, half for its tasks
 GETS_MAX = 2  # at a time, in a process
 ALARMS_MAX = 2  # timers that are over; a pull is tried again and again while the news of a death is slow
+BITS_MAX = 62  # of a set of objects, as a number
 CAPACITY = 1 << 20  # bytes of each object store; a value has one
 
 
@@ -95,6 +99,8 @@ class Sharing:
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
+        self.bit: Numbering[int] = Numbering()  # of an object, in a set of them
+        self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
 
         self.shared = object_id(self.names[0], PUTS)
@@ -232,24 +238,33 @@ class Sharing:
         """Return what matters of a party's state to what must be true."""
         one = self.parties[party]
         one.restore(state.tables)
-        if not isinstance(one, Worker):
-            return Facts(waits=bool(one.tables["inquiry"]), left=bool(one.tables["copy"] or state.places))
+        if isinstance(one, Node):
+            return self.facts_of_node(one, state)
+        assert isinstance(one, Worker)
         own = [*[PUTS + n for n in range(state.puts)], *[TASKS + n for n in range(state.calls)]]
         made = [object_id(one.me, counter) for counter in own]
-        gone = [object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED]
+        released = [
+            object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED
+        ]
         waits = bool(one.execution or one.running or one.inquests or one.witness or (state.gets and not state.timers))
         left = one.ownership.keys() - {*self.functions}
-        return Facts(self.bits(state.holds), self.bits(gone), bool(state.task), waits, bool(left))
+        near = [r.object for r in one.resolution.values() if r.state in (LOCAL, IDLE)]
+        reads = bits(self.bit_of_reader, [(object, one.me) for object in near])
+        has, gone = bits(self.bit, state.holds), bits(self.bit, released)
+        return Facts(has, gone, reads, 0, 0, bool(state.task), waits, bool(left))
 
-    def bits(self, objects: Any) -> int:
-        """Return a set of objects as a number."""
-        return sum(1 << self.bit(object) for object in {*objects})
-
-    def bit(self, object: int) -> int:
-        """Return which bit stands for an object."""
-        counter = object & COUNTER_MASK
-        nth = counter - TASKS + OBJECTS_BITS // 2 if counter >= TASKS else counter - PUTS
-        return self.index[object >> COUNTER_BITS] * OBJECTS_BITS + nth
+    def facts_of_node(self, one: Node, state: Store) -> Facts:
+        """Return what matters of a node's state."""
+        lends, keeps = list[tuple[int, int]](), list[int]()
+        for copy in one.copies.values():
+            if copy.state in (PRIMARY, SECONDARY, RETIRING):
+                lends += [(copy.object, holder) for holder in copy.holds]
+            elif copy.state is WRITING:  # the word that it is sealed is on its way
+                lends.append((copy.object, copy.creator))
+            keeps += [copy.object] if copy.state is PRIMARY else []
+        left = bool(one.copies or state.places)
+        lent, kept = bits(self.bit_of_reader, lends), bits(self.bit, keeps)
+        return Facts(lends=lent, keeps=kept, waits=bool(one.inquiries), left=left)
 
     def called(self, party: int) -> str:
         """Return a party's name."""
@@ -263,15 +278,25 @@ class Sharing:
         facts = [self.facts(party, state) if state is not None else Facts() for party, state in enumerate(states)]
         for owner, user in product(range(self.processes), repeat=2):
             for object in states[user].holds if states[user] is not None else ():
-                if facts[owner].gone >> self.bit(object) & 1:
+                if facts[owner].gone & bits(self.bit, [object]):
                     return f"{object_name(object)} is released while {self.called(user)} has a reference"
-        for party, state in enumerate(states):
-            if facts[party].waits or facts[party].left:
-                one = self.parties[party]
-                one.restore(state.tables)
-                kept = {name: list(records.values()) for name, records in one.tables.items() if records}
-                return f"{party_name(one.me)} {'waits for ever' if facts[party].waits else 'keeps a record'}: {kept}"
+        for user, held in enumerate(facts[: self.processes]):
+            if held.reads & ~facts[self.processes + user].lends:
+                return f"{self.called(user)} reads what its node has not lent to it: {self.told(user, states)}"
+        kept = [fact.keeps for fact in facts]
+        if sum(kept) != reduce(or_, kept):
+            return f"two nodes keep a copy: {[self.told(node, states) for node, keeps in enumerate(kept) if keeps]}"
+        for party, fact in enumerate(facts):
+            if fact.waits or fact.left:
+                what = "waits for ever" if fact.waits else "keeps a record"
+                return f"{self.called(party)} {what}: {self.told(party, states)}"
         raise ValueError("nothing is wrong")
+
+    def told(self, party: int, states: list[Any]) -> str:
+        """Return the records of a party."""
+        one = self.parties[party]
+        one.restore(states[party].tables)
+        return str({name: list(records.values()) for name, records in one.tables.items() if records})
 
 
 def tidy(one: Party, after: Any) -> Any:
@@ -283,3 +308,11 @@ def tidy(one: Party, after: Any) -> Any:
         for desk in one.desk.values():  # nobody asks how many turns there were
             one.desk[0] = msgspec.structs.replace(desk, turns=0, timed=False, attempt=0, timed_turn=0)
     return after._replace(tables=snapshot(one))
+
+
+def bits(numbering: Numbering[Any], things: Iterable[Any]) -> int:
+    """Return a set of things as a number, a bit for each."""
+    numbers = {numbering(thing) for thing in things}
+    if max(numbers, default=0) >= BITS_MAX:
+        raise OverflowError(f"a model has more than {BITS_MAX} objects and readers; explore a smaller one")
+    return sum(1 << number for number in numbers)

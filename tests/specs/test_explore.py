@@ -11,12 +11,13 @@ import typer
 from immutables import Map
 from typer.testing import CliRunner
 
-from freehold.core import borrowing, ownership
+from freehold.core import borrowing, copy, ownership, transfer
 from freehold.core.inquest_events import HoldersWanted
 from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
 from freehold.core.membership import Members
 from freehold.core.messages import InquestQuery
+from freehold.core.node_messages import PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import Policy
 from freehold.specs import bounds, commands
@@ -153,6 +154,14 @@ def test_the_dead_are_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Members, "hears", lambda self, party: True)
     found, _, _ = explored(calls=2, deaths=1)
     assert "is released while" in found.violations[0][0]
+
+
+def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that forgets to whom it has lent a copy could give its bytes to another."""
+    for state in transfer.SEALED:
+        monkeypatch.setitem(state.rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
+    found, _, _ = explored(processes=2, acts=5, calls=1, gets=True)
+    assert "reads what its node has not lent to it" in found.violations[0][0]
 
 
 # ---------------------------------------------------------------- what four do is too far for a quick search
