@@ -11,7 +11,7 @@ import typer
 from immutables import Map
 from typer.testing import CliRunner
 
-from freehold.core import borrowing, copy, ownership, transfer
+from freehold.core import borrowing, copy, ownership
 from freehold.core.inquest_events import HoldersWanted
 from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
@@ -158,8 +158,9 @@ def test_the_dead_are_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that forgets to whom it has lent a copy could give its bytes to another."""
-    for state in transfer.SEALED:
-        monkeypatch.setitem(state.rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
+    for state in copy.SEALED:
+        rows: dict[Any, Any] = state.rows
+        monkeypatch.setitem(rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
     found, _, _ = explored(processes=2, acts=5, calls=1, gets=True)
     assert "reads what its node has not lent to it" in found.violations[0][0]
 
