@@ -9,7 +9,6 @@ import pytest
 
 from freehold.specs.walk import walk
 
-SEEDS = 150
 WORLDS: dict[str, dict[str, Any]] = {
     "calm": {},
     "deaths": {"deaths": 2},
@@ -22,7 +21,10 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("first", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(50, SEEDS, 50)]])
+MARKS = {50: pytest.mark.slow, 100: pytest.mark.soak}  # the first seeds every time, the last in make prove only
+
+
+@pytest.mark.parametrize("first", [0, *[pytest.param(seed, marks=mark) for seed, mark in MARKS.items()]])
 @pytest.mark.parametrize("kind", WORLDS)
 def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int) -> None:
     for seed in range(first, first + 50):
