@@ -124,6 +124,8 @@ class System:
     def __init__(self, parties: Parties) -> None:
         self.parties = parties
         count = self.count = parties.count
+        if EVENT_BITS + PARTY_BITS + 1 + ARRIVAL_BITS * (count - 1) > 63:
+            raise OverflowError(f"the deaths of {count} parties do not fit into a number; make the model smaller")
         self.channels = list(product(range(count), repeat=2))  # to itself: what a party's driver has still to answer
         self.column = {pair: count + index for index, pair in enumerate(self.channels)}
         self.budgets = count + len(self.channels)  # the first of their columns
@@ -296,6 +298,8 @@ class System:
             column = self.column[mortal, other]
             rows[rows[:, other] == DEAD, column] = NOTHING
             length = self.length[rows[:, column]]
+            if length.max(initial=0) >> ARRIVAL_BITS:
+                raise OverflowError(f"{length.max()} messages wait on a channel; make the model smaller")
             some = [np.flatnonzero(length >= count) for count in range(int(length.max(initial=0)) + 1)]
             counts = np.repeat(np.arange(len(some)), [len(at) for at in some])
             at = np.concatenate(some)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from freehold.specs.bounds import Row
     from freehold.specs.search import Found
 
-Processes = Annotated[int, typer.Option(min=2, max=8, help="Processes, each on a node of its own.")]
+Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes, each on a node of its own.")]
 Objects = Annotated[int, typer.Option(min=1, max=4, help="Objects that users may put.")]
 Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, call, keep, return, take out, drop.")]
 Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]

@@ -29,7 +29,6 @@ class Way:
     def __init__(self, system: System, first: int = 0) -> None:
         self.system = system
         self.row = system.first()[first : first + 1]
-        self.taken: list[tuple[Rows, Move]] = []
 
     def moves(self) -> list[Move]:
         """Return what may happen next."""
@@ -41,7 +40,6 @@ class Way:
 
     def take(self, move: Move) -> None:
         """Go on; raise ``AssertionError`` if the state is wrong."""
-        self.taken.append((self.row, move))
         self.row = move.after
         for _, what in self.system.wrong(self.row):
             raise AssertionError(what)

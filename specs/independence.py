@@ -39,10 +39,12 @@ class Independence:
         self.guessed: dict[tuple[int, int], Taken] = {}  # steps that nobody has seen
         self.far: dict[int, int] = {}  # state that nobody has seen -> guessed steps to it from one that was
         self.may_come: dict[int, set[int]] = defaultdict(set)  # state -> what its party may be told or do
-        self.watched: dict[Taken, set[Taken]] = {}  # a delivery -> the same after whatever else may come first
+        self.watched: set[Taken] = set()  # deliveries of which it is to be found out
         self.leaving: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries in it
         self.entering: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries that lead to it
-        self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # the other way round than ``watched``
+        self.earlier: dict[Taken, set[Taken]] = defaultdict(
+            set
+        )  # a delivery -> it in earlier states
         self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
         self.finished = -1  # acts with which all was gone through
@@ -95,7 +97,7 @@ class Independence:
     def watch(self, step: Taken) -> None:
         """Find out whether a delivery commutes with all that may come before it."""
         if step not in self.watched:
-            self.watched[step] = set()
+            self.watched.add(step)
             self.leaving[step.before].append(step)
             self.entering[step.after].append(step)
             self.todo += [(step, told) for told in self.may_come[step.before]]
@@ -126,7 +128,6 @@ class Independence:
         if not same or last in self.racing or self.far[first.after] > FAR_MAX:
             self.race(step)
         else:
-            self.watched[step].add(last)
             self.earlier[last].add(step)
             self.watch(last)
 

@@ -102,7 +102,6 @@ class Sharing:
         self.bit: Numbering[int] = Numbering()  # of an object, in a set of them
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
-
         self.shared = object_id(self.names[0], PUTS)
         self.begun = self.begin()
 
