@@ -42,9 +42,7 @@ class Independence:
         self.watched: set[Taken] = set()  # deliveries of which it is to be found out
         self.leaving: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries in it
         self.entering: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries that lead to it
-        self.earlier: dict[Taken, set[Taken]] = defaultdict(
-            set
-        )  # a delivery -> it in earlier states
+        self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # a delivery -> it in earlier states
         self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
         self.finished = -1  # acts with which all was gone through
