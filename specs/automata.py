@@ -62,8 +62,10 @@ class Facts(NamedTuple):
     gone: int = 0  # objects that it owned and has released
     reads: int = 0  # copies that it may read where they lie
     lends: int = 0  # copies that it lets one read, a bit for each copy and reader
+    borrowed: int = 0  # what it holds of what others lend it, a bit for each thing and how much of it
+    lent: int = 0  # what others hold of it, in the same way
     keeps: int = 0  # objects of which it has the copy that is not to be evicted
-    runs: bool = False  # a task of a user runs
+    runs: bool = False  # a task of a user runs, or a value is read
     waits: bool = False  # something that is not to stay once nothing is on its way
     left: bool = False  # something that is not to stay once nobody has a reference, either
 
@@ -321,15 +323,18 @@ class System:
         """Yield which states are wrong, and what is wrong in them."""
         states = rows[:, : self.count]
         each = [column[states] for column in self.facts]
-        has, gone, reads, lends, keeps, runs, waits, left = (np.bitwise_or.reduce(fact, axis=1) for fact in each)
+        every = (np.bitwise_or.reduce(fact, axis=1) for fact in each)
+        has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left = every
         twice = each[Facts._fields.index("keeps")].sum(axis=1) != keeps
         broken = self.broken[states].any(axis=1)
-        quiet = ~rows[:, self.count : self.budgets].any(axis=1) & (runs == 0)
+        still = ~rows[:, self.count : self.budgets].any(axis=1)
+        quiet = still & (runs == 0)
         bad = (
             broken
             | (has & gone != 0)
             | (reads & ~lends != 0)
             | twice
+            | still & (borrowed != lent)
             | quiet & ((waits != 0) | (left != 0) & (has == 0))
         )
         for index in np.flatnonzero(bad):

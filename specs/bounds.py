@@ -25,6 +25,9 @@ class Bounds(NamedTuple):
     deaths: int = 0
     returns: bool = False
     gets: bool = False
+    values: bool = False
+    views: bool = False
+    large: bool = False
 
     def cluster(self, policy: Policy) -> Sharing:
         """Return the cluster of the model."""
@@ -47,12 +50,14 @@ QUICK = (
     Bounds("nest", objects=2, acts=4, calls=2),
     Bounds("lend and die", acts=4, calls=2, deaths=1),
     Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
+    Bounds("large", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
 WHOLE = (
     Bounds("lend", acts=6, calls=3, deaths=1),
     Bounds("return", acts=5, calls=3, deaths=1, returns=True),
     Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
-    Bounds("copy", acts=5, calls=3, deaths=1, gets=True),
+    Bounds("copy", acts=5, calls=3, deaths=1, gets=True, values=True, views=True),
+    Bounds("large", acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
     Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
 )

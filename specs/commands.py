@@ -25,11 +25,13 @@ Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be ca
 Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die, at any step.")]
 Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return references, too.")]
 Gets = Annotated[bool, typer.Option("--gets", help="Let users get values, so that copies are made and pulled.")]
+Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: a reference as an argument by itself.")]
+Views = Annotated[bool, typer.Option("--views", help="Let users keep what they read of a copy, where it lies.")]
+Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Small models, of which all is gone through in a minute.")]
-HEAD = f"{'model':14} procs objects deaths   acts calls       states   depth          seconds transitions/s"
 RULES = ("inquest", "ray")
 TraceAt = Annotated[
     Path, typer.Argument(metavar="PATH", help="The folder of a run, or a folder of runs, or one journal.")
@@ -46,6 +48,9 @@ def explore(
     deaths: Deaths = 0,
     returns: Returns = False,
     gets: Gets = False,
+    values: Values = False,
+    views: Views = False,
+    large: Large = False,
     borrower_death: Rule = "inquest",
     states: States = 1 << 40,
     seconds: Seconds = float("inf"),
@@ -61,7 +66,7 @@ def explore(
 
     if deaths > processes:
         raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
-    bounds = Bounds("", processes, objects, acts, calls, deaths, returns, gets)
+    bounds = Bounds("", processes, objects, acts, calls, deaths, returns, gets, values, views, large)
     shown = (lambda *_: None) if as_json else progress()
     policy = policy_of(borrower_death)
     row = gone_through(bounds, policy, states_max=states, seconds_max=seconds, each_layer=shown)

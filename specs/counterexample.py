@@ -121,14 +121,17 @@ class Words:
             case ("drop", object):
                 return f"del {self.variable(object)}"
             case ("read", container, inside, _):
-                return f"{', '.join(map(self.variable, inside))}, = get({self.variable(container)})"
+                return f"{self.listed(inside)} = get({self.variable(container)})"
+            case ("close", object):
+                return f"del value_of_{self.variable(object)}"
             case ("get", object, timeout):
                 return f"get({self.variable(object)}{', timeout=1' * (timeout > 0)})  # in a thread of its own"
             case ("timer", _):
                 return "time is up"
-            case ("call", task, to, lent, returns):
+            case ("call", task, to, lent, given, returns):
                 result = f"{self.variable(task)} = " if returns else ""
-                return f"{result}f.remote({self.listed(lent)})  # runs on {self.cluster.called(to)}"
+                arguments = ", ".join(map(self.variable, given)) or self.listed(lent)
+                return f"{result}f.remote({arguments})  # runs on {self.cluster.called(to)}"
             case ("end", kept, given, _):
                 keep = "".join([f"KEPT = {self.variable(object)}; " for object in kept])
                 return f"{keep}return {self.listed(given) if given else 'None'}"

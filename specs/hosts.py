@@ -8,6 +8,7 @@ Refuses to know what users want.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from freehold.core.effects import CancelTimer, Effect, Move, Release, Reserve, Run, Send, SetTimer, Settle
@@ -47,6 +48,21 @@ class Granted(Worker):
         return MINTED | self.me << 32 | super().mint()
 
 
+class Custom(NamedTuple):
+    """How life is in a cluster."""
+
+    deaths: bool  # somebody may die, so that what is read may be lost
+    views: bool  # users keep what they have read of a copy, where it lies
+
+
+class Wait(NamedTuple):
+    """A thread that waits, until its value can be read or has been put."""
+
+    request: int
+    object: int
+    is_put: bool = False
+
+
 class Process(NamedTuple):
     """A process at one moment: its worker, and what its user has."""
 
@@ -55,9 +71,10 @@ class Process(NamedTuple):
     task: int = 0  # that runs, 0 if none does
     attempt: int = 0
     lent: Objects = ()  # objects among its arguments
-    gets: tuple[tuple[int, int], ...] = ()  # requests that its threads wait for -> what they want to read
+    waits: tuple[Wait, ...] = ()  # threads beside the one that runs
     timers: tuple[tuple[int, Event], ...] = ()  # any of which may be over
     copies: tuple[tuple[int, Objects], ...] = ()  # objects of which it may read a copy -> what is inside
+    views: Objects = ()  # objects that it reads where they lie
     puts: int = 0  # so far
     calls: int = 0
     asked: int = 0
@@ -70,7 +87,7 @@ class Process(NamedTuple):
     @property
     def holds(self) -> Objects:
         """The objects to which user code has a reference: a thread that waits for one has it, too."""
-        return (*self.reach, *[object for _, object in self.gets])
+        return (*self.reach, *[wait.object for wait in self.waits])
 
 
 class Store(NamedTuple):
@@ -95,14 +112,14 @@ class Done(NamedTuple):
     sent: tuple[tuple[int, Any], ...] = ()  # to whom, and what: to itself what its driver answers
 
 
-def performed(one: Party, before: Any, effect: Effect, deaths: bool) -> Done:
+def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
     """Do what a driver does, and a user who waits for nothing else.
 
     Args:
         one: the party, which has just asked for it.
         before: what its driver and user have.
         effect: what it asks for.
-        deaths: whether somebody may have died.
+        custom: how life is here.
     """
     match effect:
         case Send(target, SealNotice() as message):
@@ -111,15 +128,16 @@ def performed(one: Party, before: Any, effect: Effect, deaths: bool) -> Done:
             return Done(before, (), ((target, Carried(message, dict(before.places)[message.place])),))
         case Send(target, message):
             return Done(before, (), ((target, message),))
-        case Run(task, attempt, description):
-            lent = description.payload.refs
-            new = tuple([object for object in lent if object not in before.holds])
-            return Done(before._replace(task=task, attempt=attempt, lent=lent), (RefsHeld(new),) if new else ())
+        case Run():
+            return begun(one, before, effect, custom)
         case Settle(request, failure):
-            object = dict(before.gets)[request]
-            before = before._replace(gets=without(before.gets, request))
-            done = taken_out(before, object, *contents(one, before, object, failure, deaths))
-            dropped = () if object in done.after.holds else (RefDropped(object),)
+            wait = next(wait for wait in before.waits if wait.request == request)
+            before = before._replace(waits=tuple([other for other in before.waits if other is not wait]))
+            if wait.is_put:
+                assert failure is None, f"a put of {object_name(wait.object)} failed: {failure}"
+                return Done(before, () if wait.object in before.holds else (RefDropped(wait.object),))
+            done = taken_out(before, wait.object, *contents(one, before, wait.object, failure, custom), custom)
+            dropped = () if wait.object in done.after.holds else (RefDropped(wait.object),)
             return done._replace(events=(*done.events, *dropped))
         case SetTimer(timer, _, event) if not isinstance(event, TurnSlow):  # tasks take turns in no time here
             return Done(before._replace(timers=(*before.timers, (timer, event))))
@@ -141,6 +159,25 @@ def performed(one: Party, before: Any, effect: Effect, deaths: bool) -> Done:
     return Done(before)
 
 
+def begun(one: Party, before: Process, run: Run, custom: Custom) -> Done:
+    """A task begins: it has the references that it was given, and those inside the values that it was given."""
+    values = [run.description.payload, *[slot.value for slot in run.description.slots if slot.value is not None]]
+    lent = joined((), [object for value in values for object in value.refs])
+    fresh = tuple([object for object in lent if object not in before.holds])
+    after = before._replace(task=run.task, attempt=run.attempt, lent=lent)
+    events: tuple[Event, ...] = (RefsHeld(fresh),) if fresh else ()
+    assert isinstance(one, Worker)
+    for slot in run.description.slots:
+        if slot.value is None:
+            assert readable(one, slot.object) is not None, f"a task runs without {object_name(slot.object)}"
+            inside, is_copy = contents(one, after, slot.object, None, custom)
+            done = taken_out(after, slot.object, inside, is_copy, custom)
+            lent = joined(after.lent, [object for object in inside if object not in before.has])
+            after = after._replace(lent=lent, views=done.after.views)
+            events = (*events, *done.events)
+    return Done(after, events)
+
+
 def landed(one: Party, before: Any, carried: Carried) -> Any:
     """Return what a driver has when bytes have come."""
     message, inside = carried
@@ -155,7 +192,7 @@ def landed(one: Party, before: Any, carried: Carried) -> Any:
     return before._replace(places=(*without(before.places, copy.place), (copy.place, inside)))
 
 
-def contents(one: Party, before: Process, object: int, failure: Failure | None, deaths: bool) -> tuple[Objects, bool]:
+def contents(one: Party, before: Process, object: int, failure: Failure | None, custom: Custom) -> tuple[Objects, bool]:
     """Return what is inside a value that is read, and whether it is a copy in the store."""
     assert isinstance(one, Worker)
     found = failure or readable(one, object)
@@ -164,18 +201,22 @@ def contents(one: Party, before: Process, object: int, failure: Failure | None, 
     if isinstance(found, Payload):
         assert found.token == object, f"{object_name(object)} is read as {found}"
         return found.refs, False
-    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost"} if deaths else ())}
+    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost"} if custom.deaths else ())}
     if found is None or found.cause not in allowed:
         raise AssertionError(f"a get of {object_name(object)} failed: {found}")
     return (), False
 
 
-def taken_out(before: Process, container: int, inside: Objects, is_copy: bool) -> Done:
+def taken_out(before: Process, container: int, inside: Objects, is_copy: bool, custom: Custom) -> Done:
     """A user has read a value: it has what is inside."""
     fresh = tuple([object for object in inside if object not in before.holds])
-    found = (RefsFound(container, fresh),) if fresh else ()
-    events = (ViewTaken(container), *found, ViewDropped(container)) if is_copy else found
-    return Done(before._replace(has=joined(before.has, inside)), events)
+    after = before._replace(has=joined(before.has, inside))
+    events: tuple[Event, ...] = (RefsFound(container, fresh),) if fresh else ()
+    if is_copy:
+        stays = custom.views and container not in before.views
+        after = after._replace(views=(*before.views, container)) if stays else after
+        events = (ViewTaken(container), *events, *(() if stays else (ViewDropped(container),)))
+    return Done(after, events)
 
 
 def snapshot(party: Party) -> tuple[Any, ...]:
@@ -189,6 +230,6 @@ def without(pairs: tuple[tuple[int, Any], ...], name: int) -> tuple[tuple[int, A
     return tuple([pair for pair in pairs if pair[0] != name])
 
 
-def joined(objects: Objects, more: Objects) -> Objects:
+def joined(objects: Objects, more: Iterable[int]) -> Objects:
     """Return objects with those among others that are not among them."""
-    return (*objects, *[object for object in more if object not in objects])
+    return tuple(dict.fromkeys([*objects, *more]))

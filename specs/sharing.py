@@ -16,10 +16,11 @@ from operator import or_
 from typing import Any
 
 import msgspec
+from immutables import Map
 
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.effects import Send
-from freehold.core.events import Event, GetWanted, RefCreated, RefDropped
+from freehold.core.events import Event, GetWanted, PutWanted, RefCreated, RefDropped, ViewDropped
 from freehold.core.ids import (
     COUNTER_BITS,
     is_node,
@@ -39,14 +40,16 @@ from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
 from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
-from freehold.core.values import Description, Payload, Want
+from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
 from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.hosts import (
     Carried,
+    Custom,
     Granted,
     Process,
     Store,
+    Wait,
     contents,
     joined,
     landed,
@@ -59,10 +62,12 @@ from freehold.specs.numbering import Numbering
 from freehold.specs.properties import worker_counts_agree
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
-GETS_MAX = 2  # at a time, in a process
+WAITS_MAX = 2  # threads that wait at a time, in a process
 ALARMS_MAX = 2  # timers that are over; a pull is tried again and again while the news of a death is slow
 BITS_MAX = 62  # of a set of objects, as a number
-CAPACITY = 1 << 20  # bytes of each object store; a value has one
+CAPACITY = 1 << 20  # bytes of each object store
+ANY = Custom(deaths=True, views=True)
+SMALL, VALUE = 0, 1  # bytes of a function or a list of references, and of a value
 
 
 class Sharing:
@@ -76,6 +81,9 @@ class Sharing:
         deaths: how many processes may die.
         returns: whether tasks may return something.
         gets: whether users may get values, with and without a timeout, two at a time in each process.
+        values: whether calls may carry values, too: a reference that is an argument by itself.
+        views: whether users keep what they have read of a copy where it lies.
+        large: whether values are too large for an in-process store.
         policy: the rules that all play by.
     """
 
@@ -88,18 +96,24 @@ class Sharing:
         deaths: int = 0,
         returns: bool = False,
         gets: bool = False,
+        values: bool = False,
+        views: bool = False,
+        large: bool = False,
         policy: Policy = DEFAULT,
     ) -> None:
+        policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if large else policy
         nodes = [node_id(index) for index in range(processes)]
         self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
-        self.processes, self.count, self.deaths = processes, len(self.names), deaths
-        self.returns, self.gets = returns, gets
+        self.processes, self.count = processes, len(self.names)
+        self.custom = Custom(deaths > 0, views)
+        self.returns, self.gets, self.values, self.large = returns, gets, values, large
         self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1, ALARMS_MAX)  # the first object has been put
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
         self.bit: Numbering[int] = Numbering()  # of an object, in a set of them
+        self.bit_of_grants: Numbering[tuple[int, int, int]] = Numbering()  # and how many grants it has of the copy
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
         self.shared = object_id(self.names[0], PUTS)
@@ -116,10 +130,14 @@ class Sharing:
                 assert isinstance(effect, Send), effect
                 queue.append((effect.target, effect.message))
         for worker, function in zip(self.parties, self.functions, strict=False):
-            worker.handle(RefCreated(function, Payload(1)))
+            worker.handle(RefCreated(function, Payload(SMALL)))
         blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
         begun: list[Hashable] = [*blank, *[Store(snapshot(node)) for node in self.parties[self.processes :]]]
-        begun[0] = self.step(0, blank[0], Act(("put", self.shared, ()), ())).after
+        told: deque[tuple[int, Delivery | Act]] = deque([(0, Act(("put", self.shared, ()), ()))])
+        while told:
+            party, what = told.popleft()
+            begun[party], sent = self.step(party, begun[party], what)
+            told += [(target, Delivery(party, message)) for target, message in sent]
         return begun
 
     # ------------------------------------------------------------------ the parties
@@ -154,7 +172,7 @@ class Sharing:
                 queue.append(message)
             while queue:
                 for _, effect in one.handle(queue.popleft(), 0.0, cause):
-                    before, events, messages = performed(one, before, effect, self.deaths > 0)
+                    before, events, messages = performed(one, before, effect, self.custom)
                     queue += events
                     sent += [(self.index[target], message) for target, message in messages]
             for complaint in worker_counts_agree(one) if isinstance(one, Worker) else ():
@@ -170,25 +188,33 @@ class Sharing:
         match what:
             case ("put", object, inside):
                 before = before._replace(has=(*before.has, object), puts=before.puts + 1)
-                return before, [RefCreated(object, Payload(1, inside, object))]
+                payload = Payload(VALUE, inside, object)
+                if not self.large:
+                    return before, [RefCreated(object, payload)]
+                after, request = waiting(before, object, True)
+                return after, [PutWanted(request, object), RefCreated(object, payload, request)]
             case ("drop", object):
                 before = before._replace(has=tuple([other for other in before.has if other != object]))
                 return before, [] if object in before.holds else [RefDropped(object)]
             case ("read", container, inside, is_copy):
-                after, events, _ = taken_out(before, container, inside, is_copy)
+                after, events, _ = taken_out(before, container, inside, is_copy, self.custom)
                 return after, events
+            case ("close", object):
+                kept = tuple([other for other in before.views if other != object])
+                return before._replace(views=kept), [ViewDropped(object)]
             case ("get", object, timeout):
-                before = before._replace(gets=(*before.gets, (before.asked + 1, object)), asked=before.asked + 1)
-                return before, [GetWanted(before.asked, (object,), 1, Want.GET, timeout)]
+                after, request = waiting(before, object, False)
+                return after, [GetWanted(request, (object,), 1, Want.GET, timeout)]
             case ("timer", timer):
                 return before._replace(timers=without(before.timers, timer)), [dict(before.timers)[timer]]
-            case ("call", task, to, lent, returns):
+            case ("call", task, to, lent, given, returns):
                 shape = (("runs on", float(self.names[to])),)
-                call = Description(task, self.functions[to], "f", Payload(1, lent), (), returns)
+                slots = tuple([Slot(object) for object in given])
+                call = Description(task, self.functions[to], "f", Payload(SMALL, lent), slots, returns)
                 before = before._replace(has=(*before.has, task) if returns else before.has, calls=before.calls + 1)
                 return before, [TaskSubmitted(task, call, shape, 0)]
             case ("end", kept, given, returns):
-                ended = RunEnded(before.task, before.attempt, (Payload(1, given, before.task),) * returns)
+                ended = RunEnded(before.task, before.attempt, (Payload(VALUE, given, before.task),) * returns)
                 after = before._replace(has=joined(before.has, kept), task=0, attempt=0, lent=())
                 gone = [RefDropped(object) for object in before.lent if object not in after.holds]
                 late = [drop for drop in gone if drop.object in given]  # it lives until the core has heard of it
@@ -205,24 +231,28 @@ class Sharing:
         assert isinstance(worker, Worker)
         worker.restore(state.tables)
         fresh = object_id(worker.me, PUTS + state.puts)
-        for inside in ((), *[(object,) for object in reach]):
+        free = len(state.waits) < WAITS_MAX
+        for inside in ((), *[(object,) for object in reach]) if free or not self.large else ():
             yield Act(("put", fresh, inside), (1, 0, 1, 0))
         for object in state.has:
             yield Act(("drop", object), (1, 0, 0, 0))
             found = readable(worker, object)
             if isinstance(found, Held | Payload):
-                inside, is_copy = contents(worker, state, object, None, True)
-                if not {*inside} <= {*state.has}:
+                inside, is_copy = contents(worker, state, object, None, ANY)
+                if not {*inside} <= {*state.has} or (is_copy and self.custom.views and object not in state.views):
                     yield Act(("read", object, inside, is_copy), (1, 0, 0, 0))
-            if found is None and self.gets and len(state.gets) < GETS_MAX:
+            if found is None and self.gets and free:
                 yield from [Act(("get", object, timeout), (1, 0, 0, 0)) for timeout in (-1.0, 1.0)]
+        for object in state.views:
+            yield Act(("close", object), (0, 0, 0, 0))
         for timer, _ in state.timers:
             yield Act(("timer", timer), (0, 0, 0, 1))
         fresh = object_id(worker.me, TASKS + state.calls)
         for to in range(self.processes):
             if to != party and worker.hears(self.names[to]):
-                for object, returns in product(reach, range(1 + self.returns)):
-                    yield Act(("call", fresh, to, (object,), returns), (1, 1, 0, 0))
+                for object, itself, returns in product(reach, range(1 + self.values), range(1 + self.returns)):
+                    how = ((), (object,)) if itself else ((object,), ())
+                    yield Act(("call", fresh, to, *how, returns), (1, 1, 0, 0))
         if state.task:
             new = [object for object in state.lent if object not in state.has]
             query = worker.running[state.task].query
@@ -245,25 +275,29 @@ class Sharing:
         released = [
             object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED
         ]
-        waits = bool(one.execution or one.running or one.inquests or one.witness or (state.gets and not state.timers))
+        waits = bool(one.execution or one.running or one.inquests or one.witness or (state.waits and not state.timers))
         left = one.ownership.keys() - {*self.functions}
         near = [r.object for r in one.resolution.values() if r.state in (LOCAL, IDLE)]
-        reads = bits(self.bit_of_reader, [(object, one.me) for object in near])
+        reads = bits(self.bit_of_reader, [(object, one.me) for object in (*near, *state.views)])
         has, gone = bits(self.bit, state.holds), bits(self.bit, released)
-        return Facts(has, gone, reads, 0, 0, bool(state.task), waits, bool(left))
+        grants = bits(self.bit_of_grants, [(r.object, one.me, r.grants) for r in one.resolution.values() if r.grants])
+        runs = bool(state.task or state.views)
+        return Facts(has, gone, reads, borrowed=grants, runs=runs, waits=waits, left=bool(left))
 
     def facts_of_node(self, one: Node, state: Store) -> Facts:
         """Return what matters of a node's state."""
-        lends, keeps = list[tuple[int, int]](), list[int]()
+        lends, keeps, grants = list[tuple[int, int]](), list[int](), list[tuple[int, int, int]]()
         for copy in one.copies.values():
             if copy.state in (PRIMARY, SECONDARY, RETIRING):
                 lends += [(copy.object, holder) for holder in copy.holds]
             elif copy.state is WRITING:  # the word that it is sealed is on its way
                 lends.append((copy.object, copy.creator))
+            grants += [(copy.object, holder, count) for holder, count in copy.holds.items()]
             keeps += [copy.object] if copy.state is PRIMARY else []
         left = bool(one.copies or state.places)
         lent, kept = bits(self.bit_of_reader, lends), bits(self.bit, keeps)
-        return Facts(lends=lent, keeps=kept, waits=bool(one.inquiries), left=left)
+        loans = bits(self.bit_of_grants, grants)
+        return Facts(lends=lent, lent=loans, keeps=kept, waits=bool(one.inquiries), left=left)
 
     def called(self, party: int) -> str:
         """Return a party's name."""
@@ -285,6 +319,9 @@ class Sharing:
         kept = [fact.keeps for fact in facts]
         if sum(kept) != reduce(or_, kept):
             return f"two nodes keep a copy: {[self.told(node, states) for node, keeps in enumerate(kept) if keeps]}"
+        for user, held in enumerate(facts[: self.processes]):
+            if held.borrowed != facts[node := self.processes + user].lent and states[node] is not None:
+                return f"{self.called(user)} and its node count differently: {self.told(node, states)}"
         for party, fact in enumerate(facts):
             if fact.waits or fact.left:
                 what = "waits for ever" if fact.waits else "keeps a record"
@@ -295,7 +332,19 @@ class Sharing:
         """Return the records of a party."""
         one = self.parties[party]
         one.restore(states[party].tables)
-        return str({name: list(records.values()) for name, records in one.tables.items() if records})
+        return "; ".join([in_short(record) for records in one.tables.values() for record in records.values()])
+
+
+def in_short(record: Any) -> str:
+    """Return a record without what is as in a new one."""
+    said = [record.state.name] if hasattr(record, "state") else []
+    for field in msgspec.structs.fields(type(record)):
+        value = getattr(record, field.name)
+        if field.name == "object":
+            said.append(object_name(value))
+        elif field.name != "state" and value not in (field.default, ()):
+            said.append(f"{field.name}={dict(value) if isinstance(value, Map) else value}")
+    return f"{type(record).__name__.rstrip('_')}({', '.join(said)})"
 
 
 def tidy(one: Party, after: Any) -> Any:
@@ -307,6 +356,12 @@ def tidy(one: Party, after: Any) -> Any:
         for desk in one.desk.values():  # nobody asks how many turns there were
             one.desk[0] = msgspec.structs.replace(desk, turns=0, timed=False, attempt=0, timed_turn=0)
     return after._replace(tables=snapshot(one))
+
+
+def waiting(before: Process, object: int, is_put: bool) -> tuple[Process, int]:
+    """Return a process with one more thread that waits, and the number of its request."""
+    request = before.asked + 1
+    return before._replace(waits=(*before.waits, Wait(request, object, is_put)), asked=request), request
 
 
 def bits(numbering: Numbering[Any], things: Iterable[Any]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from freehold.core.ids import HEAD, is_node, node_id, owner_of
 from freehold.core.node import Node
@@ -23,6 +24,16 @@ from freehold.specs.world import Violation
 
 CPUS = (("CPU", 2.0),)
 ROUNDS_MAX = 300  # until every task is over that user code has submitted
+WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
+    "calm": {},
+    "deaths": {"deaths": 2},
+    "cancels": {"cancels": True},
+    "tight limits": {"tight": True},
+    "values in replies": {"borrow": "copy"},
+    "everything": {"deaths": 2, "cancels": True, "tight": True},
+    "losses": {"deaths": 3, "losing": True},
+    "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
+}
 ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "recall", "lose", "cancel")
 
 

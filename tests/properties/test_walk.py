@@ -3,23 +3,9 @@
 A walk that fails names its seed: ``freehold.specs.walk.walk(seed, 300, ...)`` takes it again.
 """
 
-from typing import Any
-
 import pytest
 
-from freehold.specs.walk import walk
-
-WORLDS: dict[str, dict[str, Any]] = {
-    "calm": {},
-    "deaths": {"deaths": 2},
-    "cancels": {"cancels": True},
-    "tight limits": {"tight": True},
-    "values in replies": {"borrow": "copy"},
-    "everything": {"deaths": 2, "cancels": True, "tight": True},
-    "losses": {"deaths": 3, "losing": True},
-    "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
-}
-
+from freehold.specs.walk import WORLDS, walk
 
 MARKS = {50: pytest.mark.slow, 100: pytest.mark.soak}  # the first seeds every time, the last in make prove only
 

@@ -18,7 +18,7 @@ from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
 from freehold.core.membership import Members
 from freehold.core.messages import InquestQuery
-from freehold.core.node_messages import PullQuery
+from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import Policy
 from freehold.specs import bounds, commands
@@ -35,6 +35,7 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
     "a death": ({"acts": 3, "calls": 1, "deaths": 1}, 44_462),
     "returned references": ({"processes": 2, "acts": 4, "calls": 2, "returns": True}, 1_305),
     "two objects": ({"processes": 2, "objects": 2, "acts": 4, "calls": 2}, 637),
+    "large": ({"processes": 2, "acts": 4, "calls": 1, "gets": True, "values": True, "views": True, "large": True}, 636),
     "copies": ({"processes": 2, "acts": 4, "calls": 1, "deaths": 1, "gets": True}, 11_937),
 }
 HOLE = [
@@ -170,6 +171,16 @@ def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         rows: dict[Any, Any] = state.rows
         monkeypatch.setitem(rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
     found, _, _ = explored(processes=2, acts=5, calls=1, gets=True)
+    assert "its node count differently" in found.violations[0][0]  # with everything at rest: the nearest fault
+
+
+def test_who_reads_what_may_be_given_to_another_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that takes one hold's end for that of all gives bytes away under a reader."""
+    real = copy.hold_returned
+    for state in (*copy.SEALED, copy.RETIRING):
+        rows: dict[Any, Any] = state.rows
+        monkeypatch.setitem(rows, HoldReturnNotice, lambda r, e, here: real(r, replace(e, count=1 << 20), here))
+    found, _, _ = explored(processes=2, acts=6, calls=1, gets=True)
     assert "reads what its node has not lent to it" in found.violations[0][0]
 
 
