@@ -11,27 +11,7 @@ from freehold.specs.automata import System
 from freehold.specs.counterexample import Told, tell
 from freehold.specs.independence import Independence
 from freehold.specs.search import Found
-from freehold.specs.sharing import Sharing
-
-
-class Bounds(NamedTuple):
-    """How much can happen in a model; see ``Sharing``."""
-
-    name: str
-    processes: int = 3
-    objects: int = 1
-    acts: int = 4
-    calls: int = 2
-    deaths: int = 0
-    returns: bool = False
-    gets: bool = False
-    values: bool = False
-    views: bool = False
-    large: bool = False
-
-    def cluster(self, policy: Policy) -> Sharing:
-        """Return the cluster of the model."""
-        return Sharing(**{field: getattr(self, field) for field in self._fields[1:]}, policy=policy)
+from freehold.specs.sharing import Bounds, Sharing
 
 
 class Row(NamedTuple):
@@ -47,9 +27,10 @@ class Row(NamedTuple):
 QUICK = (
     Bounds("lend", acts=6, calls=3),
     Bounds("return", acts=4, calls=2, returns=True),
-    Bounds("nest", objects=2, acts=4, calls=2),
+    Bounds("nest", processes=2, objects=2, acts=5, calls=2, values=True),
+    Bounds("copy", processes=2, acts=5, calls=2, gets=True),
     Bounds("lend and die", acts=4, calls=2, deaths=1),
-    Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
+    Bounds("copy and die", processes=2, acts=4, calls=1, deaths=1, gets=True),
     Bounds("large", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
 WHOLE = (
@@ -67,6 +48,7 @@ def gone_through(
     bounds: Bounds,
     policy: Policy = DEFAULT,
     *,
+    strides: bool = True,
     states_max: int = 1 << 40,
     seconds_max: float = float("inf"),
     each_layer: Callable[[int, int], Any] = lambda depth, states: None,
@@ -76,12 +58,13 @@ def gone_through(
     Args:
         bounds: of the model.
         policy: the rules that all play by.
+        strides: whether they may take short cuts, which know nothing of changed tables.
         states_max: give up a search that has so many states.
         seconds_max: give up after so much time.
         each_layer: called with the depth that is finished and the states known.
     """
     start = time.perf_counter()
-    cluster = bounds.cluster(policy)
+    cluster = Sharing(bounds, policy, strides=strides)
     system = System(cluster)
     independence = Independence(system)
     found = independence.explore(states_max=states_max, seconds_max=seconds_max, each_layer=each_layer)

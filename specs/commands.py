@@ -1,163 +1,24 @@
-"""The commands of ``specs``: ``freehold prove explore``, ``models``, ``check`` and ``replay``."""
+"""The commands of ``specs``: ``freehold prove check`` and ``replay``, and those of ``searching.py``."""
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from freehold.specs.searching import COMMANDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress, TaskID
 
-    from freehold.core.policies import Policy
-    from freehold.specs.bounds import Row
-    from freehold.specs.search import Found
-
-Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes, each on a node of its own.")]
-Objects = Annotated[int, typer.Option(min=1, max=4, help="Objects that users may put.")]
-Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, call, keep, return, take out, drop.")]
-Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]
-Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die, at any step.")]
-Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return references, too.")]
-Gets = Annotated[bool, typer.Option("--gets", help="Let users get values, so that copies are made and pulled.")]
-Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: a reference as an argument by itself.")]
-Views = Annotated[bool, typer.Option("--views", help="Let users keep what they read of a copy, where it lies.")]
-Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
-States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
-Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
-Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Small models, of which all is gone through in a minute.")]
-RULES = ("inquest", "ray")
 TraceAt = Annotated[
     Path, typer.Argument(metavar="PATH", help="The folder of a run, or a folder of runs, or one journal.")
 ]
 ToStep = Annotated[str, typer.Option("--to", metavar="STEP", help="A step's name, as stories print it: n0w1.57.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def explore(
-    processes: Processes = 3,
-    objects: Objects = 1,
-    acts: Acts = 4,
-    calls: Calls = 3,
-    deaths: Deaths = 0,
-    returns: Returns = False,
-    gets: Gets = False,
-    values: Values = False,
-    views: Views = False,
-    large: Large = False,
-    borrower_death: Rule = "inquest",
-    states: States = 1 << 40,
-    seconds: Seconds = float("inf"),
-    as_json: Json = False,
-) -> None:
-    """freehold prove explore --deaths 1 --borrower-death ray
-
-    Search all that can happen when some processes share objects, in every order, nearest first, for a state that is
-    wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
-    Ends with 1 if there is one, and prints the shortest way there.
-    """
-    from freehold.specs.bounds import Bounds, gone_through
-
-    if deaths > processes:
-        raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
-    bounds = Bounds("", processes, objects, acts, calls, deaths, returns, gets, values, views, large)
-    shown = (lambda *_: None) if as_json else progress()
-    policy = policy_of(borrower_death)
-    row = gone_through(bounds, policy, states_max=states, seconds_max=seconds, each_layer=shown)
-    typer.echo(json.dumps(as_data(row)) if as_json else in_words(row))
-    raise typer.Exit(bool(row.wrong))
-
-
-def models(
-    quick: Quick = False, seconds: Seconds = 600.0, borrower_death: Rule = "inquest", as_json: Json = False
-) -> None:
-    """freehold prove models --quick
-
-    Search the models that are to prove the protocol, each for so much time at the most, and print a row for each: how
-    many processes, objects, deaths and acts; how many states and how deep, and whether that is all there are; how long
-    it took, and how many transitions a second the last search made.
-    Ends with 1 if something is wrong in one.
-    """
-    from freehold.specs.bounds import QUICK, WHOLE, gone_through
-
-    policy, wrong = policy_of(borrower_death), False
-    if not as_json:
-        typer.echo(
-            "model          procs objects deaths   acts calls       states  depth          seconds transitions/s"
-        )
-    for bounds in QUICK if quick else WHOLE:
-        row = gone_through(bounds, policy, seconds_max=seconds, each_layer=progress())
-        typer.echo(json.dumps(as_data(row)) if as_json else in_a_line(row))
-        wrong = wrong or bool(row.wrong)
-    raise typer.Exit(wrong)
-
-
-def policy_of(borrower_death: str) -> Policy:
-    """Return the rules of a cluster in which this follows from a borrower's death."""
-    from freehold.core.policies import Policy
-
-    if borrower_death not in RULES:
-        raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(RULES)}")
-    return Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
-
-
-def progress() -> Any:
-    """Return a function that shows how deep the search is, on a terminal only."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-
-    def show(depth: int, states: int) -> None:
-        if console.is_terminal:
-            console.print(f"depth {depth}, {states:,} states ", end="\r")
-
-    return show
-
-
-def as_data(row: Row) -> dict[str, Any]:
-    """Return what was found, for programs."""
-    fields = ("states", "transitions", "depth", "exhausted")
-    wrong = [{"what": what, "program": told.program, "way": told.everything} for what, told in row.wrong]
-    found = {field: getattr(row.found, field) for field in fields}
-    times = {"seconds": row.seconds, "seconds_of_last_search": row.found.seconds}
-    return {**row.bounds._asdict(), "acts_finished": row.acts, **found, **times, "violations": wrong}
-
-
-def in_words(row: Row) -> str:
-    """Return what was found, for people: the program that shows it, then with the messages in between."""
-    found = row.found
-    extent = "that is all there are" if found.exhausted else "there are more"
-    lines = [
-        f"{found.states:,} states up to {found.depth} steps deep; {extent}",
-        f"{found.transitions:,} transitions in {found.seconds:.1f} s, {rate(found):,.0f} a second; "
-        f"{row.seconds:.1f} s with the searches before, which learn what commutes",
-    ]
-    for what, told in row.wrong:
-        lines += ["", f"WRONG: {what}", "", "The program:", *told.program, "", "With its messages:", *told.everything]
-    return "\n".join(lines if row.wrong else [*lines, "nothing is wrong in any of them"])
-
-
-def in_a_line(row: Row) -> str:
-    """Return what was found as a row of a table; a search that was given up says how many acts were finished."""
-    bounds, found = row.bounds, row.found
-    acts = f"{bounds.acts}" if found.exhausted else f"{row.acts} of {bounds.acts}"
-    extent = "" if found.exhausted else "+"
-    text = (
-        f"{bounds.name:14} {bounds.processes:5} {bounds.objects:7} {bounds.deaths:6} {acts:>6} {bounds.calls:5} "
-        f"{found.states:12,}{extent:1} {found.depth:5}{extent:1} {row.seconds:15.1f} {rate(found):13,.0f}"
-    )
-    return f"{text}  WRONG: {row.wrong[0][0]}" if row.wrong else text
-
-
-def rate(found: Found) -> float:
-    """Return how many transitions a search made in a second."""
-    return found.transitions / max(found.seconds, 1e-9)
 
 
 def check(path: TraceAt) -> None:
@@ -214,6 +75,6 @@ def bar(total: int) -> Iterator[tuple[Progress, TaskID]]:
 def register(app: typer.Typer) -> None:
     """Add the commands of ``specs``."""
     prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
-    for command in (explore, models, check, replay):
+    for command in (*COMMANDS, check, replay):
         prove.command()(command)
     app.add_typer(prove, name="prove")

@@ -67,10 +67,10 @@ class Process(NamedTuple):
     """A process at one moment: its worker, and what its user has."""
 
     tables: Any  # of the worker, and the last number that it has minted
-    has: Objects = ()  # objects to which variables refer
+    kept: Objects = ()  # objects to which global variables refer
     task: int = 0  # that runs, 0 if none does
     attempt: int = 0
-    lent: Objects = ()  # objects among its arguments
+    local: Objects = ()  # objects to which its variables refer
     waits: tuple[Wait, ...] = ()  # threads beside the one that runs
     timers: tuple[tuple[int, Event], ...] = ()  # any of which may be over
     copies: tuple[tuple[int, Objects], ...] = ()  # objects of which it may read a copy -> what is inside
@@ -82,12 +82,18 @@ class Process(NamedTuple):
     @property
     def reach(self) -> Objects:
         """The objects that user code can name."""
-        return tuple(sorted({*self.has, *self.lent}))
+        return tuple(sorted({*self.kept, *self.local}))
 
     @property
     def holds(self) -> Objects:
         """The objects to which user code has a reference: a thread that waits for one has it, too."""
         return (*self.reach, *[wait.object for wait in self.waits])
+
+    def given(self, objects: Iterable[int]) -> Process:
+        """Return the process with references in variables: those of the task if one runs, else global ones."""
+        if self.task:
+            return self._replace(local=joined(self.local, [object for object in objects if object not in self.kept]))
+        return self._replace(kept=joined(self.kept, objects))
 
 
 class Store(NamedTuple):
@@ -162,19 +168,16 @@ def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
 def begun(one: Party, before: Process, run: Run, custom: Custom) -> Done:
     """A task begins: it has the references that it was given, and those inside the values that it was given."""
     values = [run.description.payload, *[slot.value for slot in run.description.slots if slot.value is not None]]
-    lent = joined((), [object for value in values for object in value.refs])
-    fresh = tuple([object for object in lent if object not in before.holds])
-    after = before._replace(task=run.task, attempt=run.attempt, lent=lent)
+    lent = [object for value in values for object in value.refs]
+    fresh = tuple(dict.fromkeys([object for object in lent if object not in before.holds]))
+    after = before._replace(task=run.task, attempt=run.attempt, local=joined((), lent))
     events: tuple[Event, ...] = (RefsHeld(fresh),) if fresh else ()
     assert isinstance(one, Worker)
     for slot in run.description.slots:
         if slot.value is None:
             assert readable(one, slot.object) is not None, f"a task runs without {object_name(slot.object)}"
-            inside, is_copy = contents(one, after, slot.object, None, custom)
-            done = taken_out(after, slot.object, inside, is_copy, custom)
-            lent = joined(after.lent, [object for object in inside if object not in before.has])
-            after = after._replace(lent=lent, views=done.after.views)
-            events = (*events, *done.events)
+            done = taken_out(after, slot.object, *contents(one, after, slot.object, None, custom), custom)
+            after, events = done.after, (*events, *done.events)
     return Done(after, events)
 
 
@@ -210,7 +213,7 @@ def contents(one: Party, before: Process, object: int, failure: Failure | None, 
 def taken_out(before: Process, container: int, inside: Objects, is_copy: bool, custom: Custom) -> Done:
     """A user has read a value: it has what is inside."""
     fresh = tuple([object for object in inside if object not in before.holds])
-    after = before._replace(has=joined(before.has, inside))
+    after = before.given(inside)
     events: tuple[Event, ...] = (RefsFound(container, fresh),) if fresh else ()
     if is_copy:
         stays = custom.views and container not in before.views

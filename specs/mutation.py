@@ -17,16 +17,16 @@ from itertools import product
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from freehold.core.policies import DEFAULT
-from freehold.core.strides import NONE
+from freehold.core.effects import Effect
+from freehold.core.events import Event
+from freehold.core.party import Party
 from freehold.specs.automata import System
-from freehold.specs.bounds import Bounds
 from freehold.specs.independence import Independence
-from freehold.specs.mutants import Cell, Mutant, Observer, fault, observed
+from freehold.specs.mutants import Cell, Mutant, Observer, fault, instead, observed
 from freehold.specs.numbering import HALF
 from freehold.specs.search import search
-from freehold.specs.sharing import Sharing
-from freehold.specs.walk import WORLDS, walk
+from freehold.specs.sharing import Bounds, Sharing
+from freehold.specs.walk import WORLDS, Walk, walk
 
 MODELS = (
     Bounds("lend", processes=2, acts=5, calls=3),
@@ -51,8 +51,43 @@ class Verdict(NamedTuple):
     mutant: Mutant
     by: str  # what has found it, "" if nothing has
     why: str  # what was wrong
-    differs: tuple[str, ...]  # models in which it does something else than the true row, however little
+    differs: tuple[str, ...]  # where it does something else than the true row, however little
+    situations: int  # on walks in which it was compared with the true row
     seconds: float
+
+
+class ByTables(Walk):
+    """A walk of parties that take no strides: one would go on doing what is right."""
+
+    strides = False
+
+
+class Compared(ByTables):
+    """A walk by the true tables, on which a mutant is tried wherever its row runs."""
+
+    mutant: Mutant
+    observer: Observer
+    situations = 0
+    differs = False
+
+    def handle(self, party: Party, event: Event, cause: int) -> list[tuple[int, Effect]]:
+        before, base = party.snapshot(), party.step
+        self.observer.used.clear()
+        effects = super().handle(party, event, cause)
+        if self.observer.used:
+            after, last = party.snapshot(), party.step
+            party.restore(before)
+            party.step = base
+            self.situations += 1
+            try:
+                with fault(self.mutant):
+                    wrong = super().handle(party, event, cause)
+                self.differs = self.differs or (wrong, party.snapshot()) != (effects, after)
+            except Exception:  # whatever a mutant has brought about
+                self.differs = True
+            party.restore(after)
+            party.step = last
+        return effects
 
 
 class Ground(System):
@@ -62,10 +97,7 @@ class Ground(System):
         self.name = bounds.name
         self.used, self.observed = observer.used, True
         self.cells: dict[Cell, list[int]] = defaultdict(list)  # the steps in which a row has a part
-        cluster = Sharing(**{field: getattr(bounds, field) for field in bounds._fields[1:]}, policy=DEFAULT)
-        for party in cluster.parties:
-            party.strides = NONE  # which would go on doing what is right
-        super().__init__(cluster)
+        super().__init__(Sharing(bounds, strides=False))  # a stride would go on doing what is right
         found = Independence(self).explore()
         if found.violations:
             raise ValueError(f"{bounds.name}: something is wrong without a mutant: {found.violations[0][0]}")
@@ -100,7 +132,7 @@ class Grounds:
             self.walks: dict[Cell, list[tuple[int, str]]] = defaultdict(list)  # on which a row runs: seed, kind
             for seed, kind in product(range(WALKS), WORLDS):
                 observer.used.clear()
-                walk(seed, **WORLDS[kind])
+                walk(seed, kind=ByTables, **WORLDS[kind])
                 for cell in observer.used:
                     self.walks[cell].append((seed, kind))
         self.mutants = observer.mutants()
@@ -113,27 +145,47 @@ class Grounds:
             seconds_max: how long.
         """
         start, differs = time.perf_counter(), list[str]()
+
+        def left() -> float:
+            return seconds_max - (time.perf_counter() - start)
+
+        def verdict(by: str = "", why: str = "", situations: int = 0) -> Verdict:
+            return Verdict(mutant, by, why, tuple(differs), situations, time.perf_counter() - start)
+
+        ways = self.walks[mutant.state, mutant.event]
         with fault(mutant):
             for model in self.models:
-                left = seconds_max - (time.perf_counter() - start)
-                steps = model.differing(mutant) if left > 0 else {}
+                steps = model.differing(mutant) if left() > 0 else {}
                 if not steps:
                     continue
                 differs.append(model.name)
                 model.step.known.update(steps)
-                found = search(model, seconds_max=left)
-                for what, _ in found.violations:
-                    return Verdict(mutant, model.name, what, tuple(differs), time.perf_counter() - start)
-            for seed, kind in self.walks[mutant.state, mutant.event]:
-                if time.perf_counter() - start > seconds_max:
-                    break
+                for what, _ in search(model, seconds_max=left()).violations:
+                    return verdict(model.name, what)
+            for seed, kind in ways if left() > 0 else ():
                 try:
-                    walk(seed, **WORLDS[kind])
+                    walk(seed, kind=ByTables, **WORLDS[kind])
                 except Exception as error:  # whatever a mutant has brought about
-                    what = f"{type(error).__name__}: {error}"
-                    by = f"walk {seed}, {kind}"
-                    return Verdict(mutant, by, what, tuple(differs), time.perf_counter() - start)
-        return Verdict(mutant, "", "", tuple(differs), time.perf_counter() - start)
+                    return verdict(f"walk {seed}, {kind}", f"{type(error).__name__}: {error}")
+                if left() < 0:
+                    break
+        situations = 0
+        for seed, kind in ways if not differs else ():
+            compared, count = self.compared(mutant, seed, kind)
+            situations += count
+            if compared:
+                differs.append(f"walk {seed}, {kind}")
+                break
+        return verdict(situations=situations)
+
+    def compared(self, mutant: Mutant, seed: int, kind: str) -> tuple[bool, int]:
+        """Tell whether a mutant does something else than its row in a situation of a walk, and how many there are."""
+        observer, cell = Observer(), (mutant.state, mutant.event)
+        with instead({cell: observer.watched(cell, mutant.state.rows[mutant.event])}):
+            world = type("Once", (Compared,), {"mutant": mutant, "observer": observer})
+            taken = walk(seed, kind=world, **WORLDS[kind])
+        assert isinstance(taken, Compared)
+        return taken.differs, taken.situations
 
 
 def judged(grounds: Grounds, seconds_max: float, mutants: list[Mutant], processes: int = 0) -> Iterator[Verdict]:

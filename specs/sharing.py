@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
 from itertools import combinations, product
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from immutables import Map
@@ -39,6 +39,7 @@ from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
 from freehold.core.resolution import IDLE, LOCAL
+from freehold.core.strides import NONE
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
@@ -70,48 +71,46 @@ ANY = Custom(deaths=True, views=True)
 SMALL, VALUE = 0, 1  # bytes of a function or a list of references, and of a value
 
 
+class Bounds(NamedTuple):
+    """How much can happen."""
+
+    name: str = ""
+    processes: int = 3
+    objects: int = 1  # that may be put
+    acts: int = 4  # that users may do in all
+    calls: int = 2  # that may be among these, each of a task that carries a reference
+    deaths: int = 0  # of processes
+    returns: bool = False  # tasks may return something
+    gets: bool = False  # values may be got, with and without a timeout, two at a time in each process
+    values: bool = False  # calls may carry values: a reference as an argument by itself
+    views: bool = False  # users may keep what they have read of a copy, where it lies
+    large: bool = False  # values are too large for an in-process store
+
+
 class Sharing:
     """The parties of a cluster, and what its users may do.
 
     Args:
-        processes: how many.
-        objects: how many may be put.
-        acts: how much users may do in all.
-        calls: how many of these may be calls that carry a reference.
-        deaths: how many processes may die.
-        returns: whether tasks may return something.
-        gets: whether users may get values, with and without a timeout, two at a time in each process.
-        values: whether calls may carry values, too: a reference that is an argument by itself.
-        views: whether users keep what they have read of a copy where it lies.
-        large: whether values are too large for an in-process store.
+        bounds: how much can happen.
         policy: the rules that all play by.
+        strides: whether they may take short cuts, which know nothing of changed tables.
     """
 
-    def __init__(
-        self,
-        processes: int = 3,
-        objects: int = 1,
-        acts: int = 4,
-        calls: int = 2,
-        deaths: int = 0,
-        returns: bool = False,
-        gets: bool = False,
-        values: bool = False,
-        views: bool = False,
-        large: bool = False,
-        policy: Policy = DEFAULT,
-    ) -> None:
-        policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if large else policy
+    def __init__(self, bounds: Bounds, policy: Policy = DEFAULT, *, strides: bool = True) -> None:
+        processes, deaths = bounds.processes, bounds.deaths
+        policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if bounds.large else policy
         nodes = [node_id(index) for index in range(processes)]
         self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count = processes, len(self.names)
-        self.custom = Custom(deaths > 0, views)
-        self.returns, self.gets, self.values, self.large = returns, gets, values, large
-        self.budgets: tuple[int, ...] = (acts - 1, calls, objects - 1, ALARMS_MAX)  # the first object has been put
+        self.bounds, self.custom = bounds, Custom(deaths > 0, bounds.views)
+        # the first object has been put
+        self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
         self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
+        for party in self.parties if not strides else ():
+            party.strides = NONE
         self.bit: Numbering[int] = Numbering()  # of an object, in a set of them
         self.bit_of_grants: Numbering[tuple[int, int, int]] = Numbering()  # and how many grants it has of the copy
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
@@ -187,14 +186,14 @@ class Sharing:
         """Return what a user has after an act, and what its worker is told."""
         match what:
             case ("put", object, inside):
-                before = before._replace(has=(*before.has, object), puts=before.puts + 1)
+                before = before.given([object])._replace(puts=before.puts + 1)
                 payload = Payload(VALUE, inside, object)
-                if not self.large:
+                if not self.bounds.large:
                     return before, [RefCreated(object, payload)]
                 after, request = waiting(before, object, True)
                 return after, [PutWanted(request, object), RefCreated(object, payload, request)]
             case ("drop", object):
-                before = before._replace(has=tuple([other for other in before.has if other != object]))
+                before = before._replace(kept=tuple([other for other in before.kept if other != object]))
                 return before, [] if object in before.holds else [RefDropped(object)]
             case ("read", container, inside, is_copy):
                 after, events, _ = taken_out(before, container, inside, is_copy, self.custom)
@@ -211,12 +210,12 @@ class Sharing:
                 shape = (("runs on", float(self.names[to])),)
                 slots = tuple([Slot(object) for object in given])
                 call = Description(task, self.functions[to], "f", Payload(SMALL, lent), slots, returns)
-                before = before._replace(has=(*before.has, task) if returns else before.has, calls=before.calls + 1)
+                before = before.given([task] * returns)._replace(calls=before.calls + 1)
                 return before, [TaskSubmitted(task, call, shape, 0)]
             case ("end", kept, given, returns):
                 ended = RunEnded(before.task, before.attempt, (Payload(VALUE, given, before.task),) * returns)
-                after = before._replace(has=joined(before.has, kept), task=0, attempt=0, lent=())
-                gone = [RefDropped(object) for object in before.lent if object not in after.holds]
+                after = before._replace(kept=joined(before.kept, kept), task=0, attempt=0, local=())
+                gone = [RefDropped(object) for object in before.local if object not in after.holds]
                 late = [drop for drop in gone if drop.object in given]  # it lives until the core has heard of it
                 return after, [*[drop for drop in gone if drop not in late], ended, *late]
         raise ValueError(what)
@@ -232,16 +231,17 @@ class Sharing:
         worker.restore(state.tables)
         fresh = object_id(worker.me, PUTS + state.puts)
         free = len(state.waits) < WAITS_MAX
-        for inside in ((), *[(object,) for object in reach]) if free or not self.large else ():
+        for inside in ((), *[(object,) for object in reach]) if free or not self.bounds.large else ():
             yield Act(("put", fresh, inside), (1, 0, 1, 0))
-        for object in state.has:
+        for object in state.kept:
             yield Act(("drop", object), (1, 0, 0, 0))
+        for object in reach:
             found = readable(worker, object)
             if isinstance(found, Held | Payload):
                 inside, is_copy = contents(worker, state, object, None, ANY)
-                if not {*inside} <= {*state.has} or (is_copy and self.custom.views and object not in state.views):
+                if not {*inside} <= {*reach} or (is_copy and self.custom.views and object not in state.views):
                     yield Act(("read", object, inside, is_copy), (1, 0, 0, 0))
-            if found is None and self.gets and free:
+            if found is None and self.bounds.gets and free:
                 yield from [Act(("get", object, timeout), (1, 0, 0, 0)) for timeout in (-1.0, 1.0)]
         for object in state.views:
             yield Act(("close", object), (0, 0, 0, 0))
@@ -250,11 +250,13 @@ class Sharing:
         fresh = object_id(worker.me, TASKS + state.calls)
         for to in range(self.processes):
             if to != party and worker.hears(self.names[to]):
-                for object, itself, returns in product(reach, range(1 + self.values), range(1 + self.returns)):
+                for object, itself, returns in product(
+                    reach, range(1 + self.bounds.values), range(1 + self.bounds.returns)
+                ):
                     how = ((), (object,)) if itself else ((object,), ())
                     yield Act(("call", fresh, to, *how, returns), (1, 1, 0, 0))
         if state.task:
-            new = [object for object in state.lent if object not in state.has]
+            new = [object for object in state.local if object not in state.kept]
             query = worker.running[state.task].query
             returns = query.description.returns if query is not None else 0
             for kept in ((), new) if new else ((),):
@@ -322,10 +324,10 @@ class Sharing:
         for user, held in enumerate(facts[: self.processes]):
             if held.borrowed != facts[node := self.processes + user].lent and states[node] is not None:
                 return f"{self.called(user)} and its node count differently: {self.told(node, states)}"
-        for party, fact in enumerate(facts):
-            if fact.waits or fact.left:
-                what = "waits for ever" if fact.waits else "keeps a record"
-                return f"{self.called(party)} {what}: {self.told(party, states)}"
+        for field, what in (("waits", "waits for ever"), ("left", "keeps a record")):
+            for party, fact in enumerate(facts):
+                if getattr(fact, field):
+                    return f"{self.called(party)} {what}: {self.told(party, states)}"
         raise ValueError("nothing is wrong")
 
     def told(self, party: int, states: list[Any]) -> str:

@@ -314,9 +314,9 @@ class Walk(Users):
         return some or not self.quiet()
 
 
-def walk(seed: int, steps: int = 300, **options: bool | int) -> Walk:
-    """Take so many steps, then bring the cluster to rest."""
-    world = Walk(seed, **options)  # type: ignore[arg-type]
+def walk(seed: int, steps: int = 300, kind: type[Walk] = Walk, **options: bool | int | str) -> Walk:
+    """Take so many steps in a world of some kind, then bring the cluster to rest."""
+    world = kind(seed, **options)  # type: ignore[arg-type]
     for _ in range(steps):
         world.step()
     world.finish()

@@ -33,6 +33,7 @@ from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.node_messages import ChunkReply, NodeNotice
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.strides import NONE
 from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Failure, Shape
 from freehold.core.worker import Worker
@@ -49,6 +50,8 @@ class World:
         policy: the rules that all parties play by.
         capacity: bytes of each object store.
     """
+
+    strides = True  # whether workers may take short cuts, which know nothing of changed tables
 
     def __init__(self, policy: Policy = DEFAULT, capacity: int = 1 << 30) -> None:
         self.policy = policy
@@ -87,7 +90,10 @@ class World:
 
     def new_worker(self, me: int) -> Worker:
         """Make a worker."""
-        return Worker(me, self.policy)
+        worker = Worker(me, self.policy)
+        if not self.strides:
+            worker.strides = NONE
+        return worker
 
     def add_program(self, node: int) -> Worker:
         """Add a worker that is a user's program."""
@@ -137,9 +143,13 @@ class World:
                 return
             if self.log is not None:
                 self.log(f"{party_name(party)} <- {event}")
-            for step, effect in self.parties[party].handle(event, 0.0, cause):
+            for step, effect in self.handle(self.parties[party], event, cause):
                 if party in self.parties:  # it may end itself
                     self.perform(party, step, effect)
+
+    def handle(self, party: Party, event: Event, cause: int) -> list[tuple[int, Effect]]:
+        """Let a party take its steps."""
+        return party.handle(event, 0.0, cause)
 
     def owe(self, party: int, event: Event, cause: int = 0) -> None:
         """Note that a party's driver has something to tell it."""

@@ -1,0 +1,65 @@
+"""Errors that others have made are found by the search, in the models in which nothing is wrong with the true rules."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from freehold.core.execution import RUNNING
+from freehold.core.messages import TaskReply
+from freehold.specs import bounds, commands
+from freehold.specs.bounds import QUICK, gone_through
+from freehold.specs.sharing import Bounds
+from freehold.specs.variants import VARIANTS, played
+
+FOUND = {  # variant -> the model of ``freehold prove models --quick`` in which it is found, and what is wrong there
+    "ray18456": ("lend and die", "n0w1.2 is released while n2w1 has a reference"),
+    "ray18552": ("lend", "n0w1.2 is released while n1w1 has a reference"),
+    "ray18557": ("lend", "n0w1.2 is released while n2w1 has a reference"),
+    "ray17553": ("return", "n0w1.2 is released"),
+    "ray17719": ("nest", "n0w1.2 is released while n1w1 has a reference"),
+    "ray63694": ("copy and die", "n1w1 waits for ever"),
+    "ray54007": ("copy", "n1w1 waits for ever"),
+}
+MODELS = {model.name: model for model in QUICK}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_it_is_found(name: str) -> None:
+    model, what = FOUND[name]
+    with played(name) as policy:
+        row = gone_through(MODELS[model], policy, strides=False)
+    ((found, told),) = row.wrong
+    assert what in found
+    assert len(told.program) <= 8
+
+
+def test_the_true_rules_come_back() -> None:
+    true = RUNNING.rows[TaskReply]
+    with pytest.raises(RuntimeError), played("ray17553"):
+        assert RUNNING.rows[TaskReply] is VARIANTS["ray17553"].run
+        raise RuntimeError
+    assert RUNNING.rows[TaskReply] is true
+
+
+def ask(*words: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    commands.register(app)
+    answer = CliRunner().invoke(app, ["prove", *words])
+    return answer.exit_code, answer.output
+
+
+def test_the_command_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "QUICK", (Bounds("small", processes=2, acts=3, calls=1),))
+    for name in {*VARIANTS} - {"ray18557", "ray54007"}:
+        monkeypatch.delitem(VARIANTS, name)
+    code, output = ask("variants", "--quick")
+    assert code == 1
+    assert output.count("NOT FOUND") == 2 and "CancelGet" in output
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    code, output = ask("explore", "--variant", "ray1")
+    assert code == 2 and "ray18456" in output
