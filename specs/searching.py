@@ -1,4 +1,4 @@
-"""The commands of the search: ``freehold prove explore``, ``models`` and ``variants``."""
+"""The commands of the search: ``freehold prove explore``, ``models``, ``variants`` and ``mutants``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from freehold.core.policies import Policy
     from freehold.specs.bounds import Row
+    from freehold.specs.mutation import Verdict
     from freehold.specs.search import Found
     from freehold.specs.sharing import Bounds
 
@@ -28,6 +31,9 @@ Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much tim
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Small models, of which all is gone through in a minute.")]
 Name = Annotated[str, typer.Option(help="A variant to play by, like ray17553; prove variants lists them.")]
+Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
+Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
+Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 HEAD = f"{'model':14} procs objects deaths   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
 RULES = ("inquest", "ray")
@@ -121,6 +127,57 @@ def found_in(row: Row) -> list[str]:
     return [where, *[f"    {line}" for line in told.program]]
 
 
+def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> None:
+    """freehold prove mutants --table ownership
+
+    Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
+    another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
+    can happen in them, then on walks by chance.  Print for each table how many were found; how many do the same as
+    their rows in all that was seen; and those that do something else of which nobody notices.
+    Ends with 1 if there are such.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from freehold.core.tables import TABLES
+    from freehold.specs.mutation import Grounds, judged
+
+    names = [one.name for one in TABLES]
+    if table and table not in names:
+        raise typer.BadParameter(f"{table!r} is not a table; there are {', '.join(names)}")
+    grounds = Grounds()
+    chosen = [mutant for mutant in grounds.mutants if table in ("", mutant.table.name)][::every]
+    found: dict[str, list[Verdict]] = {}
+    console = Console(stderr=True)
+    verdicts = judged(grounds, seconds, chosen)
+    for verdict in track(
+        verdicts, "mutants", len(chosen), console=console, transient=True, disable=not console.is_terminal
+    ):
+        found.setdefault(verdict.mutant.table.name, []).append(verdict)
+    typer.echo(MUTANTS_HEAD)
+    for name, some in found.items():
+        typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
+    survivors = [verdict for some in found.values() for verdict in some if survives(verdict)]
+    for verdict in survivors:
+        typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
+    raise typer.Exit(bool(survivors))
+
+
+def survives(verdict: Verdict) -> bool:
+    """Tell whether a mutant does something else than its row, and was not found."""
+    return not verdict.by and bool(verdict.differs)
+
+
+OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, and how one knows
+    ("mutants", lambda _: True),
+    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith("walk")),
+    ("walks", lambda verdict: verdict.by.startswith("walk")),
+    ("the same", lambda verdict: not verdict.by and not verdict.differs),
+    ("survive", survives),
+)
+MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])
+
+
 def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool = False, **limits: Any) -> Row:
     """Search a model by some rules."""
     from freehold.specs.bounds import gone_through
@@ -197,4 +254,4 @@ def rate(found: Found) -> float:
     return found.transitions / max(found.seconds, 1e-9)
 
 
-COMMANDS = (explore, models, variants)
+COMMANDS = (explore, models, variants, mutants)

@@ -1,0 +1,89 @@
+"""Mutants of the tables are made of what rows are seen to do, and looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from freehold.core.events import ArgumentDone
+from freehold.core.messages import ReleaseQuery, ReleaseReply
+from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
+from freehold.specs import commands, mutation
+from freehold.specs.mutants import Mutant, fault
+from freehold.specs.mutation import Grounds, judged
+from freehold.specs.sharing import Bounds
+
+SMALL = (
+    Bounds("lend", processes=2, acts=4, calls=2),
+    Bounds("return", processes=2, acts=3, calls=1, returns=True),
+)
+
+
+@pytest.fixture(scope="module")
+def grounds() -> Iterator[Grounds]:
+    """Return two small models and a walk of each kind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mutation, "MODELS", SMALL)
+        patch.setattr(mutation, "WALKS", 1)
+        yield Grounds()
+
+
+def test_what_a_row_does_is_where_it_can_be_wrong(grounds: Grounds) -> None:
+    made = {mutant for mutant in grounds.mutants if mutant[:2] == (OWNED, ReleaseReply)}
+    assert Mutant(OWNED, ReleaseReply, "ignored") in made
+    assert Mutant(OWNED, ReleaseReply, "ended", (UNHELD, OWNED)) in made
+    assert Mutant(OWNED, ReleaseReply, "dropped", 0) in made
+    counted = {mutant.detail for mutant in grounds.mutants if mutant[:3] == (OWNED, ArgumentDone, "counted")}
+    assert counted == {("arguments", 1), ("arguments", -1)}
+    assert len({*map(str, grounds.mutants)}) == len(grounds.mutants) > 500
+
+
+def test_a_fault_is_there_as_long_as_it_is_wanted() -> None:
+    true = OWNED.rows[ReleaseReply]
+    with pytest.raises(RuntimeError), fault(Mutant(OWNED, ReleaseReply, "ignored")):
+        assert OWNED.rows[ReleaseReply] is not true
+        raise RuntimeError
+    assert OWNED.rows[ReleaseReply] is true
+
+
+def test_mutants_are_found(grounds: Grounds) -> None:
+    chosen = [
+        Mutant(OWNED, ReleaseReply, "ignored"),
+        Mutant(OWNED, ArgumentDone, "counted", ("arguments", 1)),
+        Mutant(BORROWED, ReleaseQuery, "ended", (REGISTERED, BORROWED)),
+    ]
+    for verdict in judged(grounds, 20.0, chosen):
+        assert verdict.by and verdict.why, verdict
+
+
+def test_what_does_the_same_in_all_that_was_seen_is_told_apart(grounds: Grounds) -> None:
+    """Nothing is asked for a second time here."""
+    (verdict,) = judged(grounds, 20.0, [Mutant(OWNED, ReleaseReply, "dropped", 7)])
+    assert not verdict.by and not verdict.differs and verdict.situations
+
+
+def ask(*words: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    commands.register(app)
+    answer = CliRunner().invoke(app, ["prove", "mutants", *words])
+    return answer.exit_code, answer.output
+
+
+def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "Grounds", lambda: grounds)
+    code, output = ask("--table", "ownership", "--every", "40", "--seconds", "5")
+    head, row, *survivors = output.splitlines()
+    assert head.split() == ["table", "mutants", "models", "walks", "the", "same", "survive"]
+    name, *counts = row.split()
+    made, *others = map(int, counts)
+    assert name == "ownership" and made == sum(others) > 3
+    assert len(survivors) == others[-1] and code == bool(survivors)
+
+
+def test_an_unknown_table_is_refused() -> None:
+    code, output = ask("--table", "chair")
+    assert code == 2 and "ownership" in output
