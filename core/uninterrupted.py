@@ -1,4 +1,4 @@
-"""Ctrl-C held back for a moment: while a library would lose it, or a new process would get it, too."""
+"""A signal held back for a moment: while a library would lose it, or a new process would get it, too."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold SIGINT back from this thread; what has come meanwhile is raised at the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def uninterrupted(number: int = signal.SIGINT) -> Iterator[None]:
+    """Hold a signal back from this thread; one that has come meanwhile is delivered at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from freehold.backends.interrupts import InterruptsAtStart
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena, default_capacity
 from freehold.backends.local.channel import Channel
+from freehold.backends.local.diary import Diary
 from freehold.backends.local.limits import check
 from freehold.backends.local.setting import PROGRAM, program_setup
 from freehold.backends.local.waitline import SECONDS, WaitLine, on_terminal
@@ -180,6 +181,7 @@ class ProgramDriver(WorkerDriver):
     def lost_for(self, failure: Failure) -> None:
         """The cluster is lost: who waits hears why, and another thread clears up.  Called with the lock held."""
         if self.broken is None:
+            Diary(self.setup.trace, "program").note(failure.text)
             self.deafen(failure)
             self.session.closed = True
             self.pump.notify()
@@ -194,6 +196,7 @@ class ProgramDriver(WorkerDriver):
         try:
             if not self.ended:
                 self.ended = True
+                Diary(self.setup.trace, "program").note("ends the cluster")
                 self.deafen(Failure("session", 0, 0, "the cluster was shut down"))
                 self.end()
         finally:

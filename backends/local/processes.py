@@ -26,17 +26,19 @@ from typing import Any, NoReturn
 from freehold.backends.local import wire
 from freehold.backends.local.arena import Arena
 from freehold.backends.local.channel import Channel
+from freehold.backends.local.diary import Diary
 from freehold.backends.local.lastwords import LastWords
 from freehold.backends.local.limits import raise_own_limit
+from freehold.backends.local.marks import MARK, adopted_children, marks_for, marks_of
 from freehold.core import cluster
 from freehold.core.ids import HEAD, is_node, party_name
 from freehold.core.node import Node
 from freehold.core.tables import compile_tables
+from freehold.core.uninterrupted import uninterrupted
 from freehold.core.worker import Worker
 
 SWITCH_SECONDS = 0.0005  # between threads of a worker: a running task must not keep the pump waiting
 AGAIN_MILLISECONDS = 100.0  # between two tries to fork where there may be no more processes
-MARK = "FREEHOLD_WORKER"  # in the environment of what a worker's tasks start: which worker
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -51,15 +53,16 @@ def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
 class Parent:
     """A process that waits for words and for the deaths of its children: the launcher, or a template."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, diary: Diary) -> None:
         self.channel = Channel(socket.socket(fileno=fd), 0, carries_fds=True)
+        self.diary = diary
         self.children: dict[int, int] = {}  # pid -> party
         self.complained = False  # of a fork that failed
         self.watched = -1  # a descriptor whose process must live, beside the link
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self.end())
+        signal.signal(signal.SIGTERM, lambda *_: self.end("it was told to"))
         self.wake_fds = (wake_read, wake_write)
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -76,13 +79,13 @@ class Parent:
                     self.reap()
                     self.end_strays()
                 elif fd == self.watched:
-                    self.end()
+                    self.end("the program is gone")
                 else:
                     self.listen()
             try:
                 done = self.channel.flush()
-            except OSError:
-                self.end()
+            except OSError as error:
+                self.end(f"its link broke: {error}")
             poller.modify(self.channel.fileno(), select.POLLIN if done else select.POLLIN | select.POLLOUT)
 
     def late(self) -> float | None:
@@ -93,7 +96,7 @@ class Parent:
         """Act on what has come on the link."""
         words = self.channel.receive(lambda chunk: None)
         if words is None:
-            self.end()
+            self.end("its link was closed")
         for word in words:
             self.hear(word)
 
@@ -115,6 +118,7 @@ class Parent:
                 self.kill_group(found.si_pid)  # before its number can be another's
             _, status = os.waitpid(found.si_pid, 0)
             if party:
+                self.diary.ended(party, found.si_pid, status)
                 self.ended(party, status)
 
     def kill_group(self, pid: int) -> None:
@@ -142,13 +146,14 @@ class Parent:
             OSError: there may be no more processes.
         """
         parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            self.children[pid] = party
-            return False
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with uninterrupted(signal.SIGTERM):  # who is told to end before it has begun has our handler, and our children
+            pid = os.fork()
+            if pid:
+                self.children[pid] = party
+                return False
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for fd in (*self.wake_fds, self.watched):
             if fd >= 0:
                 os.close(fd)
@@ -166,18 +171,19 @@ class Parent:
                 complain(party, error)
             return None
 
-    def end(self) -> NoReturn:
+    def end(self, why: str) -> NoReturn:
         """End every child and what it has left, and then this process."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.diary.note(f"ends all: {why}")
         while True:
             for pid in {*self.children, *adopted_children()}:
                 self.kill_group(pid)
                 os.kill(pid, signal.SIGKILL)  # it is a child that nobody has waited for: the number is its own
             try:
-                pid, _ = os.waitpid(-1, 0)
+                pid, status = os.waitpid(-1, 0)
             except ChildProcessError:
                 os._exit(0)
-            self.children.pop(pid, None)
+            self.diary.ended(self.children.pop(pid, 0), pid, status)
 
 
 def complain(party: int, error: OSError) -> None:
@@ -185,34 +191,6 @@ def complain(party: int, error: OSError) -> None:
     what = "it is given up" if is_node(party) else "it is tried again until another process has ended"
     text = f"freehold: no process can be started for {party_name(party)} ({error.strerror}); {what}"
     os.write(2, f"{text}. 'freehold doctor' tells the limits.\n".encode())
-
-
-def adopted_children() -> list[int]:
-    """Return the children of this process, those included that it took in."""
-    try:
-        with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as file:
-            return [int(pid) for pid in file.read().split()]
-    except FileNotFoundError:  # a kernel without this file
-        return []
-
-
-def marks_for(worker: int) -> tuple[str, str]:
-    """Return by what one knows that a worker has started a process: in the environment, and as its short name.
-
-    The first is passed on to programs, the second to forks.
-    """
-    name = party_name(worker)
-    return f"{MARK}={name}", f"fh-{name}"[:15]
-
-
-def marks_of(pid: int) -> set[str]:
-    """Return what a process shows of the worker that has started it; nothing, if it hides that."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/comm") as comm:
-            found = {comm.read().rstrip("\n"), *environ.read().decode(errors="replace").split("\0")}
-    except OSError:  # it has ended, or has another user's rights
-        return set()
-    return {mark for mark in found if mark.startswith((f"{MARK}=", "fh-"))}
 
 
 class Launcher(Parent):
@@ -224,7 +202,7 @@ class Launcher(Parent):
     """
 
     def __init__(self, fd: int, program: int) -> None:
-        super().__init__(fd)
+        super().__init__(fd, Diary("", "launcher"))
         self.setup: wire.Setup | None = None
         self.nodes: dict[int, int] = {}  # node -> pid of its template
         with contextlib.suppress(OSError):  # an old kernel: then only the link tells that the program has ended
@@ -233,12 +211,13 @@ class Launcher(Parent):
     def hear(self, word: Any) -> None:
         match word:
             case wire.Begin(setup):
-                self.setup = setup
+                self.setup, self.diary = setup, Diary(setup.trace, "launcher")
                 prepare(setup)
             case wire.StartNode():
                 self.start(word)
             case wire.StopNode(node):
                 if node in self.nodes:
+                    self.diary.note(f"is to stop {party_name(node)}")
                     os.kill(self.nodes[node], signal.SIGTERM)
 
     def ended(self, party: int, status: int) -> None:
@@ -263,7 +242,7 @@ class Template(Parent):
     """The process that forks a node's workers."""
 
     def __init__(self, fd: int, setup: wire.Setup, node: int, arena: Arena) -> None:
-        super().__init__(fd)
+        super().__init__(fd, Diary(setup.trace, f"template of {party_name(node)}"))
         self.setup, self.node, self.arena = setup, node, arena
         self.waiting: deque[tuple[int, int]] = deque()  # workers that could not be forked yet, and their links
         self.words: dict[int, LastWords] = {}  # of the workers that live
@@ -300,7 +279,7 @@ class Template(Parent):
 
     def ended(self, party: int, status: int) -> None:
         if party == self.node:
-            self.end()
+            self.end("its node has ended")
         words = self.words.pop(party)
         self.channel.say(wire.Exited(party, status, words.lines()))
         words.close()
@@ -333,7 +312,7 @@ def run_template(setup: wire.Setup, start: wire.StartNode, link: int, arena_fd: 
     if child:
         run_node(setup, start, link, to_template.detach(), arena)
     if child is None:
-        template.end()
+        template.end("its node cannot be started")
     to_template.close()
     os.close(link)
     template.loop()
