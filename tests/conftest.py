@@ -34,7 +34,6 @@ from freehold.specs.scenario import Scenario, hosts, scenarios
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script starts without
 compile_tables(checked=True)  # every step of a table is checked to end where its row may end
 NODES = (1, 3)
-PURE = {"core", "properties", "simulator", "specs"}  # folders of tests that only compute
 LEFT_OUT: dict[str, dict[str, list[str]]] = {}  # world -> obstacle -> scenarios
 NO_CALL = SimpleNamespace(params={})  # of a test that has no parameters
 SLOWEST: dict[str, tuple[float, str]] = {}  # world -> seconds until nothing was left over, and after what
@@ -133,13 +132,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nodes(count): run only in worlds with so many nodes")
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that only compute; run the tests of a file world by world, so that clusters can be kept."""
+    """Run the tests of a file world by world, so that clusters can be kept."""
     files: dict[Path, int] = {}
-    for item in items:
-        if PURE & {*item.path.relative_to(Path(__file__).parent).parts}:
-            item.add_marker("pure")
 
     def place(item: pytest.Item) -> tuple[int, int]:
         world = getattr(item, "callspec", NO_CALL).params.get("world")

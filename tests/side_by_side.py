@@ -1,8 +1,7 @@
-"""Run the tests in three parts beside each other, since there are two processors: ``side_by_side.py ARGUMENTS``.
+"""Run the tests of real processes, which wait for each other a lot, beside all others: ``side_by_side.py ARGUMENTS``.
 
-Those of real processes, which wait for each other a lot; those that do nothing but compute; and all others, whose
-output is seen at once, that of the first two when all is over.  (pytest-xdist cannot do it: in its processes the
-simulator takes the locks of other threads for its own.)
+What the first have to say comes when both are over.  (pytest-xdist cannot do it: in its processes the simulator takes
+the locks of other threads for its own.)
 """
 
 from __future__ import annotations
@@ -10,38 +9,24 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 NO_TESTS = 5  # pytest's word for it
 
 
 def main(arguments: list[str]) -> int:
-    """Return the exit status of all parts together."""
-    pytest = [sys.executable, "-m", "pytest", *arguments, "-m"]
-    with (
-        behind([*pytest, "local and not soak"]) as local,
-        behind([*pytest, "pure and not local and not soak"]) as pure,
-    ):
-        status = subprocess.call([*pytest, "not pure and not local and not soak"])
-    every = {status, *local, *pure}
-    failed = every - {0, NO_TESTS}
-    return max(failed) if failed else min(every)
-
-
-@contextmanager
-def behind(command: list[str]) -> Iterator[list[int]]:
-    """Run tests meanwhile; then, after Ctrl-C, too, say what they said, and add their exit status to the list."""
-    status: list[int] = []
+    """Return the exit status of both runs together."""
+    pytest = [sys.executable, "-m", "pytest"]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+        local = subprocess.Popen([*pytest, "-m", "local and not soak", *arguments], stdout=said, stderr=said)
         try:
-            yield status
+            rest = subprocess.call([*pytest, "-m", "not local and not soak", *arguments])
         finally:
-            status.append(process.wait())
+            status = local.wait()  # Ctrl-C reaches it, too
             said.seek(0)
             sys.stdout.buffer.write(said.read())
             sys.stdout.flush()
+    failed = {rest, status} - {0, NO_TESTS}
+    return max(failed) if failed else min(rest, status)
 
 
 if __name__ == "__main__":
