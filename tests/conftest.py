@@ -143,12 +143,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def pytest_collection_finish() -> None:
-    """Keep what is there by now out of the many garbage collections to come."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" not in metafunc.fixturenames:
         return
@@ -159,8 +153,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     pairs = []
     for world in worlds:
+        hosted = hosts(world.backend)
         for scenario in scenarios():
-            obstacle = scenario.obstacle(hosts(world.backend), world.nodes)
+            obstacle = scenario.obstacle(hosted, world.nodes)
             if obstacle:
                 LEFT_OUT.setdefault(str(world), {}).setdefault(obstacle, []).append(scenario.name)
             else:
@@ -209,6 +204,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="module", autouse=True)
 def no_cluster_outlives_its_module() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()  # what is there by now, after hundreds of imports, would be gone through with each test's collections
     yield
     for world in WORLDS:
         if world.arguments is not None:
