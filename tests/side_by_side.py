@@ -1,7 +1,8 @@
-"""Run the tests of real processes, which wait for each other a lot, beside all others: ``side_by_side.py ARGUMENTS``.
+"""Run the tests in three parts beside each other: ``side_by_side.py ARGUMENTS``.
 
-What the first have to say comes when both are over.  (pytest-xdist cannot do it: in its processes the simulator takes
-the locks of other threads for its own.)
+Those of real processes, in two parts, since they wait a lot; and beside them all others, whose output is seen at once,
+that of the first two when all is over.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of
+other threads for its own.)
 """
 
 from __future__ import annotations
@@ -9,24 +10,38 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 NO_TESTS = 5  # pytest's word for it
 
 
 def main(arguments: list[str]) -> int:
-    """Return the exit status of both runs together."""
-    pytest = [sys.executable, "-m", "pytest"]
+    """Return the exit status of all parts together."""
+    pytest = [sys.executable, "-m", "pytest", *arguments, "-m"]
+    with (
+        behind([*pytest, "local and not conformance and not soak"]) as some,
+        behind([*pytest, "local and conformance and not soak"]) as others,
+    ):
+        status = subprocess.call([*pytest, "not local and not soak"])
+    every = {status, *some, *others}
+    failed = every - {0, NO_TESTS}
+    return max(failed) if failed else min(every)
+
+
+@contextmanager
+def behind(command: list[str]) -> Iterator[list[int]]:
+    """Run tests meanwhile; then, after Ctrl-C, too, say what they said, and add their exit status to the list."""
+    status: list[int] = []
     with tempfile.TemporaryFile() as said:
-        local = subprocess.Popen([*pytest, "-m", "local and not soak", *arguments], stdout=said, stderr=said)
+        process = subprocess.Popen(command, stdout=said, stderr=said)
         try:
-            rest = subprocess.call([*pytest, "-m", "not local and not soak", *arguments])
+            yield status
         finally:
-            status = local.wait()  # Ctrl-C reaches it, too
+            status.append(process.wait())
             said.seek(0)
             sys.stdout.buffer.write(said.read())
             sys.stdout.flush()
-    failed = {rest, status} - {0, NO_TESTS}
-    return max(failed) if failed else min(rest, status)
 
 
 if __name__ == "__main__":
