@@ -9,8 +9,6 @@ import pytest
 
 from freehold.specs.scenario import HOSTED, MARKS, REGISTRY, Scenario, scenario, scenarios
 
-pytestmark = pytest.mark.conformance
-
 
 @pytest.mark.timeout(100)  # of a core that others use, too
 def test_scenario(world, scenario: Scenario) -> None:
