@@ -30,8 +30,8 @@ def test_who_killed_the_cluster(watch, eventually, tmp_path) -> None:
     os.kill(roles["node 0"], signal.SIGKILL)
     assert eventually(lambda: not freehold.is_initialized())
     freehold.shutdown()
-    said = "\n".join(lines_of(run))
-    assert -1 < said.find(": n0 ended, and the cluster with it") < said.find(f"{template} has ended: ")
+    said = "\n".join(lines_of(run))  # of several processes: who is sooner to write is not known
+    assert ": n0 ended, and the cluster with it" in said and f"{template} has ended: " in said
 
 
 @pytest.mark.local
@@ -42,8 +42,8 @@ def test_a_node_that_is_removed_and_a_good_end(watch, eventually, tmp_path) -> N
     cluster.remove_node(node, graceful=False)
     freehold.shutdown()
     said = "\n".join(lines_of(tmp_path / "run-0001"))
-    launcher, told = said.find("is to stop n1"), said.find("ends all: it was told to")
-    assert -1 < launcher < told < said.find("ends all: its link was closed")
+    assert -1 < said.find("is to stop n1") < said.find("ends all: it was told to")  # the one is the other's cause
+    assert "ends all: its link was closed" in said
 
 
 def test_what_is_not_recorded_leaves_no_file(tmp_path, monkeypatch) -> None:
