@@ -1,19 +1,24 @@
-"""The commands of ``specs``: ``freehold prove check`` and ``replay``, and those of ``searching.py``."""
+"""The commands of ``specs``: ``freehold prove check``, ``replay``, and those of ``searching.py`` and ``manual.py``."""
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from freehold.specs import manual
 from freehold.specs.searching import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress, TaskID
+
+    from freehold.specs.conformance import Verdict
 
 TraceAt = Annotated[
     Path, typer.Argument(metavar="PATH", help="The folder of a run, or a folder of runs, or one journal.")
@@ -52,6 +57,60 @@ def replay(path: TraceAt, to: ToStep) -> None:
     typer.echo(usable(led_to, usable(Trace, path), to))
 
 
+def conformance(
+    backend: Annotated[str, typer.Option(help="A backend that freehold.init knows.")],
+    nodes: Annotated[list[int], typer.Option(min=1, help="How many nodes clusters have; may be given twice.")] = [1, 3],  # noqa: B006
+    only: Annotated[str, typer.Option(help="Only scenarios with this in their names.")] = "",
+) -> None:
+    """freehold prove conformance --backend inline
+
+    Run every scenario on a backend, each in a cluster of its own: the values and errors must be right, nothing may be
+    left over, and the recorded events, done again by the tables alone, must lead to the same.  Print what was wrong,
+    for each rule in how many scenarios it was kept, and how many scenarios the backend cannot host, and why.
+    Ends with 1 if something is wrong.
+    """
+    from freehold.specs.conformance import Result, Verdict, judged
+
+    known = sorted(entry.name for entry in entry_points(group="freehold"))
+    if backend not in known:
+        raise typer.BadParameter(f"there is no backend {backend!r}; there are {', '.join(known)}")
+    results, left_out = list[Result](), Counter[str]()
+    with bar(len(nodes) * len(scenarios_named(only)), "scenarios") as (shown, task):
+        for each in judged(backend, nodes, only):
+            shown.advance(task)
+            if isinstance(each, str):
+                left_out[each] += 1
+                continue
+            results.append(each)
+            if each.complaint:
+                typer.echo(f"WRONG: {each.scenario} on {each.nodes} nodes: {each.complaint}")
+    verdict = Verdict(results, left_out)
+    typer.echo("\n".join(conformance_in_words(backend, verdict)))
+    raise typer.Exit(bool(verdict.wrong))
+
+
+def scenarios_named(part: str) -> list[str]:
+    """Return the names of the scenarios with this in them, or say that there are none."""
+    from freehold.specs.scenario import scenarios
+
+    names = [scenario.name for scenario in scenarios() if part in scenario.name]
+    if not names:
+        raise typer.BadParameter(f"no scenario has {part!r} in its name")
+    return names
+
+
+def conformance_in_words(backend: str, verdict: Verdict) -> list[str]:
+    """Return what is said of a backend: each rule, then all in a line."""
+    from freehold.specs.rules import CHAPTERS
+
+    lines = []
+    for chapter, rules in CHAPTERS.items():
+        lines += [chapter, *[f"  {verdict.of(rule.id):12} {rule.id:18} {rule.text}" for rule in rules if rule.cells]]
+    kept, ran = len(verdict.results) - len(verdict.wrong), len(verdict.results)
+    lines += [f"{count} left out: {why}" for why, count in verdict.left_out.most_common()]
+    return [*lines, f"{backend}: {kept} of {ran} scenarios kept"]
+
+
 def usable(what: Any, *arguments: Any) -> Any:
     """Return what a call returns; if it cannot use what the user has given, say so in one line and end with 2."""
     try:
@@ -62,19 +121,20 @@ def usable(what: Any, *arguments: Any) -> Any:
 
 
 @contextmanager
-def bar(total: int) -> Iterator[tuple[Progress, TaskID]]:
-    """Show how many events have been done again, on a terminal."""
+def bar(total: int, of: str = "events") -> Iterator[tuple[Progress, TaskID]]:
+    """Show how much has been done, on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
-        yield shown, shown.add_task("events", total=total)
+        yield shown, shown.add_task(of, total=total)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of ``specs``."""
     prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
-    for command in (*COMMANDS, check, replay):
+    for command in (*COMMANDS, check, replay, conformance):
         prove.command()(command)
     app.add_typer(prove, name="prove")
+    manual.register(app)

@@ -25,11 +25,14 @@ from freehold.specs.world import Violation, World
 
 
 def held_is_not_released(world: Users) -> Iterator[str]:
-    """An object to which user code of a live process has a reference is not released while its owner lives."""
+    """An object to which user code of a live process has a reference is not released while its owner lives.
+
+    Of two processes that have lost each other one has to go; until then the object may be gone.
+    """
     for me, process in world.processes.items():
         for object, count in process.handles.items():
             owner = world.parties.get(object >> COUNTER_BITS)
-            if count and isinstance(owner, Worker):
+            if count and isinstance(owner, Worker) and owner.hears(me) and world.worker(me).hears(owner.me):
                 record = owner.ownership.get(object)
                 if record is None or record.state is not OWNED:
                     yield f"{object_name(object)} is released while {party_name(me)} has a reference to it"

@@ -11,22 +11,19 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from freehold.core.ids import HEAD, is_node, node_id, owner_of
-from freehold.core.node import Node
-from freehold.core.office import FULL
+from freehold.core.ids import HEAD, is_node, owner_of
 from freehold.core.policies import Policy
 from freehold.core.promotion import PENDING
 from freehold.core.values import Want
 from freehold.core.worker import Worker
-from freehold.specs import properties
-from freehold.specs.users import LARGE, SMALL, Frame, Users
-from freehold.specs.world import Violation
+from freehold.specs.trial import Trial
+from freehold.specs.users import LARGE, SMALL, Frame
 
-CPUS = (("CPU", 2.0),)
-ROUNDS_MAX = 300  # until every task is over that user code has submitted
 WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "calm": {},
     "deaths": {"deaths": 2},
+    "cut links": {"cuts": 2},
+    "deaths and cut links": {"deaths": 2, "cuts": 2, "cancels": True},
     "cancels": {"cancels": True},
     "tight limits": {"tight": True},
     "values in replies": {"borrow": "copy"},
@@ -37,12 +34,13 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
 ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "recall", "lose", "cancel")
 
 
-class Walk(Users):
+class Walk(Trial):
     """A cluster of two or three nodes with two programs, and a generator that decides everything.
 
     Args:
         seed: of the generator.
         deaths: how many workers and nodes may die.
+        cuts: how many links of two workers may break.
         cancels: whether users cancel tasks.
         tight: whether object stores are so small that copies must be evicted.
         losing: whether values are large and it is nodes that die, so that tasks run again.
@@ -54,6 +52,7 @@ class Walk(Users):
         seed: int,
         *,
         deaths: int = 0,
+        cuts: int = 0,
         cancels: bool = False,
         tight: bool = False,
         losing: bool = False,
@@ -61,10 +60,9 @@ class Walk(Users):
     ):
         self.random = Random(seed)
         self.deaths = deaths
-        self.cancels = self.cancelling = cancels
+        self.cuts_left = cuts
         self.tight = tight
         self.losing = losing
-        self.dead: set[int] = set()
         borrow = borrow or self.random.choice(("promote", "copy"))
         policy = Policy(
             inline_bytes_max=LARGE // 2,
@@ -77,18 +75,10 @@ class Walk(Users):
             workers_max=self.random.choice((2, 3, 12)),
             lineage_bytes_max=self.random.choice((1500, 2**30)) if losing else 2**30,
         )
-        super().__init__(policy, 3 * LARGE if tight else 1000 * LARGE)
-        for index in range(5 if losing else self.random.choice((1, 2, 3))):
-            self.add_node(index, CPUS, 1 if losing else self.random.choice((0, 1, 2)))
-        self.programs = [self.add_program(node_id(0)), self.add_program(node_id(0 if losing else len(self.stores) - 1))]
-        while not self.quiet():
-            self.progress()
-        self.functions: list[int] = []
-        for program in self.programs:
-            frame = Frame(program.me)
-            self.processes[program.me].frames.append(frame)
-            self.functions.append(self.put(frame, SMALL, ()))
-            self.copy(frame, self.functions[-1])
+        nodes = 5 if losing else self.random.choice((1, 2, 3))
+        workers = tuple([1 if losing else self.random.choice((0, 1, 2)) for _ in range(nodes)])
+        super().__init__(policy, (3 if tight else 1000) * LARGE, workers, (0, 0 if losing else nodes - 1))
+        self.cancels = self.cancelling = cancels
 
     # ------------------------------------------------------------------ one step
 
@@ -101,6 +91,8 @@ class Walk(Users):
             self.fire(*self.random.choice(list(self.timers)))
         elif chance < 0.58 and self.deaths:
             self.die()
+        elif chance < 0.59 and self.cuts_left:
+            self.part()
         elif chance < 0.68:
             self.housekeeping()
         else:
@@ -129,9 +121,12 @@ class Walk(Users):
             self.deaths -= 1
             self.crash(self.random.choice(victims), lambda waiting: self.random.randint(0, waiting))
 
-    def died(self, party: int) -> None:
-        super().died(party)
-        self.dead.add(party)
+    def part(self) -> None:
+        """Break a link."""
+        pairs = self.separable()
+        if pairs:
+            self.cuts_left -= 1
+            self.cut(*self.random.choice(pairs), lambda waiting: self.random.randint(0, waiting))
 
     def housekeeping(self) -> None:
         """Let a process look after its dead references, or end a view."""
@@ -220,98 +215,9 @@ class Walk(Users):
             for _ in range(count)
         ]
 
-    def inside(self, object: int) -> set[int]:
-        """Return an object, and all that its value or the task which can compute it again holds, in any depth.
-
-        Nobody counts in circles: what is in one is kept for ever.
-        """
-        found, todo = set[int](), [object]
-        while todo:
-            object = todo.pop()
-            if object not in found:
-                found.add(object)
-                todo += (*self.contents.get(object, ()), *self.needs.get(object, ()))
-        return found
-
-    # ------------------------------------------------------------------ what must be true
-
-    def check(self) -> None:
-        """Check what must be true after every step."""
-        properties.insist(
-            properties.users_agree(self),
-            properties.counts_agree(self),
-            properties.accounts_agree(*self.parties.values()),
-            properties.rooms_agree(self),
-        )
-        properties.insist(properties.held_is_not_released(self))
-        allowed = {"timeout", "task", "full"}
-        if self.cancelling:
-            allowed |= {"cancelled"}
-        if self.dead:
-            allowed |= {"released", "crashed", "owner_died", "not_rebuilt", "cancelled"}
-        for _, failure in self.failures:
-            if failure.cause not in allowed:
-                raise Violation(f"a read failed with {failure}")
-        self.failures.clear()
-
     def finish(self) -> None:
-        """Stop faults, let all user code return and forget everything; nothing may be left."""
-        self.deaths, self.cancels = 0, False
-        for _ in range(ROUNDS_MAX):
-            self.settle_down()
-            if not self.end_frames():
-                break
-        if self.deadlocked():
-            return
-        properties.insist(properties.calls_return(self))
-        for _ in range(ROUNDS_MAX):
-            for me in list(self.processes):
-                p = self.processes[me]
-                for frame in p.frames:
-                    frame.handles, handles = [], frame.handles
-                    self.forget(me, handles)
-                while p.views:
-                    self.drop_view(me, 0)
-                p.kept, kept = [], p.kept
-                p.functions, functions = set(), p.functions
-                self.forget(me, [*kept, *functions])
-                self.drain(me)
-            self.settle_down()
-            if not self.end_frames():
-                break
-        properties.insist(properties.nothing_is_left(self))
-
-    def deadlocked(self) -> bool:
-        """Tell whether a node has no worker left: then a task may wait for one that will never have a thread."""
-        full = any(ask.told == FULL for p in self.parties.values() if isinstance(p, Node) for ask in p.offices[0].queue)
-        stacked = any(sum(frame.request != 0 for frame in p.frames if frame.run) > 1 for p in self.processes.values())
-        return full or stacked
-
-    def settle_down(self) -> None:
-        """Deliver everything; when nothing is on its way let time pass, within reason."""
-        for _ in range(50):
-            steps = 0
-            while not self.quiet():
-                self.progress()
-                self.check()
-                steps += 1
-                if steps > 100_000:
-                    raise Violation("the cluster does not come to rest")
-            if not self.timers:
-                return
-            for key in list(self.timers):
-                if key in self.timers:
-                    self.fire(*key)
-
-    def end_frames(self) -> bool:
-        """End all tasks that run; tell whether there was one, or a call that still waits."""
-        some = False
-        for p in list(self.processes.values()):
-            for frame in p.frames[-1:]:
-                if not frame.request and frame.run is not None:
-                    self.leave(frame, [(SMALL, ())] * frame.run.description.returns)
-                    some = True
-        return some or not self.quiet()
+        self.deaths, self.cuts_left, self.cancels = 0, 0, False
+        super().finish()
 
 
 def walk(seed: int, steps: int = 300, kind: type[Walk] = Walk, **options: bool | int | str) -> Walk:

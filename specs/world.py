@@ -61,6 +61,7 @@ class World:
         self.answers: dict[int, list[tuple[int, Event]]] = {}  # party -> what its driver owes it; any may be next
         self.timers: dict[tuple[int, int], Event] = {}  # (party, number) -> event
         self.links: dict[int, set[int]] = {}  # party -> peers that will hear of its death
+        self.cuts: set[tuple[int, int]] = set()  # pairs whose link is broken for ever, both ways round
         self.stores: dict[int, dict[int, Stored]] = {}  # node -> place -> bytes
         self.writes: dict[tuple[int, int], tuple[int, Any]] = {}  # (worker, attempt) -> place, token
         self.started: dict[int, int] = {}  # node -> workers that it has started
@@ -133,6 +134,23 @@ class World:
                 del waiting[keep(len(waiting)) :]
                 waiting.append((0, PeerLost(party)))
         self.died(party)
+
+    def cut(self, a: int, b: int, keep: Callable[[int], int]) -> None:
+        """Break the link of two parties, for ever; both are told that they have lost each other.
+
+        Args:
+            a: one of them; neither may be the node of the other, or the head node: who loses these is dead.
+            b: the other.
+            keep: how many of so many messages on their way from one to the other still arrive.
+        """
+        if self.log is not None:
+            self.log(f"{party_name(a)} and {party_name(b)} lose each other")
+        for source, target in ((a, b), (b, a)):
+            self.cuts.add((source, target))
+            self.links[source].discard(target)
+            waiting = self.channels.setdefault((source, target), [])
+            del waiting[keep(len(waiting)) :]
+            waiting.append((0, PeerLost(source)))
 
     # ------------------------------------------------------------------ what happens next
 
@@ -215,7 +233,7 @@ class World:
 
     def send(self, me: int, target: int, step: int, message: Event) -> None:
         """Put a message behind those of its pair; one to the dead comes back as the news of the death."""
-        if target not in self.parties:
+        if target not in self.parties or (me, target) in self.cuts:
             self.channels.setdefault((target, me), []).append((0, PeerLost(target)))
             return
         self.link(me, target)

@@ -29,6 +29,7 @@ from freehold.core.session import Session
 from freehold.core.tables import TABLES, compile_tables
 from freehold.specs import properties
 from freehold.specs.leftovers import settled
+from freehold.specs.rules import RULES
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script starts without
@@ -200,6 +201,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed:
         item.stash[FAILED] = True
     return report
+
+
+@pytest.fixture(autouse=True)
+def evidence(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that cites a rule takes one of the rule's rows."""
+    cited = [RULES[mark.kwargs["id"]] for mark in request.node.iter_markers("rule")]
+    if not cited:
+        yield
+        return
+    before = {table.name: set(table.taken) for table in TABLES}
+    for table in TABLES:
+        table.taken.clear()
+    yield
+    taken = {(table.name, event.__name__) for table in TABLES for _, event, _ in table.taken}
+    for table in TABLES:
+        table.taken |= before[table.name]
+    idle = [rule.id for rule in cited if rule.cells and not taken & rule.rows]
+    assert not idle, f"this test takes no row of {', '.join(idle)}"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -142,6 +142,7 @@ def test_a_gap_is_found() -> None:
     assert table.gaps() == [(Door.SHUT, Pushed)]
 
 
+@pytest.mark.rule(id="ends")
 def test_a_row_may_end_only_where_it_says() -> None:
     table = door()
     table.on(Door.SHUT, event=Pushed)(lambda r, e, here: (Doorway(Door.OPEN), ()))

@@ -309,6 +309,7 @@ def test_under_the_policy_copy_the_answer_carries_a_small_value(step: Any) -> No
     assert step(INLINED, ask(), policy=Policy(borrow="copy")) == (INLINED, (told(SMALL),))
 
 
+@pytest.mark.rule(id="directory-told")
 @pytest.mark.parametrize("state", [RESERVING, WRITING])
 def test_only_the_copy_that_is_being_written_counts(step: Any, state: Promoting) -> None:
     assert step(mine(state), copy(FAR)) == (mine(state), (Send(FAR, FreeNotice(MINE)),))

@@ -220,6 +220,7 @@ def test_the_owner_s_own_hold_ends_with_its_references(step: Any) -> None:
     assert step(viewed, ViewDropped(OURS)) == gone
 
 
+@pytest.mark.rule(id="hold-recalled")
 @pytest.mark.parametrize("state", [ABSENT, SEEN, ASKING, PULLING, RETRYING, CACHED, FAILED], ids=lambda s: s.name)
 def test_a_recall_finds_the_hold_on_its_way_back(step: Any, state: Resolving) -> None:
     before = Resolution(THEIRS, state, wanted=Map({GET: 0}))

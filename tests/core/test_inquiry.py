@@ -142,6 +142,7 @@ def test_the_head_node_asks_all_nodes_and_its_own_workers_twice() -> None:
     assert asked(node, HoldersReply(NAME, V)) == [(NEAR, QUESTION), (W, QUESTION), (V, QUESTION)]
 
 
+@pytest.mark.rule(id="inquest-ask")
 def test_the_news_of_a_death_goes_before_the_question_that_it_begins_anew() -> None:
     node, seen = head_node(), HoldersQuery(NAME, ())
     asked(node, InquestQuery(NAME, (X,)))

@@ -360,6 +360,7 @@ def test_a_row(step: Any, before: Pool, event: Any, after: Pool, out: Any) -> No
     assert step(before, event, cluster(event.party if isinstance(event, LeaseLost) else 0)) == (after, out)
 
 
+@pytest.mark.rule(id="hand-offered")
 def test_a_thread_runs_only_what_its_node_could(step: Any) -> None:
     here = party(member(NEAR, cpus=0.5), member(FAR))
     before = pool(A, asked={FAR: 5}, busy={FAR: 5}, full={FAR: 5})

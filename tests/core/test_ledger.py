@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from immutables import Map
 
 from freehold.core.ids import HEAD, worker_id
@@ -29,6 +30,7 @@ def test_what_has_run_again_is_counted_once(step: Any) -> None:
     assert step(ledger(t7=60, t8=30), LineageKept(7, 70), BOUNDED) == (ledger(t7=70, t8=30), ())
 
 
+@pytest.mark.rule(id="lineage-kept")
 def test_beyond_the_bound_the_oldest_are_forgotten_until_half_is_left(step: Any) -> None:
     after, out = step(ledger(t9=20, t7=40, t8=30), LineageKept(10, 30), BOUNDED)
     assert after == ledger(t9=20, t7=40, t8=30, t10=30)

@@ -170,6 +170,7 @@ def test_a_broken_link_is_reported_up_to_the_head_node() -> None:
     assert told(node(), lost, MINE) == [Send(HEAD, lost)]
 
 
+@pytest.mark.rule(id="member-loses")
 def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None:
     here = head()
     for name in (NEAR, FAR):
@@ -190,11 +191,13 @@ def test_a_worker_that_has_lost_the_program_has_to_go() -> None:
     ]
 
 
+@pytest.mark.rule(id="member-loses")
 def test_nobody_takes_the_head_node_for_dead() -> None:
     here = head()
     assert told(here, LossNotice(HEAD, MINE), NEAR) == [] and HEAD not in here.members.dead
 
 
+@pytest.mark.rule(id="member-dies")
 @pytest.mark.parametrize("gone", [OTHERS, FAR], ids=["itself", "with its node"])
 def test_the_dead_are_not_listened_to(gone: int) -> None:
     here = worker()

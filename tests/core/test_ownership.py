@@ -12,11 +12,15 @@ from freehold.core.events import (
     ArgumentAdded,
     ArgumentDone,
     ArgumentInlined,
+    ArgumentKept,
     Contained,
     ContainerGone,
     ContentsKnown,
     Lent,
+    LineageDone,
     ObjectReleased,
+    ObjectRested,
+    ObjectRoused,
     ObjectUnused,
     Pinned,
     RefCreated,
@@ -106,6 +110,11 @@ def test_a_count_rises(step: Any, kind: Any, case: str) -> None:
     assert step(before, kind(before.object)) == (replace(after, **KINDS[kind]), ())
 
 
+@pytest.mark.rule(id="count-user")
+@pytest.mark.rule(id="count-argument")
+@pytest.mark.rule(id="count-pin")
+@pytest.mark.rule(id="count-export")
+@pytest.mark.rule(id="count-contained")
 def test_counts_of_one_kind_add_up_but_user_code_counts_once(step: Any) -> None:
     before = own(local=True, arguments=1, containers=1, pins=1, exported=True)
     assert step(before, RefHeld(MINE)) == (before, ())
@@ -171,6 +180,22 @@ def test_a_task_is_over_and_its_caller_need_not_tell_the_owner(step: Any, case: 
     assert step(replace(before, pins=1), ReportWanted(before.object, TASK)) == (after, (report, *out))
     kept = replace(before, local=True)
     assert step(replace(kept, pins=1), ReportWanted(before.object, TASK)) == (kept, (report,))
+
+
+@pytest.mark.rule(id="count-lineage")
+def test_what_a_task_that_may_run_again_carries(step: Any) -> None:
+    """An owner keeps its record, but may let the value go; a borrower goes on holding the object."""
+    mine, theirs = own(arguments=1), other(arguments=1)
+    again = own(lineage=1)
+    assert step(mine, ArgumentKept(MINE)) == (again, (ObjectRested(MINE), *UNUSED_HERE))
+    assert step(theirs, ArgumentKept(THEIRS)) == (other(lineage=1), ())
+    assert step(again, RefHeld(MINE)) == (own(local=True, lineage=1), (ObjectRoused(MINE),))
+    assert step(own(local=True, lineage=1), RefHeld(MINE)) == (own(local=True, lineage=1), ())
+    assert step(again, LineageDone(MINE)) == (None, RELEASED)
+    assert step(own(lineage=2), LineageDone(MINE)) == (again, (ObjectRested(MINE), *UNUSED_HERE))
+    assert step(own(lineage=1, refs=(INNER,)), LineageDone(MINE)) == (None, (*RELEASED, ContainerGone(INNER)))
+    assert step(own(lineage=1, borrowers=asked(b=5)), LineageDone(MINE))[0] == own(borrowers=asked(b=5))
+    assert step(other(lineage=1), LineageDone(THEIRS)) == (None, (UNUSED,))
 
 
 # ------------------------------------------------------------------ everything else

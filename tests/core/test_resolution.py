@@ -170,6 +170,7 @@ WANTED: list[Case] = [
 ]
 
 
+@pytest.mark.rule(id="resolve-want")
 @pytest.mark.parametrize("state", [ASKING, RETRYING], ids=lambda state: state.name)
 def test_several_wait_for_one_answer_and_the_owner_hears_of_the_first_call(step: Any, state: Resolving) -> None:
     r, reminder = record(state, Want.RUN, tried=(FAR,)), (ask(FAR, attempt=5),)
@@ -330,6 +331,7 @@ def test_a_row(step: Any, before: Resolution, event: Any, after: Resolution | No
     assert step(before, event) == (after, out)
 
 
+@pytest.mark.rule(id="stale")
 @pytest.mark.parametrize("event", [LocateReply(THEIRS, 4, CRASHED), PullReply(THEIRS, 4, FULL), RetryDue(THEIRS, 4)])
 def test_an_answer_to_another_attempt_changes_nothing(step: Any, event: Any) -> None:
     for before in (record(ASKING, Want.GET), pulling(FAR), record(RETRYING, Want.GET)):

@@ -288,6 +288,7 @@ def test_a_row(step: Any, before: Run_, event: Any, after: Run_ | None, out: Any
     assert step(before, event) == (after, out)
 
 
+@pytest.mark.rule(id="run-ended")
 def test_what_is_small_fits_into_one_reply_only_up_to_a_bound(step: Any) -> None:
     half, more = Payload(INLINED_BYTES_MAX // 2), Payload(INLINED_BYTES_MAX // 2 + 1)
     policy = Policy(inline_bytes_max=INLINED_BYTES_MAX)
@@ -314,6 +315,7 @@ def test_nothing_changes(step: Any, state: Running, event: Any) -> None:
 UNDER_WAY = (FETCHING, READY, RUNNING, PLACING)
 
 
+@pytest.mark.rule(id="run-handed")
 @pytest.mark.parametrize("state", UNDER_WAY, ids=lambda state: state.name)
 def test_nothing_is_reported_to_a_dead_caller(step: Any, state: Running) -> None:
     before = run(state)

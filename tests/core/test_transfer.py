@@ -248,6 +248,7 @@ def test_a_row(step: Any, before: Copy, event: Any, after: Copy | None, out: Any
     assert step(before, event, Node(HERE, 1000, (), POLICY)) == (after, out)
 
 
+@pytest.mark.rule(id="resolve-withdrawn")
 @pytest.mark.parametrize("state", [ABSENT, PRIMARY, SECONDARY, RETIRING], ids=lambda state: state.name)
 def test_an_asker_that_gives_up_too_late_changes_nothing(step: Any, state: Copying) -> None:
     before = Copy(X, state)

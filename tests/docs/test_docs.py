@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from freehold.core import commands
 from freehold.core.machine import Table
 from freehold.core.tables import TABLES
+from freehold.specs import manual
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = commands.pages()
+PAGES = manual.pages()
 MACHINES = {"ownership": "OWN", "promotion": "PRO", "resolution": "RES"}
 PARTS = ["The picture", "One story", "The rules", "Where in the code"]  # after the one sentence that opens a page
 
@@ -37,21 +37,21 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_generated_blocks_are_fresh(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert commands.rewritten(text) == text, "run: freehold docs diagram --write"
+    assert manual.rewritten(text) == text, "run: freehold docs diagram --write"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_that_begins_is_one_that_can_be_made(page: Path) -> None:
     text = page.read_text("utf-8")
     begun = re.findall(r"<!-- begin (\w+)", text)
-    assert [match[2] for match in commands.BLOCK.finditer(text)] == begun
+    assert [match[2] for match in manual.BLOCK.finditer(text)] == begun
     assert len(begun) == text.count("<!-- end -->")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_a_diagram_has_one_line_for_each_state(table: Table) -> None:
     """A semicolon would end the statement, and the rest of the line would become states of its own."""
-    lines = commands.diagram_block(table.name).splitlines()
+    lines = manual.diagram_block(table.name).splitlines()
     assert lines[:2] == ["```mermaid", "stateDiagram-v2"] and lines[-1] == "```"
     assert not [line for line in lines if ";" in line]
     names = {state.name for state in table.states}

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ import hashlib, sys, time
 import freehold
 from freehold.core import cluster
 
-freehold.init(backend="sim", num_nodes=3, seed=int(sys.argv[1]))
+freehold.init(backend="sim", num_nodes=3, seed=int(sys.argv[1]), trace=sys.argv[2])
 
 @freehold.remote
 def part(refs, i):
@@ -128,19 +129,19 @@ print(len(steps), time.time(), hashlib.sha256(repr(steps).encode()).hexdigest())
 """
 
 
-def trace(seed: int, hash_seed: str) -> str:
+def trace(seed: int, hash_seed: str, folder: str = "") -> str:
     """Return what the program prints in a process of its own: a digest of every step of every party."""
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(seed)], env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    words = [sys.executable, "-c", PROGRAM, str(seed), folder]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_seed_says_everything() -> None:
+def test_a_seed_says_everything(tmp_path: Path) -> None:
     first, again, other = trace(1, "1"), trace(1, "2"), trace(2, "1")
     assert first == again and int(first.split()[1]) > 1_000
     assert first != other
+    assert first == trace(1, "3", str(tmp_path))
+    assert list(tmp_path.rglob("*.ndjson"))
 
 
 def test_names_follow_from_the_seed() -> None:

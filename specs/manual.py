@@ -1,4 +1,4 @@
-"""The commands of ``core``: ``freehold docs diagram`` and ``freehold docs row``, and the generated blocks of docs/.
+"""The manual and its commands: ``freehold docs diagram`` and ``freehold docs row``, and the generated blocks of docs/.
 
 A page of the manual holds blocks between ``<!-- begin KIND ARGUMENT -->`` and ``<!-- end -->``.  What lies between is
 made here from the tables as they run, or from the golden outputs of the examples: a page cannot tell another story
@@ -18,9 +18,10 @@ from freehold.core.effects import EFFECTS
 from freehold.core.events import Event
 from freehold.core.machine import Row, State, Table
 from freehold.core.tables import TABLES
+from freehold.specs.citing import ROOT, citations
+from freehold.specs.rules import CHAPTERS, RULE_OF
 
 Cell = tuple[State, Row]
-ROOT = Path(__file__).resolve().parents[1]  # of a checkout; an installed package has no docs
 BLOCK = re.compile(r"(<!-- begin (\w+) ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -101,6 +102,17 @@ def effects_block(_: str) -> str:
     return "\n".join(lines)
 
 
+def rules_block(chapter: str) -> str:
+    """Return the rules of a chapter: each with its source, the events whose rows it is, and where tests cite it."""
+    lines = ["| id | the rule | source | where | tests |", "|---|---|---|---|---|"]
+    for rule in CHAPTERS[chapter]:
+        where = "<br>".join(f"{table}: {', '.join(events)}" for table, events in rule.events.items()) or "every table"
+        files = {citation.test.partition("::")[0] for citation in citations() if citation.rule == rule.id}
+        tests = "<br>".join(f"[{Path(file).name}](../{file})" for file in sorted(files))
+        lines.append(f"| `{rule.id}` | {rule.text} | {rule.source} | {where} | {tests} |")
+    return "\n".join(lines)
+
+
 def output_block(argument: str) -> str:
     """Return an example's golden output, or (``name 7``) the part of it that begins with ``7.``."""
     name, _, part = argument.partition(" ")
@@ -123,6 +135,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "states": states_block,
     "rows": rows_block,
     "effects": effects_block,
+    "rules": rules_block,
     "output": output_block,
     "situation": situation_block,
 }
@@ -172,7 +185,8 @@ def row(
 ) -> None:
     """freehold docs row PULLING PullReply
 
-    Print what happens when an event meets a record in a state: the rule, where it may end, and where the code is.
+    Print what happens when an event meets a record in a state: the rule, where the record may end, where the code is,
+    and the tests that cite the rule.
     """
     found = [
         (table, cell)
@@ -187,7 +201,15 @@ def row(
 
 
 def row_in_words(table: Table, state: str, event: str, cell: Row) -> str:
-    """Return one row as a reader wants it."""
+    """Return one row as a reader wants it: what happens, the rule, its source, and the tests that cite it."""
+    rule = RULE_OF[table.name, event]
+    tests = [each.test for each in citations() if each.rule == rule.id and each.row in ("", f"{state} {event}")]
+    lines = [happens(table, state, event, cell), f"rule {rule.id}: {rule.text}", f"source: {rule.source}"]
+    return "\n  ".join([*lines, *[f"test {name}" for name in tests]])
+
+
+def happens(table: Table, state: str, event: str, cell: Row) -> str:
+    """Return what a row does, and where."""
     ends = ", ".join(after.name for after in cell.to) or f"{state}, as before"
     if cell.run is None:
         what = "cannot happen" if cell.never else "changes nothing"
@@ -202,7 +224,7 @@ def row_in_words(table: Table, state: str, event: str, cell: Row) -> str:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of ``core``."""
+    """Add the commands of the manual."""
     docs = typer.Typer(no_args_is_help=True, help="The tables of the protocol, and the manual made from them.")
     docs.command()(diagram)
     docs.command()(row)

@@ -6,15 +6,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from freehold.core import commands
 from freehold.core.tables import TABLES
+from freehold.specs import manual
 
 
 @pytest.fixture
 def app() -> typer.Typer:
     app = typer.Typer()
     app.callback()(lambda: None)
-    commands.register(app)
+    manual.register(app)
     return app
 
 
@@ -47,7 +47,7 @@ def test_write_makes_stale_blocks_again(app: typer.Typer, tmp_path: Path, monkey
     page.write_text("before\n<!-- begin diagram resolution -->\nstale\n<!-- end -->\nafter\n", "utf-8")
     for name in ("README.md", "CONTRIBUTING.md"):
         (tmp_path / name).write_text("nothing is generated here\n", "utf-8")
-    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    monkeypatch.setattr(manual, "ROOT", tmp_path)
     assert ask(app, "diagram", "--write") == (0, "wrote docs/page.md\n")
     text = page.read_text("utf-8")
     assert text.startswith("before\n<!-- begin diagram resolution -->\n```mermaid\n")
@@ -56,7 +56,7 @@ def test_write_makes_stale_blocks_again(app: typer.Typer, tmp_path: Path, monkey
 
 
 def test_write_without_sources(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    monkeypatch.setattr(manual, "ROOT", tmp_path)
     code, output = ask(app, "diagram", "--write")
     assert code == 2 and "needs a checkout" in output
 
@@ -66,6 +66,8 @@ def test_a_row_says_the_rule_and_where_it_is(app: typer.Typer) -> None:
     assert code == 0
     assert "resolution: PULLING on PullReply may end in PULLING, RETRYING, FAILED" in output
     assert "try_next, core/resolution.py:" in output
+    assert "rule resolve-again: Each location" in output and "source: Ray: pull_manager.cc" in output
+    assert "test tests/core/test_resolution.py::test_a_row[pulled: the next]" in output
 
 
 def test_rows_in_which_nothing_happens(app: typer.Typer) -> None:
@@ -82,7 +84,7 @@ def test_a_row_that_is_not_there(app: typer.Typer) -> None:
 
 @pytest.mark.parametrize("command", ["diagram", "row"])
 def test_help_opens_with_a_line_that_runs(app: typer.Typer, command: str) -> None:
-    function = getattr(commands, command)
+    function = getattr(manual, command)
     line = (function.__doc__ or "").splitlines()[0]
     program, *words = line.split()
     assert program == "freehold" and words[:2] == ["docs", command]

@@ -1,0 +1,156 @@
+"""A cluster on trial: after each step what must always be true is checked, and at the end it comes to rest.
+
+For that faults stop, user code returns and forgets everything; every call must have returned, and nothing may be left.
+
+This file refuses to know who picks the next step: ``walk.py`` draws it, in ``testing.py`` Hypothesis does.
+"""
+
+from __future__ import annotations
+
+from freehold.core.ids import is_node, node_id, node_of
+from freehold.core.node import Node
+from freehold.core.office import FULL
+from freehold.core.policies import Policy
+from freehold.core.values import Shape
+from freehold.specs import properties
+from freehold.specs.users import SMALL, Frame, Users
+from freehold.specs.world import Violation
+
+ROUNDS_MAX = 300  # until every task is over that user code has submitted
+CPUS: Shape = (("CPU", 2.0),)
+
+
+class Trial(Users):
+    """A cluster with programs, of which nothing but true is ever to be seen.
+
+    Args:
+        policy: the rules that all parties play by.
+        capacity: bytes of each object store.
+        workers: of each node, started before they are needed.
+        programs: the index of the node of each program.
+    """
+
+    def __init__(self, policy: Policy, capacity: int, workers: tuple[int, ...], programs: tuple[int, ...]) -> None:
+        super().__init__(policy, capacity)
+        self.dead: set[int] = set()
+        self.cancelling = False  # whether users have ever cancelled tasks
+        for index, count in enumerate(workers):
+            self.add_node(index, CPUS, count)
+        self.programs = [self.add_program(node_id(index)) for index in programs]
+        while not self.quiet():
+            self.progress()
+        self.functions: list[int] = []
+        for program in self.programs:
+            frame = Frame(program.me)
+            self.processes[program.me].frames.append(frame)
+            self.functions.append(self.put(frame, SMALL, ()))
+            self.copy(frame, self.functions[-1])
+
+    def progress(self) -> None:
+        """Deliver the first message or answer of those that are on their way."""
+        if self.channels:
+            self.deliver(*next(iter(self.channels)))
+        else:
+            self.answer(next(iter(self.answers)), 0)
+
+    def separable(self) -> list[tuple[int, int]]:
+        """Return the pairs of workers of different nodes that have a link: if it breaks, one of them has to go."""
+        workers = [party for party in self.parties if not is_node(party)]
+        pairs = [(a, b) for a in workers for b in sorted(self.links[a]) if a < b and not is_node(b)]
+        return [(a, b) for a, b in pairs if node_of(a) != node_of(b)]
+
+    def died(self, party: int) -> None:
+        super().died(party)
+        self.dead.add(party)
+
+    def inside(self, object: int) -> set[int]:
+        """Return an object, and all that its value or the task which can compute it again holds, in any depth.
+
+        Nobody counts in circles: what is in one is kept for ever.
+        """
+        found, todo = set[int](), [object]
+        while todo:
+            object = todo.pop()
+            if object not in found:
+                found.add(object)
+                todo += (*self.contents.get(object, ()), *self.needs.get(object, ()))
+        return found
+
+    # ------------------------------------------------------------------ what must be true
+
+    def check(self) -> None:
+        """Check what must be true after every step."""
+        properties.insist(
+            properties.users_agree(self),
+            properties.counts_agree(self),
+            properties.accounts_agree(*self.parties.values()),
+            properties.rooms_agree(self),
+        )
+        properties.insist(properties.held_is_not_released(self))
+        allowed = {"timeout", "task", "full"}
+        if self.cancelling:
+            allowed |= {"cancelled"}
+        if self.dead or self.cuts:
+            allowed |= {"released", "crashed", "owner_died", "not_rebuilt", "cancelled"}
+        for _, failure in self.failures:
+            if failure.cause not in allowed:
+                raise Violation(f"a read failed with {failure}")
+        self.failures.clear()
+
+    def finish(self) -> None:
+        """Stop faults, let all user code return and forget everything; nothing may be left."""
+        for _ in range(ROUNDS_MAX):
+            self.settle_down()
+            if not self.end_frames():
+                break
+        if self.deadlocked():
+            return
+        properties.insist(properties.calls_return(self))
+        for _ in range(ROUNDS_MAX):
+            for me in list(self.processes):
+                p = self.processes[me]
+                for frame in p.frames:
+                    frame.handles, handles = [], frame.handles
+                    self.forget(me, handles)
+                while p.views:
+                    self.drop_view(me, 0)
+                p.kept, kept = [], p.kept
+                p.functions, functions = set(), p.functions
+                self.forget(me, [*kept, *functions])
+                self.drain(me)
+            self.settle_down()
+            if not self.end_frames():
+                break
+        properties.insist(properties.nothing_is_left(self))
+
+    def deadlocked(self) -> bool:
+        """Tell whether a node has no worker left: then a task may wait for one that will never have a thread."""
+        full = any(ask.told == FULL for p in self.parties.values() if isinstance(p, Node) for ask in p.offices[0].queue)
+        stacked = any(sum(frame.request != 0 for frame in p.frames if frame.run) > 1 for p in self.processes.values())
+        return full or stacked
+
+    def settle_down(self) -> None:
+        """Deliver everything; when nothing is on its way let time pass, within reason."""
+        for _ in range(50):
+            steps = 0
+            while not self.quiet():
+                self.progress()
+                self.check()
+                steps += 1
+                if steps > 100_000:
+                    raise Violation("the cluster does not come to rest")
+            if not self.timers:
+                return
+            for key in list(self.timers):
+                if key in self.timers:
+                    self.fire(*key)
+
+    def end_frames(self) -> bool:
+        """End all tasks that run; tell whether there was one, or a call that still waits."""
+        some = False
+        for p in list(self.processes.values()):
+            for frame in p.frames[-1:]:
+                if not frame.request and frame.run is not None:
+                    self.leave(frame, [(SMALL, ())] * frame.run.description.returns)
+                    some = True
+        return some or not self.quiet()

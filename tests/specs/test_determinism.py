@@ -1,0 +1,40 @@
+"""The same seed does the same, step for step, whatever the hashes of strings are and whether anything is recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+WALK = """
+import hashlib
+from freehold.specs.walk import walk
+
+digest = hashlib.sha256()
+for seed in range(6):
+    world = walk(seed, 300, deaths=2, cuts=1, cancels=True)
+    digest.update(repr([(me, party.step, party.members) for me, party in world.parties.items()]).encode())
+    digest.update(repr([world.values, world.reads, world.dead]).encode())
+print(digest.hexdigest())
+"""
+EXPLORE = ["-m", "freehold", "prove", "explore", "--acts", "4", "--calls", "2", "--deaths", "1", "--json"]
+
+
+def said(hash_seed: str, *words: str) -> str:
+    """Return what a Python program prints, whose strings have hashes of their own."""
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_walk() -> None:
+    assert said("1", "-c", WALK) == said("2", "-c", WALK) != ""
+
+
+def test_a_search_and_the_way_it_finds() -> None:
+    ray = [json.loads(said(seed, *EXPLORE, "--borrower-death", "ray")) for seed in "12"]
+    for found in ray:
+        del found["seconds"], found["seconds_of_last_search"]
+    assert ray[0] == ray[1] and ray[0]["violations"]
