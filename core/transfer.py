@@ -46,19 +46,21 @@ from freehold.core.values import Failure
 
 
 def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
-    """The bytes are complete: grant all who waited, and tell an owner that does not know yet."""
-    askers, awaited, writer = r.askers, r.awaited, r.creator
-    r = replace(r, state=state, askers=EMPTY, awaited=(), asked=0, arrived=0, source=0)
+    """The bytes are complete: tell an owner that does not know yet, and grant all who waited.
+
+    In this order: an owner that has read the copy itself knows of it, should all others be lost in that instant.
+    """
+    askers, awaited, owner = r.askers, r.awaited, owner_of(r.object)
     out: list[object] = []
+    if owner != r.creator:
+        out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
+    r = replace(r, state=state, askers=EMPTY, awaited=(), asked=0, arrived=0, source=0)
     for worker in sorted(askers):
         r, granted = grant(r, worker)
         out += granted
     for query in awaited:
         r, chunk = send_chunk(r, query, here)
         out += chunk
-    owner = owner_of(r.object)
-    if owner != writer:
-        out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
     return r, tuple(out)
 
 

@@ -1,8 +1,8 @@
-"""A backend of one's own: a cluster in one process in which any message may come next, by a seed.
+"""A backend of one's own: a cluster in one process in which the message of any pair may come next, by a seed.
 
 The debugging backend delivers messages in the order in which they were sent.  Here only those between the same two
 parties stay in order, which is all that the transport contract promises: a program that runs right by some seeds and
-not by others has found a race, its own or the protocol's.  Time is simulated: it passes when all else is done.
+not by others has found a race, its own or the protocol's.  Nobody sleeps until a timer is due: the clock is set on.
 
     pip install --no-deps ./examples/shuffled
     FREEHOLD_BACKEND=shuffled FREEHOLD_SEED=7 python program.py
@@ -11,6 +11,7 @@ not by others has found a race, its own or the protocol's.  Time is simulated: i
 
 import heapq
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Sized
 from random import Random
@@ -35,21 +36,21 @@ class Shuffled(World):
     def __init__(self, seed: int, policy: Policy, capacity: int, trace: str) -> None:
         super().__init__(os.urandom(16), policy, capacity, trace)
         self.random = Random(seed)
-        self.clock = 0.0
+        self.ahead = 0.0  # seconds by which the clock was put forward
         self.posts: dict[tuple[int, int], deque[tuple[Event, int]]] = {}  # (source, target) -> (event, cause)
-        self.runnable: list[tuple[Session, Run]] = []
+        self.runnable: deque[tuple[Session, Run]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
 
     # ------------------------------------------------------------------ what parties ask for
 
     def now(self) -> float:
-        return self.clock
+        return time.monotonic() + self.ahead
 
     def post(self, source: int, target: int, cause: int, event: Event, nbytes: int) -> None:
         self.posts.setdefault((source, target), deque()).append((event, cause))
 
     def after(self, seconds: float, target: int, timer: int, event: Event) -> None:
-        heapq.heappush(self.timers, (self.clock + seconds, target, timer, event))
+        heapq.heappush(self.timers, (self.now() + seconds, target, timer, event))
 
     def forget(self, target: int, timer: int) -> None:
         self.timers = [entry for entry in self.timers if entry[1:3] != (target, timer)]
@@ -69,9 +70,10 @@ class Shuffled(World):
     def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
         while request not in driver.settled and not came:
             if not self.turn():
+                awaited = driver.awaited(request)
                 driver.drive(RequestAbandoned(request))
                 text = "every task that could make progress waits for another, further down this stack"
-                return Failure("deadlock", driver.awaited(request), driver.party.me, text)
+                return Failure("deadlock", awaited, driver.party.me, text)
         return driver.settled.pop(request, None)
 
     def watched(self, driver: Hosted, request: int) -> None:
@@ -83,21 +85,21 @@ class Shuffled(World):
             pass
 
     def turn(self) -> bool:
-        """Deliver a message of any pair, or run any task; let time pass if there is neither.  False if all is done."""
-        choice = self.random.randrange(len(self.posts) + len(self.runnable)) if self.posts or self.runnable else -1
-        if choice >= len(self.posts):
-            session, run = self.runnable.pop(choice - len(self.posts))
-            if session.worker.me in self.drivers:
-                self.run(session, run, reraise=True)
-        elif choice >= 0:
-            pair = list(self.posts)[choice]
+        """Do what is due; else deliver a message, run a task, or put the clock forward.  False if all is done."""
+        if self.timers and (self.timers[0][0] <= self.now() or not (self.posts or self.runnable)):
+            when, target, _, event = heapq.heappop(self.timers)
+            self.ahead += max(0.0, when - self.now())
+            self.deliver(target, event)
+        elif self.posts:
+            pair = self.random.choice(list(self.posts))
             event, cause = self.posts[pair].popleft()
             if not self.posts[pair]:
                 del self.posts[pair]
             self.deliver(pair[1], event, cause)
-        elif self.timers:
-            self.clock, target, _, event = heapq.heappop(self.timers)
-            self.deliver(target, event)
+        elif self.runnable:
+            session, run = self.runnable.popleft()
+            if session.worker.me in self.drivers:
+                self.run(session, run, reraise=True)
         else:
             return False
         return True

@@ -124,11 +124,11 @@ CREATED: list[Case] = [
         (uncreated(FULL), refused(V, 6, FULL)),
     ),
     (
-        "sealed: who waits may read, the owner hears of it",
+        "sealed: the owner hears of it, then who waits may read",
         creating(WRITING, {W: 1}, {V: 6, U: 8}),
         SealNotice(X, W, False),
         creating(PRIMARY, {V: 1, U: 1}),
-        (hold(V), hold(U), KNOWN),
+        (KNOWN, hold(V), hold(U)),
     ),
     (
         "sealed by its owner, who keeps its hold and knows of it",
@@ -188,7 +188,7 @@ CREATED: list[Case] = [
         replace(creating(WRITING, {W: 1}, {V: 6}), spare=True),
         SealNotice(X, W, False),
         replace(primary(SECONDARY, v=1), spare=True),
-        (BUSY, hold(V), KNOWN),
+        (KNOWN, BUSY, hold(V)),
     ),
 ]
 

@@ -134,7 +134,7 @@ PULLS: list[Case] = [
         (asked(2 * CHUNK, 50),),
     ),
     ("a chunk, and all are asked for", pulling(PULLING, arrived=CHUNK, asked=NBYTES), chunk(0), LAST, ()),
-    ("the last chunk", LAST, chunk(200, 50), secondary(v=1), (RETURNED, PullOver(X), BUSY, hold(V), KNOWN)),
+    ("the last chunk", LAST, chunk(200, 50), secondary(v=1), (RETURNED, PullOver(X), KNOWN, BUSY, hold(V))),
     (
         "there is no such copy",
         pulling(PULLING, askers=BOTH),
@@ -199,7 +199,7 @@ AHEAD, LATER, ELSE = take(), take(CHUNK), ChunkQuery(X, 3, node_id(2), 0, CHUNK,
 EARLY: list[Case] = [
     ("before the seal", creating(WRITING, {W: 1}), AHEAD, writing(AHEAD), ()),
     ("and the next", writing(AHEAD), LATER, writing(AHEAD, LATER), ()),
-    ("sealed", writing(AHEAD, LATER), SealNotice(X, W, True), primary(w=1, far=1), (moved(), moved(CHUNK), KNOWN)),
+    ("sealed", writing(AHEAD, LATER), SealNotice(X, W, True), primary(w=1, far=1), (KNOWN, moved(), moved(CHUNK))),
     ("its puller wants it no more", writing(AHEAD, ELSE, LATER), HoldReturnNotice(X, FAR, 1), writing(ELSE), ()),
     ("its puller dies", writing(AHEAD, ELSE, LATER), HolderDied(X, FAR), writing(ELSE), ()),
     ("nobody has asked", writing(), HoldReturnNotice(X, FAR, 1), writing(), ()),
@@ -226,7 +226,7 @@ ANEW: list[Case] = [  # a task that runs again on this node waits for the copy t
         pulling(PULLING, arrived=2 * CHUNK, asked=NBYTES, next=NEXT),
         chunk(2 * CHUNK, NBYTES - 2 * CHUNK),
         secondary(PRIMARY, v=1),
-        (RETURNED, PullOver(X), BUSY, hold(V), KNOWN, Send(U, CreateReply(X, 9, 0, True))),
+        (RETURNED, PullOver(X), KNOWN, BUSY, hold(V), Send(U, CreateReply(X, 9, 0, True))),
     ),
     (
         "it does not come",
