@@ -146,7 +146,7 @@ def outlive(r: Resolution, e: OwnerDied, here: Here) -> tuple[Resolution | None,
     """
     if r.state is IDLE:
         return give_back(r, here)
-    if not r.refs:
+    if not r.refs or r.orphaned:  # nothing is to be kept, or is already: the news may come again
         return r, ()
     if r.unused:
         return replace(r, failure=Failure("owner_died", r.object, owner_of(r.object))), ()

@@ -144,6 +144,7 @@ BEREAVED: list[Case] = [
     ("a value without references", held(LOCAL), GONE, held(LOCAL), ()),
     ("what is inside is kept", held(LOCAL, refs=(INSIDE,)), GONE, held(LOCAL, refs=(INSIDE,), orphaned=True), (PIN,)),
     ("a cached value, too", cached(), GONE, cached(orphaned=True), (PIN,)),
+    ("the news comes again", cached(orphaned=True), GONE, cached(orphaned=True), ()),
     ("nobody reads it any more", SEEN_BY_A_VIEW, GONE, replace(SEEN_BY_A_VIEW, failure=DEAD), ()),
     (
         "nobody reads it any more, not even a task that had been under way",
