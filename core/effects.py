@@ -73,7 +73,7 @@ class Spawn(Effect, frozen=True, gc=False):
 
 
 class Kill(Effect, frozen=True, gc=False):
-    """End a worker of this node at once."""
+    """End a worker of this node, or this process itself, at once."""
 
     worker: int
 

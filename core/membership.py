@@ -84,12 +84,13 @@ TABLE.ignore(ALIVE, DEAD, event=NodeNotice, why="it is no news, or came too late
 
 @TABLE.on(UNKNOWN, ALIVE, event=DeathNotice, to=(DEAD,))
 def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
-    """A death that a node vouches for; a node passes it on, and ends its own worker if it is the one."""
+    """A death that a node vouches for, or the head node decides; who is the one ends, if need be by its node's hand."""
     dead = replace(r, state=DEAD)
     if not is_node(here.me):
         return dead, (PartyDied(r.party),)
     kill = (Kill(r.party),) if node_of(r.party) == here.me else ()
-    return dead, (*kill, PartyDied(r.party), Announced(r.party, False))
+    told = (Send(r.party, e),) if here.me == HEAD and is_node(r.party) else ()
+    return dead, (*kill, *told, PartyDied(r.party), Announced(r.party, False))
 
 
 @TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(DEAD,))

@@ -46,10 +46,7 @@ from freehold.core.values import Failure
 
 
 def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
-    """The bytes are complete: tell an owner that does not know yet, and grant all who waited.
-
-    In this order: an owner that has read the copy itself knows of it, should all others be lost in that instant.
-    """
+    """The bytes are complete: tell an owner that does not know yet, before it may read them; grant all who waited."""
     askers, awaited, owner = r.askers, r.awaited, owner_of(r.object)
     out: list[object] = []
     if owner != r.creator:

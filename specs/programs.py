@@ -97,10 +97,10 @@ class Body:
             self.say(f"{self.new(kind)} = freehold.get({name})")
 
     def get_two(self) -> None:
-        """Wait for two values, and get them with one call."""
+        """Wait for a value, and get it with another by one call; both may be the same."""
         a, b = self.pick(Of), self.pick(Of)
-        if a and a != b:
-            self.say(f"freehold.wait([{a}, {b}], num_returns=2)")
+        if a and b:
+            self.say(f"freehold.wait([{a}], num_returns=1)")
             kinds = [taken(self.names[name].to) for name in (a, b)]
             self.say(f"{self.new(kinds)} = freehold.get([{a}, {b}])")
 

@@ -64,7 +64,7 @@ class RemoteObjects(RuleBasedStateMachine):
         workers: how many each node has from the start; there are as many nodes.
         programs: the index of the node of each program.
         deaths: how many workers and nodes may die.
-        cuts: how many links between workers may break.
+        cuts: how many links may break, of two that can live without.
     """
 
     policy = Policy(
@@ -193,7 +193,7 @@ class RemoteObjects(RuleBasedStateMachine):
     @precondition(lambda self: self.cuts and self.cluster.separable())
     @act(which=ANY, heard=integers(0, 3))
     def partition(self, which: int, heard: int) -> None:
-        """Break the link of two workers."""
+        """Break a link."""
         pairs = self.cluster.separable()
         self.cuts -= 1
         self.cluster.cut(*pairs[which % len(pairs)], lambda waiting: min(heard, waiting))

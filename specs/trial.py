@@ -7,7 +7,7 @@ This file refuses to know who picks the next step: ``walk.py`` draws it, in ``te
 
 from __future__ import annotations
 
-from freehold.core.ids import is_node, node_id, node_of
+from freehold.core.ids import HEAD, is_node, node_id, node_of
 from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.policies import Policy
@@ -54,10 +54,9 @@ class Trial(Users):
             self.answer(next(iter(self.answers)), 0)
 
     def separable(self) -> list[tuple[int, int]]:
-        """Return the pairs of workers of different nodes that have a link: if it breaks, one of them has to go."""
-        workers = [party for party in self.parties if not is_node(party)]
-        pairs = [(a, b) for a in workers for b in sorted(self.links[a]) if a < b and not is_node(b)]
-        return [(a, b) for a, b in pairs if node_of(a) != node_of(b)]
+        """Return the pairs that have a link without which both live on; if it breaks, one of them has to go."""
+        pairs = [(a, b) for a in self.parties for b in sorted(self.links[a]) if a < b]
+        return [(a, b) for a, b in pairs if b != node_of(a) and a != node_of(b) and not (a == HEAD and is_node(b))]
 
     def died(self, party: int) -> None:
         super().died(party)

@@ -40,7 +40,7 @@ class Walk(Trial):
     Args:
         seed: of the generator.
         deaths: how many workers and nodes may die.
-        cuts: how many links of two workers may break.
+        cuts: how many links may break, of two that can live without.
         cancels: whether users cancel tasks.
         tight: whether object stores are so small that copies must be evicted.
         losing: whether values are large and it is nodes that die, so that tasks run again.

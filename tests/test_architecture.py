@@ -358,8 +358,8 @@ GOOD = [
 
 @cache
 def tree() -> tuple[Source, ...]:
-    paths = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
-    return tuple(Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths)
+    paths = (path.relative_to(ROOT) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+    return tuple(Source(f"{path}", (ROOT / path).read_text("utf-8")) for path in paths if "build" not in path.parts)
 
 
 def name_of(rule: object) -> str | None:

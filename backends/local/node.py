@@ -208,6 +208,8 @@ class NodeDriver(LocalDriver):
         self.say(self.template, wire.Fork(worker), theirs.detach())
 
     def kill(self, step: int, effect: Kill) -> None:
+        if effect.worker == self.party.me:
+            os._exit(0)
         self.say(self.template, wire.KillWorker(effect.worker))
 
     def reserve(self, step: int, effect: Reserve) -> None:
