@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from freehold.core.machine import replace
@@ -15,8 +15,9 @@ from freehold.specs.variants import played
 from freehold.specs.world import Violation
 
 ALL = list(HealthCheck)
-THOROUGH = settings(max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=ALL)
+THOROUGH = settings(max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=ALL)
 SEEN: Counter[str] = Counter()
+RARER = ("ray17719", "ray63694")  # among the errors that the search finds in its models
 
 
 class Watched(RemoteObjects):
@@ -53,11 +54,12 @@ def test_nothing_is_wrong_with_another_policy() -> None:
     run_state_machine_as_test(Copied, settings=THOROUGH)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["ray17553", "ray17719", "ray63694"])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["ray17553", *[pytest.param(name, marks=pytest.mark.soak) for name in RARER]])
 def test_it_finds_what_others_did_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trial, "strides", False)
+    looking = settings(THOROUGH, max_examples=3000, database=None, derandomize=True, phases=[Phase.generate])
     with played(name), pytest.raises(Violation) as found:
-        run_state_machine_as_test(RemoteObjects, settings=settings(THOROUGH, max_examples=3000, database=None))
+        run_state_machine_as_test(RemoteObjects, settings=looking)
     told = "\n".join(getattr(found.value, "__notes__", []))
     assert "state = RemoteObjects()" in told and "state.teardown()" in told
