@@ -11,6 +11,12 @@ and is printed as a program that runs::
 
     TestWithMyPolicy = WithMyPolicy.TestCase
 
+And random programs, with what they ought to give, to be run on a driver::
+
+    @given(programs())
+    def test_my_driver(source):
+        assert play(source, freehold) == expected(source)
+
 This file refuses to know what must be true.
 """
 
@@ -27,10 +33,12 @@ from hypothesis.strategies import SearchStrategy, booleans, integers, lists, sam
 from freehold.core.ids import HEAD
 from freehold.core.policies import Policy
 from freehold.core.values import Want
+from freehold.specs.oracle import expected, play
+from freehold.specs.programs import programs
 from freehold.specs.trial import Trial
 from freehold.specs.users import LARGE, SMALL, Frame
 
-__all__ = ["LARGE", "SMALL", "RemoteObjects"]
+__all__ = ["LARGE", "SMALL", "RemoteObjects", "expected", "play", "programs"]
 
 ANY = integers(0, 15)  # one of what there is, counted round and round
 SOME = lists(ANY, max_size=2)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,9 @@ def test_what_hangs_and_what_cannot_be_hosted(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_rule_is_broken_if_one_scenario_is() -> None:
     good, bad = Result("a", 1, "", frozenset({"free"})), Result("b", 1, "lost", frozenset({"free", "stale"}))
-    verdict = Verdict([good, bad], {})
+    verdict = Verdict([good, bad], Counter())
     assert [verdict.of(rule) for rule in ("free", "stale", "own-create")] == ["broken", "broken", "not seen"]
-    assert Verdict([good, good], {}).of("free") == "kept in 2"
+    assert Verdict([good, good], Counter()).of("free") == "kept in 2"
 
 
 @pytest.mark.parametrize(
