@@ -9,6 +9,7 @@ from freehold.core.ids import COUNTER_MASK, object_name
 from freehold.core.trace import Ring, Step, detail
 from freehold.specs.automata import ARRIVAL_BITS, EVENT_BITS, PARTY_BITS, Act, Delivery, System
 from freehold.specs.hosts import Carried
+from freehold.specs.lifelines import Lifelines
 from freehold.specs.search import Rows
 from freehold.specs.sharing import TASKS, Sharing
 
@@ -60,22 +61,55 @@ class Told(NamedTuple):
 
     program: list[str]  # what users do, and who dies
     everything: list[str]  # that with the messages
+    diagram: list[str]  # the same as lines of life
+    replay: str  # which of all moves was taken, each time
     steps: list[Step]  # of the parties
 
 
 def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
-    """Go a way once more, and tell it."""
+    """Go a way through a system that was searched once more, and tell it."""
     first, *actions = way
-    walk, ring, words = Way(system, first), Ring(), Words(cluster)
-    program = [f"{cluster.called(0)}: {words.variable(cluster.shared)} = put(...)"]
-    told = Told(program, [*program], [])
-    for action in actions:
-        move = next(move for move in walk.moves() if move.action == action)
+    moves = [decoded(system, action) for action in actions]
+    return retold(cluster, first, moves)
+
+
+def replayed(cluster: Sharing, replay: str) -> Told:
+    """Tell the way that ``Told.replay`` names.
+
+    Raises:
+        ValueError: there is no such way.
+    """
+    try:
+        first, *numbers = map(int, replay.split("."))
+    except ValueError:
+        raise ValueError(f"{replay!r} is not a replay: numbers with full stops between") from None
+    return retold(cluster, first, numbers)
+
+
+def retold(cluster: Sharing, first: int, chosen: Iterable[int | tuple[int, Delivery | Act, tuple[int, ...]]]) -> Told:
+    """Go a way, of which each move is named by its place among all that may be, or by what it is."""
+    system = System(cluster)
+    system.alone = False  # so that every move is there, whatever a search may have learned
+    if first not in range(len(system.first())):
+        raise ValueError(f"there is no first state {first}; there are {len(system.first())}")
+    walk, ring, words, numbers = Way(system, first), Ring(), Words(cluster), [first]
+    scene = Lifelines([cluster.called(party) for party in range(cluster.count)])
+    put = f"{words.variable(cluster.shared)} = put(...)"
+    scene.act(cluster.called(0), put)
+    told = Told([f"{cluster.called(0)}: {put}"], [f"{cluster.called(0)}: {put}"], [], "", [])
+    for wanted in chosen:
+        moves = sorted(walk.moves(), key=lambda move: (move.party, repr(move.told), move.arrive))
+        names: list[Any] = [*range(len(moves))] if isinstance(wanted, int) else [move[:3] for move in moves]
+        if wanted not in names:
+            raise ValueError(f"step {len(numbers)} cannot be {wanted}: there are {len(moves)} moves")
+        numbers.append(names.index(wanted))
+        move = moves[numbers[-1]]
         before = system.states.values[walk.row[0, move.party]][1]
         one = cluster.parties[move.party]
         one.watch = ring
         cluster.step(move.party, before, move.told)
         one.watch = None
+        words.draw(move, scene)
         lines = [*words.of(move), *([f"{cluster.called(move.party)} dies"] if move.arrive else [])]
         told.everything.extend(lines)
         told.program.extend([line for line in lines if not line.startswith(" ")])
@@ -84,7 +118,7 @@ def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
         except AssertionError as error:
             told.everything.append(f"WRONG: {error}")
             break
-    return told._replace(steps=ring.steps())
+    return told._replace(diagram=scene.lines(), steps=ring.steps(), replay=".".join(map(str, numbers)))
 
 
 class Words:
@@ -112,6 +146,19 @@ class Words:
             said = f"{type(message).__name__} {detail(message)}".rstrip()
             return [f"    {self.cluster.called(move.told.source)} -> {name}  {said}"]
         return [f"{name}: {self.act(move.told.what)}"]
+
+    def draw(self, move: Move, scene: Lifelines) -> None:
+        """Draw a move."""
+        name = self.cluster.called(move.party)
+        if isinstance(move.told, Delivery):
+            message: Any = move.told.message
+            message = message.message if isinstance(message, Carried) else message
+            about = [self.variables[each] for each in (getattr(message, "object", 0),) if each in self.variables]
+            scene.message(self.cluster.called(move.told.source), name, " ".join([type(message).__name__, *about]))
+        else:
+            scene.act(name, self.act(move.told.what))
+        if move.arrive:
+            scene.death(name)
 
     def act(self, what: Any) -> str:
         """Return what a user does, in Python."""

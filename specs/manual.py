@@ -130,12 +130,24 @@ def situation_block(name: str) -> str:
     return f"```text\n{text.rstrip()}\n```"
 
 
+def counterexample_block(borrower_death: str) -> str:
+    """Return the first thing that goes wrong under a rule when borrowers may die: the program, and the diagram."""
+    from freehold.specs.bounds import gone_through
+    from freehold.specs.searching import policy_of
+    from freehold.specs.sharing import Bounds
+
+    row = gone_through(Bounds("", deaths=1), policy_of(borrower_death))
+    (what, told), *_ = row.wrong
+    return "\n".join(["```text", *told.program, "", *told.diagram, "", what, "```"])
+
+
 BLOCKS: dict[str, Callable[[str], str]] = {
     "diagram": diagram_block,
     "states": states_block,
     "rows": rows_block,
     "effects": effects_block,
     "rules": rules_block,
+    "counterexample": counterexample_block,
     "output": output_block,
     "situation": situation_block,
 }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from freehold.core.policies import Policy
     from freehold.specs.bounds import Row
+    from freehold.specs.counterexample import Told
     from freehold.specs.mutation import Verdict
     from freehold.specs.search import Found
     from freehold.specs.sharing import Bounds
@@ -34,6 +35,7 @@ Name = Annotated[str, typer.Option(help="A variant to play by, like ray17553; pr
 Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
 Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
 Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
+Replay = Annotated[str, typer.Option(help="Search nothing; go the way that a search with these options has printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 HEAD = f"{'model':14} procs objects deaths   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
 RULES = ("inquest", "ray")
@@ -54,6 +56,7 @@ def explore(
     variant: Name = "",
     states: States = 1 << 40,
     seconds: Seconds = float("inf"),
+    replay: Replay = "",
     as_json: Json = False,
 ) -> None:
     """freehold prove explore --deaths 1 --borrower-death ray
@@ -67,6 +70,9 @@ def explore(
     if deaths > processes:
         raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
     bounds = Bounds("", processes, objects, acts, calls, deaths, returns, gets, values, views, large)
+    if replay:
+        typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
+        raise typer.Exit
     row = searched(bounds, borrower_death, variant, states_max=states, seconds_max=seconds, quiet=as_json)
     typer.echo(json.dumps(as_data(row)) if as_json else in_words(row))
     raise typer.Exit(bool(row.wrong))
@@ -178,17 +184,39 @@ OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, a
 MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])
 
 
+def gone_again(bounds: Bounds, borrower_death: str, variant: str, replay: str) -> Told:
+    """Go a way that a search has printed."""
+    from freehold.specs.counterexample import replayed
+    from freehold.specs.sharing import Sharing
+    from freehold.specs.variants import played
+
+    try:
+        if not variant:
+            return replayed(Sharing(bounds, policy_of(borrower_death)), replay)
+        with played(known(variant)) as policy:
+            return replayed(Sharing(bounds, policy, strides=False), replay)
+    except ValueError as problem:
+        raise typer.BadParameter(f"--replay: {problem}") from None
+
+
+def known(variant: str) -> str:
+    """Return the name of a variant, or say which there are."""
+    from freehold.specs.variants import VARIANTS
+
+    if variant not in VARIANTS:
+        raise typer.BadParameter(f"{variant!r} is not a variant; there are {', '.join(VARIANTS)}")
+    return variant
+
+
 def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool = False, **limits: Any) -> Row:
     """Search a model by some rules."""
     from freehold.specs.bounds import gone_through
-    from freehold.specs.variants import VARIANTS, played
+    from freehold.specs.variants import played
 
     shown = (lambda *_: None) if quiet else progress()
     if not variant:
         return gone_through(bounds, policy_of(borrower_death), each_layer=shown, **limits)
-    if variant not in VARIANTS:
-        raise typer.BadParameter(f"{variant!r} is not a variant; there are {', '.join(VARIANTS)}")
-    with played(variant) as policy:
+    with played(known(variant)) as policy:
         return gone_through(bounds, policy, strides=False, each_layer=shown, **limits)
 
 
@@ -217,7 +245,10 @@ def progress() -> Any:
 def as_data(row: Row) -> dict[str, Any]:
     """Return what was found, for programs."""
     fields = ("states", "transitions", "depth", "exhausted")
-    wrong = [{"what": what, "program": told.program, "way": told.everything} for what, told in row.wrong]
+    wrong = [
+        {"what": what, "program": told.program, "way": told.everything, "replay": told.replay}
+        for what, told in row.wrong
+    ]
     found = {field: getattr(row.found, field) for field in fields}
     times = {"seconds": row.seconds, "seconds_of_last_search": row.found.seconds}
     return {**row.bounds._asdict(), "acts_finished": row.acts, **found, **times, "violations": wrong}
@@ -233,8 +264,13 @@ def in_words(row: Row) -> str:
         f"{row.seconds:.1f} s with the searches before, which learn what commutes",
     ]
     for what, told in row.wrong:
-        lines += ["", f"WRONG: {what}", "", "The program:", *told.program, "", "With its messages:", *told.everything]
+        lines += ["", f"WRONG: {what}", "", *as_told(told), "", f"To see it again: --replay {told.replay}"]
     return "\n".join(lines if row.wrong else [*lines, "nothing is wrong in any of them"])
+
+
+def as_told(told: Told) -> list[str]:
+    """Return a counterexample: the program, its messages, and the diagram."""
+    return ["The program:", *told.program, "", "With its messages:", *told.everything, "", *told.diagram]
 
 
 def in_a_line(row: Row) -> str:

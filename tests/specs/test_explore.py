@@ -292,6 +292,37 @@ def test_the_command_says_what_it_found() -> None:
     assert code == 1 and all(line in output.splitlines() for line in HOLE)
 
 
+HOLE_DRAWN = """\
+  n0w1                      n1w1                      n2w1
+    * x = put(...)            |                         |
+    * f.remote([x])  # runs on n1w1                     |
+    |------ TaskQuery ------->|                         |
+    |                         * f.remote([x])  # runs on n2w1
+    |                         X                         |
+    * del x                                             |
+    |<------- PeerLost -------                          |
+    |                          ------ TaskQuery ------->|
+"""
+
+
+def test_what_is_found_is_drawn_and_can_be_seen_again() -> None:
+    options = ("--deaths", "1", "--borrower-death", "ray")
+    output = ask(*options)[1]
+    assert HOLE_DRAWN in output
+    replay = output.splitlines()[-1].partition("--replay ")[2]
+    code, again = ask(*options, "--replay", replay)
+    assert code == 0 and again in output.replace("\n\nTo see", "\nTo see")
+    assert "WRONG" not in ask("--deaths", "1", "--replay", replay)[1]  # by the true rule, the same way
+
+
+@pytest.mark.parametrize(
+    ("replay", "said"), [("1.x", "numbers with full stops"), ("7.0", "first state 7"), ("1.0.99", "step 2")]
+)
+def test_a_replay_that_is_none(replay: str, said: str) -> None:
+    code, output = ask("--deaths", "1", "--replay", replay)
+    assert code == 2 and said in output
+
+
 def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
     small = (Bounds("lend", processes=2), Bounds("lend and die", acts=5, calls=3, deaths=1))
     monkeypatch.setattr(bounds, "QUICK", small)
