@@ -13,6 +13,7 @@ from freehold.core import (
     leasing,
     ledger,
     lineage,
+    link,
     membership,
     office,
     ownership,
@@ -46,6 +47,7 @@ TABLES: tuple[Table, ...] = (
     inquiry.TABLE,
     ledger.TABLE,
     handover.TABLE,
+    link.TABLE,
 )
 
 

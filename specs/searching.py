@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from freehold.specs.bounds import Row
     from freehold.specs.counterexample import Told
     from freehold.specs.mutation import Verdict
+    from freehold.specs.plain import Outcome
     from freehold.specs.search import Found
     from freehold.specs.sharing import Bounds
 
@@ -89,9 +90,11 @@ def models(
 
     Search the models that are to prove the protocol, each for so much time at the most, and print a row for each: how
     many processes, objects, deaths and acts; how many states and how deep, and whether that is all there are; how long
-    it took, and how many transitions a second the last search made.
+    it took, and how many transitions a second the last search made.  Last the threads that share a process's I/O, and a
+    link that loses, doubles and reorders what it carries.
     Ends with 1 if something is wrong in one.
     """
+    from freehold.specs import beside, plain
     from freehold.specs.bounds import QUICK, WHOLE
 
     wrong = False
@@ -101,6 +104,11 @@ def models(
         row = searched(bounds, borrower_death, variant, seconds_max=seconds)
         typer.echo(json.dumps(as_data(row)) if as_json else in_a_line(row))
         wrong = wrong or bool(row.wrong)
+    others: dict[str, Any] = beside.QUICK if quick else beside.WHOLE
+    for name, model in others.items():
+        outcome = plain.gone_through(model)
+        typer.echo(json.dumps({"name": name, **outcome._asdict()}) if as_json else plainly(name, outcome))
+        wrong = wrong or bool(outcome.wrong)
     raise typer.Exit(wrong)
 
 
@@ -283,6 +291,13 @@ def in_a_line(row: Row) -> str:
         f"{found.states:12,}{extent:1} {found.depth:5}{extent:1} {row.seconds:15.1f} {rate(found):13,.0f}"
     )
     return f"{text}  WRONG: {row.wrong[0][0]}" if row.wrong else text
+
+
+def plainly(name: str, outcome: Outcome) -> str:
+    """Return what was found in one of the models beside the protocol as a row of the same table."""
+    rate = outcome.transitions / max(outcome.seconds, 1e-9)
+    text = f"{name:45} {outcome.states:12,}  {outcome.depth:5}  {outcome.seconds:14.1f} {rate:13,.0f}"
+    return f"{text}  WRONG: {outcome.wrong}, after {', '.join(outcome.way)}" if outcome.wrong else text
 
 
 def rate(found: Found) -> float:

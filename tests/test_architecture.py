@@ -61,7 +61,7 @@ PLUMBING = {  # what a party has beside ids, policies and records; the protocol 
 
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 400, 60
 MACHINES_LINES_MAX = 1_300
-PURE_LINES_MAX = 8_500
+PURE_LINES_MAX = 8_700
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ OBJECT = object_id(WORKER, 1)
 NAMED = {"object": OBJECT, "task": OBJECT, "function": OBJECT, "party": WORKER, "worker": WORKER}
 BASES = (Event, Answer, Message, Reply)
 each_table = pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
-HANDOVER = next(table for table in TABLES if table.name == "handover")  # of threads, not of a party
+BESIDE = [table for table in TABLES if table.name in ("handover", "link")]  # of threads, of a wire: not of a party
 
 
 def local_events() -> list[type[Event]]:
@@ -200,7 +200,7 @@ def test_every_message_is_in_the_union_and_no_tag_is_used_twice() -> None:
 
 def test_every_table_belongs_to_a_party_and_finds_its_records() -> None:
     routed = set(chain.from_iterable(party.routes for party in parties()))
-    assert {event for table in TABLES if table is not HANDOVER for event in table.events} <= routed
+    assert {event for table in TABLES if table not in BESIDE for event in table.events} <= routed
 
 
 # ------------------------------------------------------------------ fresh records

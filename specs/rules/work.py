@@ -206,6 +206,18 @@ NODES = (
         "ours",
         ("handover ThreadServed",),
     ),
+    Rule(
+        "link-order",
+        "What a lossy link brings is handed on in the order in which it was sent, each message once.",
+        "RFC 793; Ray: gRPC over TCP",
+        ("link MessageDue FrameCame",),
+    ),
+    Rule(
+        "link-again",
+        "What is not acknowledged in time is sent again; after many times in vain both ends are dead to each other.",
+        "RFC 793; ours, that a link never comes back",
+        ("link ResendDue",),
+    ),
 )
 
 DEATHS = (

@@ -27,7 +27,7 @@ def test_an_id_is_used_once() -> None:
 @each
 def test_a_rule_is_one_sentence_with_a_source(rule: Rule) -> None:
     assert rule.text[0].isupper() and rule.text.endswith(".") and ". " not in rule.text
-    assert rule.source.startswith(("ours", "Ray", "NSDI'21"))
+    assert rule.source.startswith(("ours", "Ray", "NSDI'21", "RFC"))
 
 
 @each

@@ -1,0 +1,220 @@
+"""Models of what lies beside the parties: the threads of one process, and a link that loses frames.
+
+Their tables take every step.  Refuses to know how states are searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from freehold.core.effects import CancelTimer, SetTimer
+from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
+from freehold.core.link import CUT, SENDING, TRIES_MAX, Broken, Frame, FrameCame, Heard, Link, MessageDue, ResendDue
+
+# ------------------------------------------------------------------ threads
+
+AWAY, ASLEEP, LEADING = "away", "asleep", "leading"
+
+
+class Threads(NamedTuple):
+    """The threads of a process, and the record of who leads."""
+
+    record: Handover
+    doing: tuple[str, ...]  # each thread: AWAY, ASLEEP or LEADING
+    told: tuple[tuple[str, int], ...] = ()  # orders that have been given, and that their threads have not noticed
+    served: frozenset[int] = frozenset()  # threads whose wait is over, as the leader knows
+
+
+class HandOver:
+    """Some threads that wait for answers, get them, and may at any time wait no more.
+
+    Args:
+        threads: how many.
+    """
+
+    def __init__(self, threads: int = 3) -> None:
+        self.threads = range(threads)
+
+    def first(self) -> Threads:
+        """Nobody waits."""
+        return Threads(Handover(), (AWAY,) * len(self.threads))
+
+    def moves(self, state: Threads) -> Iterator[tuple[str, Threads]]:
+        """A thread comes, is served, notices an order, or leaves."""
+        leader = LEADING in state.doing
+        for thread in self.threads:
+            doing = state.doing[thread]
+            if doing == AWAY:
+                yield f"{thread} comes", self.asked(state, thread, ASLEEP, ThreadCame(thread + 1))
+                continue
+            orders = [order for order in state.told if order[1] == thread]
+            if orders and doing == ASLEEP:
+                yield f"{thread} notices {orders[0][0]}", self.notices(state, orders[0])
+            if leader and thread not in state.served:
+                served = state._replace(served=state.served | {thread})
+                yield f"{thread} is served", self.asked(served, thread, doing, ThreadServed(thread + 1))
+            left = state._replace(
+                told=tuple([order for order in state.told if order[1] != thread]), served=state.served - {thread}
+            )
+            if doing == LEADING or ("wake", thread) not in state.told:  # it is interrupted, or has looked itself
+                yield f"{thread} leaves", self.asked(left, thread, AWAY, ThreadLeft(thread + 1))
+
+    def asked(self, state: Threads, thread: int, doing: str, event: Any) -> Threads:
+        """Ask the table; what one tells itself it notices at once."""
+        record, out = state.record.state.rows[type(event)](state.record, event, None)  # type: ignore[arg-type]
+        state = state._replace(record=record, doing=put(state.doing, thread, doing))
+        for order in out:
+            kind = "lead" if isinstance(order, Lead) else "wake"
+            assert isinstance(order, Lead | Wake)
+            if kind == "lead" and order.thread == thread + 1:
+                state = state._replace(doing=put(state.doing, thread, LEADING))
+            else:
+                state = state._replace(told=(*state.told, (kind, order.thread - 1)))
+        return state
+
+    def notices(self, state: Threads, order: tuple[str, int]) -> Threads:
+        """A thread that slept does what it was told."""
+        kind, thread = order
+        state = state._replace(told=tuple([other for other in state.told if other != order]))
+        if kind == "lead":
+            return state._replace(doing=put(state.doing, thread, LEADING))
+        gone = state._replace(served=state.served - {thread})
+        return self.asked(gone, thread, AWAY, ThreadLeft(thread + 1))
+
+    def wrong(self, state: Threads) -> str:
+        """Return what is wrong."""
+        leaders = [thread for thread in self.threads if state.doing[thread] == LEADING]
+        called = [thread for kind, thread in state.told if kind == "lead"]
+        if len(leaders) + len(called) > 1:
+            return f"{leaders} lead while {called} are told to"
+        waiting = [thread for thread in self.threads if state.doing[thread] == ASLEEP]
+        awake = {thread for _, thread in state.told}
+        if waiting and not leaders and not called and not awake.issuperset(waiting):
+            return f"{waiting} wait, and nobody leads"
+        if any(state.doing[thread] == AWAY for _, thread in state.told):
+            return "a thread that has gone is told something"
+        if len(set(state.told)) < len(state.told):
+            return "a thread is told twice"
+        unheard = [thread for thread in waiting if thread in state.served and thread not in awake]
+        return f"{unheard} are served, and nobody tells them" if unheard else ""
+
+
+def put(items: tuple[Any, ...], index: int, item: Any) -> tuple[Any, ...]:
+    """Return a tuple with one item changed."""
+    return (*items[:index], item, *items[index + 1 :])
+
+
+# ------------------------------------------------------------------ a link
+
+
+class Wire(NamedTuple):
+    """Two ends of a link, and what is on its way."""
+
+    ends: tuple[Link, Link]
+    frames: tuple[tuple[Frame, ...], tuple[Frame, ...]] = ((), ())  # towards each end, in any order
+    timers: tuple[int, int] = (0, 0)  # the number of each end's timer, 0 if none is set
+    heard: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # what each end has handed on
+    told: tuple[int, int] = (0, 0)  # how often each end has said that the other is lost
+    left: tuple[int, int, int, int] = (0, 0, 0, 0)  # messages that may be sent, frames lost and doubled, timers fired
+
+
+class Lossy:
+    """Two ends that send each other messages over a link that loses, doubles and reorders frames.
+
+    Args:
+        messages: that may be sent in all.
+        losses: of frames.
+        doubles: frames that come once more.
+        alarms: timers that fire, early or late.
+        tries: that have been in vain already: a few more, and the link is cut.
+    """
+
+    def __init__(self, messages: int, losses: int = 1, doubles: int = 1, alarms: int = 1, tries: int = 0) -> None:
+        self.budget = (messages, losses, doubles, alarms)
+        self.tries = tries
+
+    def first(self) -> Wire:
+        """Nothing has been sent."""
+        return Wire((Link(1, tries=self.tries), Link(0, tries=self.tries)), left=self.budget)
+
+    def moves(self, state: Wire) -> Iterator[tuple[str, Wire]]:
+        """Somebody sends, a frame comes, is lost or doubled, or a timer fires."""
+        for end in (0, 1):
+            if state.left[0]:
+                message = state.ends[end].sent + 1
+                yield f"{end} sends {message}", self.told(spent(state, 0), end, MessageDue(1 - end, message))
+            for index, frame in enumerate(state.frames[end]):
+                if frame in state.frames[end][:index]:
+                    continue
+                rest = state.frames[end][:index] + state.frames[end][index + 1 :]
+                taken = state._replace(frames=put(state.frames, end, rest))
+                came = FrameCame(1 - end, frame.number, frame.message, frame.heard)
+                yield f"frame {frame.number} comes to {end}", self.told(taken, end, came)
+                if state.left[1]:
+                    yield f"frame {frame.number} to {end} is lost", spent(taken, 1)
+                if state.left[2]:
+                    yield f"frame {frame.number} comes to {end} twice", self.told(spent(state, 2), end, came)
+            if state.timers[end] and state.left[3]:
+                due = ResendDue(1 - end, state.timers[end])
+                fired = spent(state._replace(timers=put(state.timers, end, 0)), 3)
+                yield f"the timer of {end} fires", self.told(fired, end, due)
+
+    def told(self, state: Wire, end: int, event: Any) -> Wire:
+        """Let an end take a step."""
+        before = state.ends[end]
+        here = SimpleNamespace(mint=lambda: before.attempt + 1 + before.tries + before.sent)
+        after, out = before.state.rows[type(event)](before, event, here)
+        state = state._replace(ends=put(state.ends, end, after))
+        for wish in out:
+            match wish:
+                case Frame():
+                    towards = tuple(sorted((*state.frames[1 - end], wish), key=repr))
+                    state = state._replace(frames=put(state.frames, 1 - end, towards))
+                case Heard(_, message):
+                    state = state._replace(heard=put(state.heard, end, (*state.heard[end], message)))
+                case SetTimer(timer):
+                    state = state._replace(timers=put(state.timers, end, timer))
+                case CancelTimer(timer) if timer == state.timers[end]:
+                    state = state._replace(timers=put(state.timers, end, 0))
+                case Broken():
+                    state = state._replace(told=put(state.told, end, 1))
+        return state
+
+    def wrong(self, state: Wire) -> str:
+        """Return what is wrong."""
+        for end in (0, 1):
+            here, there = state.ends[end], state.ends[1 - end]
+            if state.heard[end] != tuple(range(1, here.heard + 1)) or here.heard > there.sent:
+                return f"{end} was handed {state.heard[end]} of {there.sent} messages"
+            if (here.state is SENDING) != bool(here.open) or (here.state is SENDING and not state.timers[end]):
+                return f"{end} is {here.state.name} with {here.open} and timer {state.timers[end]}"
+            lost = set(range(there.heard + 1, here.sent + 1)).difference(number for number, _ in here.open)
+            if lost and here.state is not CUT:
+                return f"{end} keeps nothing of {sorted(lost)}, which have not been heard"
+            if state.told[end] and here.state is not CUT:
+                return f"{end} has said that the other is lost, and goes on"
+        a, b = state.ends
+        quiet = not any(state.frames) and not any(state.timers)
+        if quiet and CUT not in (a.state, b.state) and (a.heard, b.heard) != (b.sent, a.sent):
+            return "nothing is on its way, and something has not been heard"
+        return ""
+
+
+def spent(state: Wire, what: int) -> Wire:
+    """Take one from what may still happen."""
+    return state._replace(left=put(state.left, what, state.left[what] - 1))
+
+
+LAST_TRY = TRIES_MAX - 1
+QUICK: dict[str, HandOver | Lossy] = {
+    "hand-over": HandOver(3),
+    "link": Lossy(2),
+    "link, last try": Lossy(2, tries=LAST_TRY),
+}
+WHOLE: dict[str, HandOver | Lossy] = {
+    "hand-over": HandOver(4),
+    "link": Lossy(3, alarms=2),
+    "link, last try": Lossy(3, alarms=2, tries=LAST_TRY - 1),
+}
