@@ -105,7 +105,8 @@ def conformance_in_words(backend: str, verdict: Verdict) -> list[str]:
 
     lines = []
     for chapter, rules in CHAPTERS.items():
-        lines += [chapter, *[f"  {verdict.of(rule.id):12} {rule.id:18} {rule.text}" for rule in rules if rule.cells]]
+        said = [f"  {verdict.of(rule.id):12} {rule.id:18} {rule.text}" for rule in rules if rule.cells]
+        lines += [chapter, *said] if said else []
     kept, ran = len(verdict.results) - len(verdict.wrong), len(verdict.results)
     lines += [f"{count} left out: {why}" for why, count in verdict.left_out.most_common()]
     return [*lines, f"{backend}: {kept} of {ran} scenarios kept"]
