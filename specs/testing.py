@@ -52,7 +52,7 @@ def act(**choices: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
         def step(self: RemoteObjects, then: Sequence[int], **chosen: Any) -> None:
             method(self, **chosen)
             self.check()
-            self.deliver(then)
+            self.bring(then)
 
         make: Any = rule  # its overloads cannot be told apart by names that are not known
         return make(**choices, then=lists(ANY, max_size=8))(step)
@@ -171,7 +171,11 @@ class RemoteObjects(RuleBasedStateMachine):
             self.cluster.progress()
             self.check()
 
-    def deliver(self, choices: Sequence[int]) -> None:
+    @act()
+    def deliver(self) -> None:
+        """Let users do nothing: messages are delivered behind every act."""
+
+    def bring(self, choices: Sequence[int]) -> None:
         """Deliver messages and answers one after the other, each from any pair."""
         for choice in choices:
             ways: list[tuple[Callable[[int, int], None], int, int]]
