@@ -22,8 +22,8 @@ class Lifelines:
         self.happened.append((name, "", what))
 
     def message(self, source: str, target: str, what: str) -> None:
-        """A message arrives; one may come from the dead."""
-        self.happened.append((source, target, what))
+        """A message arrives; one may come from the dead, or from oneself: what its driver answers."""
+        self.happened.append((source, target, what) if source != target else (source, "", f"<- {what}"))
 
     def death(self, name: str) -> None:
         """Somebody dies."""

@@ -7,7 +7,7 @@ and is printed as a program that runs::
     from freehold.specs.testing import RemoteObjects
 
     class WithMyPolicy(RemoteObjects):
-        policy = Policy(location="mine", inline_bytes_max=50)
+        policy = Policy(location="random", borrow="copy", inline_bytes_max=50)
 
     TestWithMyPolicy = WithMyPolicy.TestCase
 

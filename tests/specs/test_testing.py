@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from freehold.core.machine import replace
+from freehold.core.events import ObjectReleased
+from freehold.core.machine import Here, Out, replace
+from freehold.core.promotion import PLACED, Promotion
+from freehold.specs.mutants import instead
 from freehold.specs.testing import LARGE, RemoteObjects
 from freehold.specs.trial import Trial
 from freehold.specs.variants import played
@@ -17,7 +20,6 @@ from freehold.specs.world import Violation
 ALL = list(HealthCheck)
 THOROUGH = settings(max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=ALL)
 SEEN: Counter[str] = Counter()
-RARER = ("ray17719", "ray63694")  # among the errors that the search finds in its models
 
 
 class Watched(RemoteObjects):
@@ -54,12 +56,24 @@ def test_nothing_is_wrong_with_another_policy() -> None:
     run_state_machine_as_test(Copied, settings=THOROUGH)
 
 
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ["ray17553", *[pytest.param(name, marks=pytest.mark.soak) for name in RARER]])
-def test_it_finds_what_others_did_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trial, "strides", False)
-    looking = settings(THOROUGH, max_examples=3000, database=None, derandomize=True, phases=[Phase.generate])
-    with played(name), pytest.raises(Violation) as found:
+def keep_copies(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]:
+    """An object is released, and its copies are forgotten."""
+    return None, ()
+
+
+def test_a_fault_is_found_and_told_as_a_program() -> None:
+    looking = settings(THOROUGH, database=None, derandomize=True, phases=[Phase.generate])
+    with instead({(PLACED, ObjectReleased): keep_copies}), pytest.raises(Violation, match="keeps Copy") as found:
         run_state_machine_as_test(RemoteObjects, settings=looking)
     told = "\n".join(getattr(found.value, "__notes__", []))
-    assert "state = RemoteObjects()" in told and "state.teardown()" in told
+    assert "state = RemoteObjects()" in told and "state.put(" in told and "state.teardown()" in told
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["ray17553", "ray17719", "ray63694"])
+def test_what_others_did_wrong_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trial, "strides", False)
+    looking = settings(THOROUGH, max_examples=10_000, database=None, derandomize=True, phases=[Phase.generate])
+    with played(name), pytest.raises(Violation):
+        run_state_machine_as_test(RemoteObjects, settings=looking)
