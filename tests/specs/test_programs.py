@@ -13,11 +13,12 @@ from freehold.specs.oracle import expected, play
 from freehold.specs.programs import programs
 
 EVERY_DAY = 100
+ALL = list(HealthCheck)
 BACKENDS = ["inline", "sim", pytest.param("local", marks=[pytest.mark.local, pytest.mark.slow])]
 
 
-def give_what_they_ought_to(backend: str, count: int, **options: bool) -> None:
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), **options)
+def give_what_they_ought_to(backend: str, count: int, *, derandomize: bool = False) -> None:
+    @settings(max_examples=count, deadline=None, suppress_health_check=ALL, derandomize=derandomize)
     @given(programs())
     def one(source: str) -> None:
         note(source)
