@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import freehold
 from freehold.core import cluster
@@ -69,12 +70,12 @@ def judged(backend: str, nodes: Iterable[int], only: str = "") -> Iterator[Resul
         nodes: how many nodes clusters have: all is done for each.
         only: a part of the names of the scenarios that are wanted.
     """
-    os.environ["FREEHOLD_CHECK"] = "step"  # in other processes
     compile_tables(checked=True)
+    hosted = hosts(backend)
     for count in nodes:
         for scenario in scenarios():
             if only in scenario.name:
-                obstacle = scenario.obstacle(hosts(backend), count)
+                obstacle = scenario.obstacle(hosted, count)
                 yield obstacle or result_of(backend, scenario, count)
 
 
@@ -97,7 +98,7 @@ def run(backend: str, scenario: Scenario, nodes: int, folder: str) -> None:
     """Run the program in a new cluster; raise an error if it does not give what it must, or leaves something."""
     options: dict[str, Any] = {"num_nodes": nodes, "num_cpus": 2, "object_store_memory": STORE_NBYTES, **scenario.init}
     try:
-        with deadline(SECONDS):
+        with deadline(SECONDS), patch.dict(os.environ, FREEHOLD_CHECK="step"):  # in other processes
             freehold.init(backend=backend, trace=folder, **options)
             scenario.run()
             assert cluster.active is not None

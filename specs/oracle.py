@@ -1,4 +1,4 @@
-"""What a program ought to give: the API of freehold in forty lines, with neither processes nor messages nor counting.
+"""What a program ought to give: the API of freehold on one page, with neither processes nor messages nor counting.
 
 A task runs when it is called, and every value that passes from one call to another is a copy.  A program that does not
 look at time, at processes or at the order of what runs at once has the same values and errors here as on any backend.

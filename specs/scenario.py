@@ -7,7 +7,6 @@ so it looks at values, errors and order, never at a clock (but for the mark ``vi
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -129,9 +128,8 @@ def scenarios() -> list[Scenario]:
 
 
 def hosts(backend: str) -> frozenset[str]:
-    """Return the marks that a backend hosts: what its plugin's module lists as HOSTS, else what is known here."""
-    for entry in entry_points(group="freehold", name=backend):
-        listed = getattr(sys.modules.get(entry.module), "HOSTS", None)
-        if listed is not None:
-            return frozenset(listed)
-    return HOSTED.get(backend, frozenset())
+    """Return the marks that a backend hosts: of one that is not known here, what its plugin's module lists as HOSTS."""
+    if backend in HOSTED:
+        return HOSTED[backend]
+    listed = [getattr(entry.load(), "HOSTS", ()) for entry in entry_points(group="freehold", name=backend)]
+    return frozenset().union(*listed)

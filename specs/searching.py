@@ -39,7 +39,7 @@ Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for ea
 Replay = Annotated[str, typer.Option(help="Search nothing; go the way that a search with these options has printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 HEAD = f"{'model':14} procs objects deaths   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
-RULES = ("inquest", "ray")
+BORROWER_DEATHS = ("inquest", "ray")
 
 
 def explore(
@@ -232,8 +232,8 @@ def policy_of(borrower_death: str) -> Policy:
     """Return the rules of a cluster in which this follows from a borrower's death."""
     from freehold.core.policies import Policy
 
-    if borrower_death not in RULES:
-        raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(RULES)}")
+    if borrower_death not in BORROWER_DEATHS:
+        raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(BORROWER_DEATHS)}")
     return Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
 
 
