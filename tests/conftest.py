@@ -53,6 +53,8 @@ class World:
         self.nodes = nodes
         self.arguments: Mapping[str, Any] | None = None  # of the running cluster
         self.records: Path | None = None  # a folder for the traces of its runs
+        self.kept: set[Path] = set()  # those of runs in which something failed
+        self.failed = False  # whether a test of the cluster that runs has failed
         self.redone = 0  # parties whose events the pure core has done again
 
     def __str__(self) -> str:
@@ -78,21 +80,25 @@ class World:
         return {"backend": self.backend, **usual, **arguments}
 
     def stop(self) -> None:
-        """End the cluster, if one runs; what its processes have written down is done again by the pure core."""
-        self.arguments = None
+        """End the cluster, if one runs; what its processes have written down is done again by the pure core.
+
+        Where that fails, or a test of this cluster has, it is kept.
+        """
+        failed, self.failed, self.arguments = self.failed, False, None
         freehold.shutdown()
-        if self.records is not None:
-            for folder in self.records.iterdir():
-                try:
-                    self.redone += len(journal.redo_all(str(folder), look))
-                finally:
-                    shutil.rmtree(folder)
+        for folder in set(self.records.iterdir()) - self.kept if self.records is not None else ():
+            self.kept.add(folder)
+            self.redone += len(journal.redo_all(str(folder), look))
+            if not failed:
+                shutil.rmtree(folder)
+                self.kept.remove(folder)
 
     def assert_clean(self, after: str, seconds: float = 10.0) -> None:
         """Fail if the cluster still knows anything of user objects; it gets some seconds to forget."""
         found, waited = settled(self.session, seconds)
         SLOWEST[str(self)] = max(SLOWEST.get(str(self), (0.0, "")), (waited, after))
         if found:
+            self.failed = True
             self.stop()  # the next test starts afresh
             text = "\n".join(line[:300] for line in found[:20])
             pytest.fail(f"{after}: {len(found)} left over in {self}:\n{text}", pytrace=False)
@@ -188,7 +194,8 @@ def world(
         monkeypatch.setenv("FREEHOLD_TRACE", str(chosen.records))
         monkeypatch.setenv("FREEHOLD_CHECK", "step")
     yield chosen
-    if not freehold.is_initialized() or request.node.stash.get(FAILED, False):
+    chosen.failed = chosen.failed or request.node.stash.get(FAILED, False)
+    if chosen.failed or not freehold.is_initialized():
         chosen.stop()
 
 

@@ -204,10 +204,9 @@ class LocalDriver(Driver):
     # ------------------------------------------------------------------ the pump's three calls
 
     def flush(self) -> None:
-        """Send what waits, on all links."""
+        """Send what waits, on all links, in the order in which it was said: one who is told later may act on it."""
         while self.dirty:
-            _, channel = self.dirty.popitem()
-            self.flush_channel(channel)
+            self.flush_channel(self.dirty.pop(next(iter(self.dirty))))
 
     def flush_urgent(self) -> None:
         """Send what need not wait for an answer from the same peer."""
