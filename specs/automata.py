@@ -121,10 +121,16 @@ class System:
 
     A row has a column for the state of each party, one for the word on each channel, one for what is left of each
     budget, and the last for the parties that are doomed, a bit for each.
+
+    Args:
+        parties: whose.
+        doomed: who may die, if it is only one of the groups of ``parties``.
     """
 
-    def __init__(self, parties: Parties) -> None:
+    def __init__(self, parties: Parties, doomed: tuple[int, ...] | None = None) -> None:
         self.parties = parties
+        self.dooms = parties.dooms if doomed is None else [doomed]
+        self.granted = parties.budgets  # for now
         count = self.count = parties.count
         if EVENT_BITS + PARTY_BITS + 1 + ARRIVAL_BITS * (count - 1) > 63:
             raise OverflowError(f"the deaths of {count} parties do not fit into a number; make the model smaller")
@@ -142,7 +148,7 @@ class System:
         self.told = [self.events(Delivery(party, parties.lost(party))) for party in range(count)]  # of each one's death
         self.alone = True  # whether deliveries that commute with all that may come are taken alone
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
-        self.mortals = sorted({mortal for doomed in parties.dooms for mortal in doomed})
+        self.mortals = sorted({mortal for doomed in self.dooms for mortal in doomed})
         self.look_up()
 
     def look_up(self) -> None:
@@ -219,16 +225,18 @@ class System:
 
     def first(self) -> Rows:
         """Return the first state, once for each choice of the doomed, some of whom do nothing at all."""
-        row = np.zeros(self.doomed + 1, np.int32)
+        row = np.zeros((1, self.doomed + 1), np.int32)
         for party, state in enumerate(self.parties.first()):
-            row[party] = self.states((party, state))
-        row[self.budgets : self.doomed] = self.parties.budgets
-        rows = np.stack([row] * len(self.parties.dooms))
-        rows[:, self.doomed] = [sum(1 << party for party in doomed) for doomed in self.parties.dooms]
-        moves = Moves(np.arange(len(rows)), np.arange(len(rows)), rows)
-        for mortal in self.mortals:
-            moves = joint(moves, self.dying(moves, mortal))
-        return moves.rows
+            row[0, party] = self.states((party, state))
+        row[0, self.budgets : self.doomed] = self.granted
+        found = []
+        for doomed in self.dooms:
+            row[0, self.doomed] = sum(1 << party for party in doomed)
+            moves = Moves(np.zeros(1, np.int64), np.zeros(1, np.int64), row.copy())
+            for mortal in doomed:
+                moves = joint(moves, self.dying(moves, mortal))
+            found.append(moves.rows)
+        return np.concatenate(found)
 
     def same(self, rows: Rows) -> Rows:
         """Return each state as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from freehold.core.policies import DEFAULT, Policy
@@ -63,11 +64,29 @@ def gone_through(
         seconds_max: give up after so much time.
         each_layer: called with the depth that is finished and the states known.
     """
-    start = time.perf_counter()
-    cluster = Sharing(bounds, policy, strides=strides)
-    system = System(cluster)
-    independence = Independence(system)
-    found = independence.explore(states_max=states_max, seconds_max=seconds_max, each_layer=each_layer)
-    wrong = [(what, tell(system, cluster, way)) for what, way in found.violations]
-    acts = independence.finished + 1  # the first object has been put
-    return Row(bounds, acts, found, time.perf_counter() - start, wrong)
+    start, cluster = time.perf_counter(), Sharing(bounds, policy, strides=strides)
+    each = [Independence(System(cluster, doomed)) for doomed in cluster.dooms]
+    last = list[Found]()  # what the last search of each has found
+    finished = 0
+    for acts in range(bounds.acts):
+        for index, independence in enumerate(each):
+            left = seconds_max - (time.perf_counter() - start)
+            if left > 0 or not acts:
+                found = independence.explore_with(acts, states_max=states_max, seconds_max=left, each_layer=each_layer)
+                last[index : index + 1] = [found]
+        if not all(found.exhausted and not found.violations for found in last) or left <= 0:
+            break
+        finished = acts + 1  # the first object has been put
+    wrong = [
+        (what, tell(one.system, cluster, way))
+        for one, found in zip(each, last, strict=False)
+        for what, way in found.violations
+    ]
+    wrong = sorted(wrong, key=lambda one: len(one[1].everything))[:1]
+    return Row(bounds, finished, together(last, finished == bounds.acts), time.perf_counter() - start, wrong)
+
+
+def together(searches: list[Found], exhausted: bool) -> Found:
+    """Return what some searches have found, as one."""
+    states, transitions, depth, seconds, _, violations = zip(*searches, strict=True)
+    return Found(sum(states), sum(transitions), max(depth), sum(seconds), exhausted, [*chain(*violations)])

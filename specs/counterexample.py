@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from freehold.core.ids import COUNTER_MASK, object_name
@@ -69,6 +70,8 @@ class Told(NamedTuple):
 def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
     """Go a way through a system that was searched once more, and tell it."""
     first, *actions = way
+    others = takewhile(lambda doomed: doomed not in system.dooms, cluster.dooms)  # whose first states come before
+    first += sum([len(System(cluster, doomed).first()) for doomed in others])
     moves = [decoded(system, action) for action in actions]
     return retold(cluster, first, moves)
 

@@ -45,27 +45,30 @@ class Independence:
         self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # a delivery -> it in earlier states
         self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
-        self.finished = -1  # acts with which all was gone through
 
-    def explore(self, *, seconds_max: float = float("inf"), **how: Any) -> Found:
-        """Search until nothing was taken for granted that is not true; with fewer acts first, which teach for less.
+    def explore(self, **how: Any) -> Found:
+        """Search with ever more acts, since what fewer teach is had for less; see ``explore_with``."""
+        acts = self.system.parties.budgets[0]
+        for some in range(acts):
+            found = self.explore_with(some, **how)
+            if found.violations or not found.exhausted:
+                return found
+        return self.explore_with(acts, **how)
+
+    def explore_with(self, acts: int, *, seconds_max: float = float("inf"), **how: Any) -> Found:
+        """Search with so many acts until nothing was taken for granted that is not true.
 
         Args:
+            acts: of users, in all.
             seconds_max: of all searches together.
             how: see ``search``.
         """
-        parties, end = self.system.parties, time.perf_counter() + seconds_max
-        acts, *others = parties.budgets
-        for some in range(acts + 1):
-            parties.budgets = (some, *others)
-            again = True
-            while again:
-                found = search(self.system, seconds_max=end - time.perf_counter(), **how)
-                if found.violations or not found.exhausted:
-                    return found
-                again = self.learn()
-            self.finished = some
-        return found
+        self.system.granted = (acts, *self.system.parties.budgets[1:])
+        end = time.perf_counter() + seconds_max
+        while True:
+            found = search(self.system, seconds_max=end - time.perf_counter(), **how)
+            if found.violations or not found.exhausted or not self.learn():
+                return found
 
     def learn(self) -> bool:
         """Look at what has come; tell whether a delivery that was held for calm is none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
-from itertools import combinations, product
+from itertools import product
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -106,7 +106,9 @@ class Sharing:
         self.bounds, self.custom = bounds, Custom(deaths > 0, bounds.views)
         # the first object has been put
         self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
-        self.dooms = [tuple(chosen) for chosen in combinations(range(processes), deaths)]
+        others = list(range(1, processes))  # all but the first, which puts an object first, are alike
+        groups = [tuple(others[:deaths]), (0, *others[: deaths - 1])] if deaths else [()]
+        self.dooms = [group for group in dict.fromkeys(groups) if len(group) == deaths]
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
         for party in self.parties if not strides else ():
