@@ -19,6 +19,7 @@ from freehold.core.events import Event
 from freehold.core.machine import Row, State, Table
 from freehold.core.tables import TABLES
 from freehold.specs.citing import ROOT, citations
+from freehold.specs.promises import PROMISES, SOMETIMES
 from freehold.specs.rules import CHAPTERS, RULE_OF
 
 Cell = tuple[State, Row]
@@ -113,6 +114,24 @@ def rules_block(chapter: str) -> str:
     return "\n".join(lines)
 
 
+def promises_block(when: str) -> str:
+    """Return what is promised of every step, of rest or of the end: each with its source, and what checks it."""
+    lines = ["| id | the promise | source | checked by |", "|---|---|---|---|"]
+    for promise in PROMISES[when]:
+        checks = [f"`{check.__name__}`" for check in promise.checks]
+        by = "; ".join([", ".join(checks)] * bool(checks) + [promise.where] * bool(promise.where))
+        lines.append(f"| `{promise.id}` | {promise.what} | {promise.source} | {by} |")
+    return "\n".join(lines)
+
+
+def situations_block(_: str) -> str:
+    """Return what sometimes happens on walks, and by which rows it is known."""
+    lines = ["| the situation | one of these rows |", "|---|---|"]
+    return "\n".join(
+        [*lines, *[f"| {what} | {', '.join(f'`{row}`' for row in rows)} |" for what, rows in SOMETIMES.items()]]
+    )
+
+
 def output_block(argument: str) -> str:
     """Return an example's golden output, or (``name 7``) the part of it that begins with ``7.``."""
     name, _, part = argument.partition(" ")
@@ -147,6 +166,8 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "rows": rows_block,
     "effects": effects_block,
     "rules": rules_block,
+    "promises": promises_block,
+    "situations": situations_block,
     "counterexample": counterexample_block,
     "output": output_block,
     "situation": situation_block,

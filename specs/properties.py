@@ -18,6 +18,7 @@ from freehold.core.node import Node
 from freehold.core.office import cpus_left
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
+from freehold.core.promotion import INLINE, PLACED
 from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
 from freehold.specs.users import Users
@@ -65,27 +66,34 @@ def needed_is_not_released(parties: Parties, object: int) -> Iterator[str]:
                 yield f"{object_name(object)} is released while {party_name(party.me)} has a reference to it"
 
 
-def readers_hold(parties: Parties, object: int) -> Iterator[str]:
-    """A process that may read a copy where it lies holds it, and it is sealed."""
+def readers_hold(parties: Parties, object: int = 0) -> Iterator[str]:
+    """A process that may read a copy where it lies holds it, and it is sealed.  (Of all objects, or of one.)"""
     for party in parties.values():
-        value = party.resolution.get(object) if isinstance(party, Worker) else None
-        if value is None or value.state not in (LOCAL, IDLE):
+        if not isinstance(party, Worker):
             continue
-        node = parties.get(party.node)
-        copy = node.copies.get(object) if isinstance(node, Node) else None
-        if isinstance(node, Node) and node.hears(party.me):
-            mine = copy is not None and copy.state is WRITING and copy.creator == party.me  # the word that it is sealed
-            sealed = copy is not None and copy.state in (PRIMARY, SECONDARY, RETIRING) and copy.place == value.place
-            if not (mine or sealed) or copy is None or copy.holds.get(party.me, 0) < 1:
-                yield f"{party_name(party.me)} reads {object_name(object)} where its node has {copy}"
+        for value in [party.resolution.get(object)] if object else party.resolution.values():
+            node = parties.get(party.node)
+            if value is None or value.state not in (LOCAL, IDLE) or not isinstance(node, Node):
+                continue
+            copy = node.copies.get(value.object)
+            if node.hears(party.me):
+                mine = copy is not None and copy.state is WRITING and copy.creator == party.me  # it may not have heard
+                sealed = copy is not None and copy.state in (PRIMARY, SECONDARY, RETIRING) and copy.place == value.place
+                if not (mine or sealed) or copy is None or copy.holds.get(party.me, 0) < 1:
+                    yield f"{party_name(party.me)} reads {object_name(value.object)} where its node has {copy}"
 
 
-def one_primary(parties: Parties, object: int) -> Iterator[str]:
-    """At most one node keeps the copy that is not to be evicted."""
-    nodes = [party for party in parties.values() if isinstance(party, Node)]
-    kept = [node.me for node in nodes if object in node.copies and node.copies[object].state is PRIMARY]
-    if len(kept) > 1:
-        yield f"{object_name(object)} has primary copies on {', '.join(map(party_name, kept))}"
+def one_primary(parties: Parties, object: int = 0) -> Iterator[str]:
+    """At most one node keeps the copy that is not to be evicted, of those that have not lost each other."""
+    kept: dict[int, list[int]] = {}
+    for node in parties.values():
+        if isinstance(node, Node):
+            for copy in [node.copies.get(object)] if object else node.copies.values():
+                if copy is not None and copy.state is PRIMARY:
+                    kept.setdefault(copy.object, []).append(node.me)
+    for name, nodes in kept.items():
+        if len(nodes) > 1 and all(parties[one].hears(two) for one in nodes for two in nodes):
+            yield f"{object_name(name)} has primary copies on {', '.join(map(party_name, nodes))}"
 
 
 # ------------------------------------------------------------------ of all
@@ -176,6 +184,76 @@ def rooms_agree(world: World) -> Iterator[str]:
                 yield f"{party_name(party.me)} lends {dict(lent)} and has {dict(office.free)} left"
 
 
+def counts_are_natural(world: World) -> Iterator[str]:
+    """No count is below zero, and no record is kept of what is counted zero times."""
+    for party in world.parties.values():
+        if isinstance(party, Worker):
+            for r in party.ownership.values():
+                if min(r.arguments, r.containers, r.pins, r.lineage) < 0:
+                    yield f"{party_name(party.me)} counts below zero in {r}"
+            for value in party.resolution.values():
+                if min(value.grants, value.views, value.round) < 0:
+                    yield f"{party_name(party.me)} counts below zero in {value}"
+        if isinstance(party, Node):
+            for copy in party.copies.values():
+                if min(copy.holds.values(), default=1) < 1:
+                    yield f"{party_name(party.me)} counts a hold that is none in {copy}"
+
+
+def placeholders_are_true(world: World) -> Iterator[str]:
+    """What stands in the place of a value at its owner names a location, or the value is to be computed."""
+    for party in world.parties.values():
+        for r in party.promotion.values() if isinstance(party, Worker) else ():
+            if r.state is PLACED and not r.nodes:
+                yield f"{party_name(party.me)} has a placeholder without a location: {r}"
+
+
+def small_values_travel(world: World) -> Iterator[str]:
+    """What is kept in an in-process store, but by who is still placing it, is not larger than the policy says."""
+    for party in world.parties.values():
+        if isinstance(party, Worker):
+            mine = [(r.object, r.payload) for r in party.promotion.values() if r.state is INLINE]
+            for object, payload in (*mine, *[(r.object, r.payload) for r in party.resolution.values()]):
+                if payload is not None and payload.nbytes > party.policy.inline_bytes_max:
+                    yield f"{party_name(party.me)} keeps {payload.nbytes} B of {object_name(object)} in its process"
+
+
+def pulls_keep_to_their_share(world: World) -> Iterator[str]:
+    """What is pulled for waits and arguments at a time takes no more than a share of the store, unless it is one."""
+    for party in world.parties.values():
+        if isinstance(party, Node):
+            pulls = party.rooms[0].pulls
+            if len(pulls) > 1 and sum(pulls.values()) > party.policy.pull_share * party.rooms[0].capacity:
+                yield f"{party_name(party.me)} pulls {dict(pulls)} at a time"
+
+
+def runs_once(world: World) -> Iterator[str]:
+    """The run of a task that its owner awaits is on one worker."""
+    seen: dict[tuple[int, int], int] = {}
+    for party in world.parties.values():
+        for run in party.running.values() if isinstance(party, Worker) else ():
+            if run.query is not None:
+                other = seen.setdefault((run.query.caller, run.query.attempt), party.me)
+                if other != party.me:
+                    yield f"{object_name(run.task)} runs on {party_name(other)} and on {party_name(party.me)}"
+
+
+# ------------------------------------------------------------------ at rest
+
+
+def directories_agree(world: World) -> Iterator[str]:
+    """At rest an owner knows each node that has a copy, and no other."""
+    nodes = [party for party in world.parties.values() if isinstance(party, Node)]
+    for party in world.parties.values():
+        for r in party.promotion.values() if isinstance(party, Worker) else ():
+            if r.state is PLACED:
+                copies = [(node.me, node.copies.get(r.object)) for node in nodes]
+                have = sorted([me for me, copy in copies if copy is not None and copy.state in (PRIMARY, SECONDARY)])
+                if sorted(r.nodes) != have:
+                    known, true = (", ".join(map(party_name, some)) or "none" for some in (sorted(r.nodes), have))
+                    yield f"{party_name(party.me)} knows of {object_name(r.object)} on {known}; copies are on {true}"
+
+
 def nothing_is_left(world: World) -> Iterator[str]:
     """At rest, when user code has no reference left, no record, copy or byte is left either."""
     kept = {"membership", "desk", "pool", "room", "office"}
@@ -214,16 +292,3 @@ def insist(*complaints: Iterator[str]) -> None:
     for some in complaints:
         for complaint in some:
             raise Violation(complaint)
-
-
-__all__ = [
-    "accounts_agree",
-    "calls_return",
-    "counts_agree",
-    "held_is_not_released",
-    "insist",
-    "nothing_is_left",
-    "object_agrees",
-    "rooms_agree",
-    "users_agree",
-]

@@ -12,10 +12,14 @@ from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.policies import Policy
 from freehold.core.values import Shape
-from freehold.specs import properties
+from freehold.specs.promises import ALWAYS, AT_REST, AT_THE_END
+from freehold.specs.properties import insist
 from freehold.specs.users import SMALL, Frame, Users
 from freehold.specs.world import Violation
 
+CHECKS = [check for promise in ALWAYS for check in promise.checks]
+RESTING = [check for promise in AT_REST for check in promise.checks]
+ENDED = [check for promise in AT_THE_END for check in promise.checks]
 ROUNDS_MAX = 300  # until every task is over that user code has submitted
 CPUS: Shape = (("CPU", 2.0),)
 
@@ -35,7 +39,7 @@ class Trial(Users):
         self.dead: set[int] = set()
         self.cancelling = False  # whether users have ever cancelled tasks
         for index, count in enumerate(workers):
-            self.add_node(index, CPUS, count)
+            self.add_node(index, (*CPUS, (f"node:{index}", 1.0)), count)
         self.programs = [self.add_program(node_id(index)) for index in programs]
         while not self.quiet():
             self.progress()
@@ -79,13 +83,7 @@ class Trial(Users):
 
     def check(self) -> None:
         """Check what must be true after every step."""
-        properties.insist(
-            properties.users_agree(self),
-            properties.counts_agree(self),
-            properties.accounts_agree(*self.parties.values()),
-            properties.rooms_agree(self),
-        )
-        properties.insist(properties.held_is_not_released(self))
+        insist(*[check(self) for check in CHECKS])
         allowed = {"timeout", "task", "full"}
         if self.cancelling:
             allowed |= {"cancelled"}
@@ -104,7 +102,7 @@ class Trial(Users):
                 break
         if self.deadlocked():
             return
-        properties.insist(properties.calls_return(self))
+        insist(*[check(self) for check in RESTING])
         for _ in range(ROUNDS_MAX):
             for me in list(self.processes):
                 p = self.processes[me]
@@ -120,7 +118,7 @@ class Trial(Users):
             self.settle_down()
             if not self.end_frames():
                 break
-        properties.insist(properties.nothing_is_left(self))
+        insist(*[check(self) for check in ENDED])
 
     def deadlocked(self) -> bool:
         """Tell whether a node has no worker left: then a task may wait for one that will never have a thread."""

@@ -29,7 +29,7 @@ from freehold.core.ids import COUNTER_BITS, object_id, object_name, party_name
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
-from freehold.core.values import Description, Failure, Payload, Slot, Want
+from freehold.core.values import Description, Failure, Payload, Shape, Slot, Want
 from freehold.core.worker import Worker
 from freehold.specs.frames import LARGE, SMALL, Frame, Process
 from freehold.specs.world import Violation, World
@@ -139,7 +139,14 @@ class Users(World):
         return object
 
     def submit(
-        self, frame: Frame, function: int, slots: Sequence[int], inside: Sequence[int], returns: int, retries: int
+        self,
+        frame: Frame,
+        function: int,
+        slots: Sequence[int],
+        inside: Sequence[int],
+        returns: int,
+        retries: int,
+        shape: Shape = (("CPU", 1.0),),
     ) -> list[int]:
         """Call a remote function with references as arguments and inside others."""
         me = frame.worker
@@ -151,7 +158,7 @@ class Users(World):
         self.needs.update(dict.fromkeys(objects, (*slots, *inside)))
         self.adopt(me, objects)
         frame.handles += objects
-        self.tell(me, TaskSubmitted(task, description, (("CPU", 1.0),), retries))
+        self.tell(me, TaskSubmitted(task, description, shape, retries))
         return objects
 
     def wait(self, frame: Frame, objects: Sequence[int], needed: int, want: int, timeout: float) -> None:

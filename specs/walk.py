@@ -14,7 +14,7 @@ from typing import Any
 from freehold.core.ids import HEAD, is_node, owner_of
 from freehold.core.policies import Policy
 from freehold.core.promotion import PENDING
-from freehold.core.values import Want
+from freehold.core.values import Shape, Want
 from freehold.core.worker import Worker
 from freehold.specs.trial import Trial
 from freehold.specs.users import LARGE, SMALL, Frame
@@ -30,7 +30,9 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "everything": {"deaths": 2, "cancels": True, "tight": True},
     "losses": {"deaths": 3, "losing": True},
     "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
+    "full stores": {"crowded": True},
 }
+READS = ("drop", "put", "submit", "get", "get", "get", "get", "get", "wait", "future", "keep", "recall", "lose")
 ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "recall", "lose", "cancel")
 
 
@@ -44,6 +46,7 @@ class Walk(Trial):
         cancels: whether users cancel tasks.
         tight: whether object stores are so small that copies must be evicted.
         losing: whether values are large and it is nodes that die, so that tasks run again.
+        crowded: whether values are large and read on many nodes, so that copies that nobody reads are evicted.
         borrow: the policy of that name.
     """
 
@@ -56,6 +59,7 @@ class Walk(Trial):
         cancels: bool = False,
         tight: bool = False,
         losing: bool = False,
+        crowded: bool = False,
         borrow: str = "",
     ):
         self.random = Random(seed)
@@ -63,6 +67,9 @@ class Walk(Trial):
         self.cuts_left = cuts
         self.tight = tight
         self.losing = losing
+        self.crowded = crowded
+        self.large = losing or crowded
+        self.does = READS if crowded else ACTS[losing:]
         borrow = borrow or self.random.choice(("promote", "copy"))
         policy = Policy(
             inline_bytes_max=LARGE // 2,
@@ -75,9 +82,11 @@ class Walk(Trial):
             workers_max=self.random.choice((2, 3, 12)),
             lineage_bytes_max=self.random.choice((1500, 2**30)) if losing else 2**30,
         )
-        nodes = 5 if losing else self.random.choice((1, 2, 3))
-        workers = tuple([1 if losing else self.random.choice((0, 1, 2)) for _ in range(nodes)])
-        super().__init__(policy, (3 if tight else 1000) * LARGE, workers, (0, 0 if losing else nodes - 1))
+        nodes = 5 if losing else 3 if crowded else self.random.choice((1, 2, 3))
+        workers = tuple([1 if self.large else self.random.choice((0, 1, 2)) for _ in range(nodes)])
+        super().__init__(
+            policy, (2 if crowded else 3 if tight else 1000) * LARGE, workers, (0, 0 if losing else nodes - 1)
+        )
         self.cancels = self.cancelling = cancels
 
     # ------------------------------------------------------------------ one step
@@ -160,7 +169,7 @@ class Walk(Trial):
     def move_on(self, frame: Frame) -> None:
         """Do one of the things that user code does with references."""
         r = self.random
-        match r.choice(ACTS[self.losing :]):
+        match r.choice(self.does):
             case "put":
                 self.put(frame, r.choice((SMALL, LARGE)), self.some(frame, 2))
             case "submit" if len(frame.handles) < 12:
@@ -168,7 +177,9 @@ class Walk(Trial):
                 if self.processes[frame.worker].handles[function]:
                     slots = [r.choice(frame.handles) for _ in range(r.choice((0, 1, 1, 2))) if frame.handles]
                     retries = r.choice((0, 2, 5) if self.losing else (0, 1))
-                    self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), retries)
+                    where = ((f"node:{r.randrange(3)}", 0.001),) if self.crowded else ()
+                    shape: Shape = (("CPU", 1.0), *where)
+                    self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), retries, shape)
             case "get" if frame.handles:
                 self.wait(frame, self.some(frame, 2) or frame.handles[:1], 0, Want.GET, r.choice((-1.0, -1.0, 1.0)))
             case "wait" if frame.handles:
@@ -205,7 +216,7 @@ class Walk(Trial):
     def outcomes(self, frame: Frame) -> list[tuple[int, Sequence[int]] | None]:
         """Choose what a task returns."""
         assert frame.run is not None
-        r, sizes = self.random, (SMALL, LARGE, LARGE, LARGE) if self.losing else (SMALL, LARGE)
+        r, sizes = self.random, (SMALL, LARGE, LARGE, LARGE) if self.large else (SMALL, LARGE)
         task, count = frame.run.task, frame.run.description.returns
         own = {*range(task, task + count)}  # which it may know from a global variable of its caller, and not return
         return [

@@ -1,0 +1,178 @@
+"""What the protocol promises, one by one: what is true after every step, and what once everything has come to rest.
+
+Each promise has an id, a sentence, whose it is, and what checks it: functions over a whole cluster (``properties.py``,
+for walks and Hypothesis), facts of the search (``sharing.py``), or tests, where no state shows it.  *Sometimes* names
+situations that must really occur on walks, so that it says something if nothing is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from freehold.specs import properties
+
+Check = Callable[[Any], Iterator[str]]
+
+
+class Promise(NamedTuple):
+    """Something that is true whenever its time is: always, at rest, or at the end."""
+
+    id: str
+    what: str
+    source: str
+    checks: tuple[Check, ...] = ()  # over a world with users; each yields what is wrong
+    where: str = ""  # what else shows it
+
+
+def accounts_agree(world: Any) -> Iterator[str]:
+    """An account lists what the counters count."""
+    return properties.accounts_agree(*world.parties.values())
+
+
+def readers_hold(world: Any) -> Iterator[str]:
+    """Who reads a copy holds it."""
+    return properties.readers_hold(world.parties)
+
+
+def one_primary(world: Any) -> Iterator[str]:
+    """One node keeps an object."""
+    return properties.one_primary(world.parties)
+
+
+ALWAYS = (
+    Promise(
+        "not-released",
+        "An object to which a live process has a reference is not released while its owner lives, whoever else dies.",
+        "NSDI'21 section 4; ray#18456 is where Ray breaks it",
+        (properties.held_is_not_released, properties.users_agree),
+        "search: has, gone",
+    ),
+    Promise(
+        "counted-in-flight",
+        "A reference that is on its way is counted by somebody: else it could be released before it arrives.",
+        "Ray: reference_counter.cc, the order of merging and releasing",
+        where="search: every order of messages; prove mutants, a pair swapped",
+    ),
+    Promise(
+        "counts-agree",
+        "Each count of references is the number of what it counts, kind by kind, and an account lists just these.",
+        "ours",
+        (properties.counts_agree, accounts_agree),
+        "search: every state; prove check: every event of a run",
+    ),
+    Promise(
+        "counts-natural",
+        "No count falls below zero.",
+        "Ray: reference_counter.cc, its checks",
+        (properties.counts_are_natural,),
+    ),
+    Promise(
+        "value",
+        "Whoever reads an object reads what was written, or an error.",
+        "NSDI'21 section 3; Ray: objects are immutable",
+        where="users.py, load: each read is compared with what was put; programs.py: with the oracle",
+    ),
+    Promise(
+        "placeholder-true",
+        "What stands in the place of a large value at its owner names a location.",
+        "Ray: the marker for an object in plasma",
+        (properties.placeholders_are_true,),
+    ),
+    Promise(
+        "one-primary",
+        "At most one node keeps the copy that may not be evicted.",
+        "Ray: local_object_manager.cc, pinned objects",
+        (one_primary,),
+        "search: keeps; prove check",
+    ),
+    Promise(
+        "sealed-only",
+        "Who reads a copy where it lies holds it, and it is sealed; no bytes are given away that somebody views.",
+        "Ray: plasma store, ref_count and seal",
+        (readers_hold,),
+        "search: reads, lends; users.py, released; prove check",
+    ),
+    Promise(
+        "small-inline",
+        "An in-process store keeps no value that is larger than the policy says.",
+        "Ray: max_direct_call_object_size, 100 KiB",
+        (properties.small_values_travel,),
+        "scenarios/sizes.py: one byte less, as much, one byte more",
+    ),
+    Promise(
+        "pull-share",
+        "What is pulled for waits and arguments takes at most its share of a store, unless it is one; gets go first.",
+        "Ray: pull_manager.cc, its quota",
+        (properties.pulls_keep_to_their_share,),
+    ),
+    Promise(
+        "store-bounded",
+        "A store has no more bytes than it may; its books, and those of the CPUs, add up.",
+        "ours",
+        (properties.rooms_agree,),
+    ),
+    Promise(
+        "computed-once",
+        "The run of a task that its owner awaits is on one worker, however often its values are lost at once.",
+        "NSDI'21 section 4.3; Ray: object_recovery_manager.cc",
+        (properties.runs_once,),
+        "tests/core/test_lineage.py",
+    ),
+    Promise(
+        "stale-ignored",
+        "An answer to an earlier attempt, and what the dead have said, changes nothing.",
+        "ours; Ray: attempt numbers",
+        where="prove mutants, a stale answer heard; tests/core",
+    ),
+    Promise(
+        "errors-expected",
+        "A read fails only if its task failed or was cancelled, its time ran out, the store is full or somebody died.",
+        "ours",
+        where="trial.py, check; hosts.py, contents",
+    ),
+)
+AT_REST = (
+    Promise(
+        "calls-return",
+        "Once faults stop every get, wait and put ends: with a value, an error, or its time.",
+        "NSDI'21 section 4.3",
+        (properties.calls_return,),
+        "search: waits",
+    ),
+    Promise(
+        "directory-agrees",
+        "An owner knows the nodes that have copies, and no others.",
+        "Ray: object directory by ownership",
+        (properties.directories_agree,),
+    ),
+)
+AT_THE_END = (
+    Promise(
+        "nothing-left",
+        "When no reference is left no record, copy, byte, borrower or lent CPU is left either.",
+        "NSDI'21 section 4.2",
+        (properties.nothing_is_left,),
+        "search: left; tests/backends/local: census, bytes, descriptors, processes",
+    ),
+)
+PROMISES = {"always": ALWAYS, "at rest": AT_REST, "at the end": AT_THE_END}
+# Situations that occur on walks, each as rows of tables, any of which may be taken: TABLE.STATE.EVENT, and where to.
+SOMETIMES = {
+    "a borrower dies": ("ownership.OWNED.HolderDied",),
+    "somebody is found to whom it had lent": ("ownership.OWNED.Lent",),
+    "an owner dies while its value is fetched": ("resolution.ASKING.OwnerDied", "resolution.PULLING.OwnerDied"),
+    "a reader turns to another copy": ("resolution.PULLING.PullReply",),
+    "a value is asked for while it is placed": ("promotion.RESERVING.LocateQuery", "promotion.WRITING.LocateQuery"),
+    "the last copy is lost, and computed again": ("promotion.PLACED.HolderDied PENDING",),
+    "the last copy is lost, and nobody can compute it": ("promotion.PLACED.HolderDied FAILED",),
+    "a task runs again": ("execution.KEPT.ReturnLost",),
+    "a hold is asked back while it is used": ("resolution.LOCAL.HoldRecallNotice",),
+    "a copy is released while somebody reads it": ("copy.RETIRING.HoldReturnNotice",),
+    "a store is full": ("room.AWAITING.RoomFreed", "room.AWAITING.RoomOverdue"),
+    "a copy is evicted": ("copy.SECONDARY.CopyEvicted",),
+    "two have lost each other": ("membership.ALIVE.LossNotice",),
+    "a running task is cancelled": ("execution.RUNNING.CancelWanted",),
+    "a get gives up while it waits": ("request.WAITING.DeadlinePassed", "request.WAITING.RequestAbandoned"),
+    "a hold comes when nobody wants it": ("resolution.ABSENT.HoldNotice", "resolution.ASKING.HoldNotice"),
+}
