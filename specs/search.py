@@ -1,7 +1,8 @@
-"""The search: all states of a model, nearest first, so that the first counterexample is a shortest one.
+"""The search: all states of a model, nearest first, so that the first counterexample is one of the fewest choices.
 
 A state is a row of small numbers and a layer of the search an array of rows, so that millions of states are stepped
-and compared at once.  Of a state that has been left only a hash of 64 bits is kept, and how it was reached.
+and compared at once.  Of a state that has been left only a hash of 64 bits is kept, and how it was reached; and of one
+from which only one way leads on, not even that: it is gone through as often as it is come to.
 
 Refuses to know what is modelled.
 """
@@ -19,6 +20,8 @@ Rows = NDArray[np.int32]  # states x columns
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 ROWS_MAX = 1 << 17  # stepped at once
+TOLD_MAX = 100  # of the wrong states of a layer, of which the nearest is told
+STEPS_MAX = 1 << 20  # without a choice
 MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2^64 / golden ratio: consecutive numbers are spread by it
 
 
@@ -41,6 +44,10 @@ class Model(Protocol):
         """Return all that may happen next in some states."""
         ...
 
+    def only(self, rows: Rows) -> Moves:
+        """Return what happens next in those states from which only one way leads on."""
+        ...
+
     def same(self, rows: Rows) -> Rows:
         """Return, for each state, the one that stands for all that differ from it in nothing of interest."""
         ...
@@ -57,9 +64,9 @@ class Model(Protocol):
 class Found(NamedTuple):
     """What a search has found."""
 
-    states: int
+    states: int  # different ones in which there was a choice
     transitions: int
-    depth: int
+    depth: int  # choices
     seconds: float
     exhausted: bool  # every state that can be reached was visited
     violations: list[tuple[str, list[int]]]  # what is wrong; the number of the first state, and the actions from there
@@ -119,38 +126,84 @@ def search(
     """
     start = time.perf_counter()
     known, ways, transitions = Known(), list[tuple[Numbers, Numbers]](), 0
-    violations: list[tuple[str, list[int]]] = []
+    wrong: list[tuple[str, list[int], int]] = []  # what, the choices that lead there, and how far behind the last
 
-    def take(rows: Rows, origin: Numbers, action: Numbers, into: list[tuple[Rows, Numbers, Numbers]]) -> None:
-        """Keep the states that are new; what is wrong in one is noted with the way there."""
-        hashes, at = np.unique(hashed(rows), return_index=True)
-        new = known.fresh(hashes)
-        known.add(hashes[new])
-        at = np.sort(at[new])
-        into.append((rows[at], origin[at], action[at]))
-        for index, what in model.wrong(rows[at]):
-            violations.append((what, [*way_to(ways, int(origin[at][index])), int(action[at][index])]))
+    def take(rows: Rows, origin: Numbers, action: Numbers) -> tuple[Rows, Numbers, Numbers]:
+        """Return the states that are new and have a choice; what is wrong in one is noted with the way there."""
+        nonlocal transitions
+        parts, behind = list[tuple[Rows, Numbers, Numbers]](), 0
+        rows, origin, action = fresh(known, rows, origin, action)
+        while len(rows):
+            for index, what in model.wrong(rows):
+                wrong.append((what, [*way_to(ways, int(origin[index])), int(action[index])], behind))
+            next = model.only(rows)
+            transitions, behind = transitions + len(next.rows), behind + 1
+            choice = np.ones(len(rows), bool)
+            choice[next.origin] = False
+            parts.append((rows[choice], origin[choice], action[choice]))
+            rows, origin, action = next.rows, origin[next.origin], action[next.origin]
+            rows = model.same(rows) if len(rows) else rows
+        if parts:
+            rows, origin, action = fresh(known, *joined(parts))
+            known.add(np.sort(hashed(rows)))
+        return rows, origin, action
 
     first = model.same(model.first())
-    layer: list[tuple[Rows, Numbers, Numbers]] = []
-    take(first, np.arange(len(first)), np.arange(len(first)), layer)
-    rows, depth = layer[0][0], 0
-    ways.append(layer[0][1:])
-    enough = False
+    rows, *way = take(first, np.arange(len(first)), np.arange(len(first)))
+    ways.append((way[0], way[1]))
+    depth, enough = 0, False
     while len(rows) and not enough:
         layer = []
         for begin in range(0, len(rows), ROWS_MAX):
             moves = model.moves(rows[begin : begin + ROWS_MAX])
             transitions += len(moves.rows)
-            take(model.same(moves.rows), moves.origin + begin, moves.action, layer)
-        rows, origin, action = (np.concatenate(parts) for parts in zip(*layer, strict=True))
+            layer.append(take(model.same(moves.rows), moves.origin + begin, moves.action))
+        rows, origin, action = joined(layer)
         ways.append((origin.astype(np.int32), action))
         depth += 1
         each_layer(depth, len(known))
         late = time.perf_counter() - start > seconds_max
-        enough = len(violations) >= violations_max or len(known) >= states_max or late
+        enough = len(wrong) >= violations_max or len(known) >= states_max or late
+    found = [(what, whole(model, choices, behind)) for what, choices, behind in wrong[:TOLD_MAX]]
+    found.sort(key=lambda one: len(one[1]))
     seconds = time.perf_counter() - start
-    return Found(len(known), transitions, depth, seconds, not len(rows), violations[:violations_max])
+    return Found(len(known), transitions, depth, seconds, not len(rows), found[:violations_max])
+
+
+def joined(parts: list[tuple[Rows, Numbers, Numbers]]) -> tuple[Rows, Numbers, Numbers]:
+    """Return states, and how each was reached, as one."""
+    rows, origin, action = (np.concatenate(some) for some in zip(*parts, strict=True))
+    return rows, origin, action
+
+
+def fresh(known: Known, rows: Rows, origin: Numbers, action: Numbers) -> tuple[Rows, Numbers, Numbers]:
+    """Return those states that are not known, each once."""
+    hashes, at = np.unique(hashed(rows), return_index=True)
+    at = np.sort(at[known.fresh(hashes)])
+    return rows[at], origin[at], action[at]
+
+
+def whole(model: Model, choices: list[int], behind: int) -> list[int]:
+    """Return the number of a first state and the actions from there, with those between choices.
+
+    Args:
+        model: what was searched.
+        choices: the first state, and the actions where there was a choice.
+        behind: how many actions follow behind the last of these.
+    """
+    begin, *chosen = choices
+    row, way = model.same(model.first())[begin : begin + 1], [begin]
+    for index in range(len(choices)):
+        if index:
+            moves = model.moves(row)
+            at = int(np.flatnonzero(moves.action == chosen[index - 1])[0])
+            row = model.same(moves.rows[at : at + 1])
+            way.append(chosen[index - 1])
+        left = behind if index == len(chosen) else STEPS_MAX
+        while left and len((next := model.only(row)).rows):
+            row, left = model.same(next.rows), left - 1
+            way.append(int(next.action[0]))
+    return way
 
 
 def way_to(ways: list[tuple[Numbers, Numbers]], index: int) -> list[int]:

@@ -136,7 +136,7 @@ def found_in(row: Row) -> list[str]:
     """Return where something wrong was found, and the program that shows it."""
     (what, told), bounds = row.wrong[0], row.bounds
     where = (
-        f"found in {bounds.name!r} with {row.acts} acts, {row.found.depth} steps deep, in {row.seconds:.1f} s: {what}"
+        f"found in {bounds.name!r} with {row.acts} acts, {row.found.depth} choices deep, in {row.seconds:.1f} s: {what}"
     )
     return [where, *[f"    {line}" for line in told.program]]
 
@@ -267,7 +267,7 @@ def in_words(row: Row) -> str:
     found = row.found
     extent = "that is all there are" if found.exhausted else "there are more"
     lines = [
-        f"{found.states:,} states up to {found.depth} steps deep; {extent}",
+        f"{found.states:,} states in which there is a choice, up to {found.depth} choices deep; {extent}",
         f"{found.transitions:,} transitions in {found.seconds:.1f} s, {rate(found):,.0f} a second; "
         f"{row.seconds:.1f} s with the searches before, which learn what commutes",
     ]
