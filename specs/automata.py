@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.specs.numbering import Column, Lookup, Numbering
-from freehold.specs.search import Moves, Numbers, Rows
+from freehold.specs.search import Moves, Numbers, Rows, joined
 
 DEAD = 0  # the number of the state of a party that is no more
 NOTHING = 0  # the number of the word without messages
@@ -234,7 +234,7 @@ class System:
             row[0, self.doomed] = sum(1 << party for party in doomed)
             moves = Moves(np.zeros(1, np.int64), np.zeros(1, np.int64), row.copy())
             for mortal in doomed:
-                moves = joint(moves, self.dying(moves, mortal))
+                moves = joined([moves, self.dying(moves, mortal)])
             found.append(moves.rows)
         return np.concatenate(found)
 
@@ -307,7 +307,7 @@ class System:
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
         moves = Moves(origin, told | party << EVENT_BITS, new)
-        return joint(moves, *[self.dying(chosen(moves, party == mortal), mortal) for mortal in self.mortals])
+        return joined([moves, *[self.dying(chosen(moves, party == mortal), mortal) for mortal in self.mortals]])
 
     def dying(self, moves: Moves, mortal: int) -> Moves:
         """Return the states after the death of one where it is doomed; so much of what it has sent still arrives."""
@@ -372,9 +372,3 @@ def cost_of(nth: int, event: Delivery | Act) -> int:
 def chosen(moves: Moves, which: NDArray[np.bool_]) -> Moves:
     """Return some of the moves."""
     return Moves(moves.origin[which], moves.action[which], moves.rows[which])
-
-
-def joint(*moves: Moves) -> Moves:
-    """Return all moves together."""
-    origin, action, rows = zip(*moves, strict=True)
-    return Moves(np.concatenate(origin), np.concatenate(action), np.concatenate(rows))

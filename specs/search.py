@@ -10,7 +10,7 @@ Refuses to know what is modelled.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -107,6 +107,54 @@ def hashed(rows: Rows) -> Hashes:
     return total
 
 
+class Visited:
+    """What a search has come to."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.known = Known()
+        self.ways: list[tuple[Numbers, Numbers]] = []  # of each layer, from which state of the last, and by what action
+        self.transitions = 0
+        self.wrong: list[tuple[str, tuple[list[int], int]]] = []  # what; which choices lead there, and what is behind
+
+    def leave(self, rows: Rows) -> Iterator[Moves]:
+        """Yield what may happen next in the states of a layer."""
+        for begin in range(0, len(rows), ROWS_MAX):
+            moves = self.model.moves(rows[begin : begin + ROWS_MAX])
+            self.transitions += len(moves.rows)
+            yield Moves(moves.origin + begin, moves.action, self.model.same(moves.rows))
+
+    def arrive(self, moves: Iterable[Moves]) -> Rows:
+        """Come to a layer; return its states."""
+        origin, action, rows = joined([self.take(some) for some in moves])
+        self.ways.append((origin.astype(np.int32), action))
+        return rows
+
+    def take(self, moves: Moves) -> Moves:
+        """Return the moves to states that are new and have a choice, each once; what is wrong in one is noted."""
+        moves, parts = self.fresh(moves), list[Moves]()
+        while len(moves.rows):
+            for index, what in self.model.wrong(moves.rows):
+                choices = [*way_to(self.ways, int(moves.origin[index])), int(moves.action[index])]
+                self.wrong.append((what, (choices, len(parts))))
+            next = self.model.only(moves.rows)
+            self.transitions += len(next.rows)
+            choice = np.ones(len(moves.rows), bool)
+            choice[next.origin] = False
+            parts.append(Moves(moves.origin[choice], moves.action[choice], moves.rows[choice]))
+            rows = self.model.same(next.rows) if len(next.rows) else next.rows
+            moves = Moves(moves.origin[next.origin], moves.action[next.origin], rows)
+        moves = self.fresh(joined([*parts, moves]))
+        self.known.add(np.sort(hashed(moves.rows)))
+        return moves
+
+    def fresh(self, moves: Moves) -> Moves:
+        """Return the moves to states that are not known, each once."""
+        hashes, at = np.unique(hashed(moves.rows), return_index=True)
+        at = np.sort(at[self.known.fresh(hashes)])
+        return Moves(moves.origin[at], moves.action[at], moves.rows[at])
+
+
 def search(
     model: Model,
     *,
@@ -124,63 +172,25 @@ def search(
         violations_max: be content with so many.
         each_layer: called with the depth that is finished and the states known.
     """
-    start = time.perf_counter()
-    known, ways, transitions = Known(), list[tuple[Numbers, Numbers]](), 0
-    wrong: list[tuple[str, list[int], int]] = []  # what, the choices that lead there, and how far behind the last
-
-    def take(rows: Rows, origin: Numbers, action: Numbers) -> tuple[Rows, Numbers, Numbers]:
-        """Return the states that are new and have a choice; what is wrong in one is noted with the way there."""
-        nonlocal transitions
-        parts, behind = list[tuple[Rows, Numbers, Numbers]](), 0
-        rows, origin, action = fresh(known, rows, origin, action)
-        while len(rows):
-            for index, what in model.wrong(rows):
-                wrong.append((what, [*way_to(ways, int(origin[index])), int(action[index])], behind))
-            next = model.only(rows)
-            transitions, behind = transitions + len(next.rows), behind + 1
-            choice = np.ones(len(rows), bool)
-            choice[next.origin] = False
-            parts.append((rows[choice], origin[choice], action[choice]))
-            rows, origin, action = next.rows, origin[next.origin], action[next.origin]
-            rows = model.same(rows) if len(rows) else rows
-        if parts:
-            rows, origin, action = fresh(known, *joined(parts))
-            known.add(np.sort(hashed(rows)))
-        return rows, origin, action
-
+    start, come = time.perf_counter(), Visited(model)
     first = model.same(model.first())
-    rows, *way = take(first, np.arange(len(first)), np.arange(len(first)))
-    ways.append((way[0], way[1]))
+    rows = come.arrive([Moves(np.arange(len(first)), np.arange(len(first)), first)])
     depth, enough = 0, False
     while len(rows) and not enough:
-        layer = []
-        for begin in range(0, len(rows), ROWS_MAX):
-            moves = model.moves(rows[begin : begin + ROWS_MAX])
-            transitions += len(moves.rows)
-            layer.append(take(model.same(moves.rows), moves.origin + begin, moves.action))
-        rows, origin, action = joined(layer)
-        ways.append((origin.astype(np.int32), action))
+        rows = come.arrive(come.leave(rows))
         depth += 1
-        each_layer(depth, len(known))
+        each_layer(depth, len(come.known))
         late = time.perf_counter() - start > seconds_max
-        enough = len(wrong) >= violations_max or len(known) >= states_max or late
-    found = [(what, whole(model, choices, behind)) for what, choices, behind in wrong[:TOLD_MAX]]
-    found.sort(key=lambda one: len(one[1]))
+        enough = len(come.wrong) >= violations_max or len(come.known) >= states_max or late
+    some = come.wrong[: max(TOLD_MAX, violations_max)]
+    violations = sorted([(what, whole(model, *where)) for what, where in some], key=lambda one: len(one[1]))
     seconds = time.perf_counter() - start
-    return Found(len(known), transitions, depth, seconds, not len(rows), found[:violations_max])
+    return Found(len(come.known), come.transitions, depth, seconds, not len(rows), violations[:violations_max])
 
 
-def joined(parts: list[tuple[Rows, Numbers, Numbers]]) -> tuple[Rows, Numbers, Numbers]:
-    """Return states, and how each was reached, as one."""
-    rows, origin, action = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return rows, origin, action
-
-
-def fresh(known: Known, rows: Rows, origin: Numbers, action: Numbers) -> tuple[Rows, Numbers, Numbers]:
-    """Return those states that are not known, each once."""
-    hashes, at = np.unique(hashed(rows), return_index=True)
-    at = np.sort(at[known.fresh(hashes)])
-    return rows[at], origin[at], action[at]
+def joined(moves: Iterable[Moves]) -> Moves:
+    """Return all moves together."""
+    return Moves(*(np.concatenate(some) for some in zip(*moves, strict=True)))
 
 
 def whole(model: Model, choices: list[int], behind: int) -> list[int]:
