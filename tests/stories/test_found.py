@@ -1,0 +1,76 @@
+"""Stories: what searches, walks and the kit have found in the core, each as it went, told by hand.
+
+Each fails without its mend.
+"""
+
+from __future__ import annotations
+
+from freehold.core.effects import Reserve, Send
+from freehold.core.events import GetWanted, RefDropped, RefsFound, RefsHeld
+from freehold.core.ids import HEAD, is_node, node_id, object_id, worker_id
+from freehold.core.messages import LocateQuery, LocateReply, ReleaseQuery, ReleaseReply
+from freehold.core.node import Node
+from freehold.core.node_events import PeerLost, Reserved
+from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, HoldNotice, PullQuery
+from freehold.core.policies import Policy
+from freehold.core.values import Payload, Want
+from freehold.core.worker import Worker
+from freehold.specs.properties import worker_counts_agree
+from freehold.specs.trial import Trial
+
+ME, OWNER, OTHER = (worker_id(node_id(index), 1) for index in range(3))
+X, Y = object_id(OWNER, 5), object_id(OTHER, 7)
+
+
+def sent(party: Worker | Node, *events: object) -> list[Send]:
+    """Return what a party sends when it is told something."""
+    effects = [effect for event in events for _, effect in party.handle(event)]  # type: ignore[arg-type]
+    return [effect for effect in effects if isinstance(effect, Send)]
+
+
+def test_the_news_of_a_death_comes_twice() -> None:
+    """A reader has a value with a reference inside when the value's owner dies: it keeps what is inside from now on.
+
+    It hears of the death from its link, and once more, for it had sent something meanwhile.  Each time it pinned what
+    is inside, and let go of it once: the other owner's object was never freed.  (Found by walks on which links break.)
+    """
+    me = Worker(ME)
+    (asked,) = sent(me, RefsHeld((X,)), GetWanted(1, (X,), 1, Want.GET))
+    assert isinstance(asked.message, LocateQuery)
+    sent(me, LocateReply(X, asked.message.attempt, Payload(3, (Y,), b"abc")), RefsFound(X, (Y,)), ReleaseQuery(Y, 9))
+    sent(me, PeerLost(OWNER), PeerLost(OWNER))
+    assert me.ownership[Y].pins == 1 and [*worker_counts_agree(me)] == []
+    (released,) = sent(me, RefDropped(X), RefDropped(Y))
+    assert (released.target, released.message) == (OTHER, ReleaseReply(Y, 9, ME, ()))
+
+
+def test_the_source_of_a_copy_dies_when_it_has_been_read() -> None:
+    """A node has got a copy and lets its worker read; then the node that it came from, the only other one, dies.
+
+    It told the worker first and the owner next.  When the death came in between the owner knew of no copy any more,
+    and had the value computed again, or said that it was lost, though it had just been read.  (Found by the
+    conformance kit, on a backend that delivers in any order.)
+    """
+    node, source = Node(HEAD, 1 << 20, ()), node_id(1)
+    (reserve,) = [e for _, e in node.handle(PullQuery(X, 3, ME, source, 100, Want.GET)) if isinstance(e, Reserve)]
+    (query,) = sent(node, Reserved(reserve.attempt, 7))
+    assert isinstance(query.message, ChunkQuery)
+    told = sent(node, ChunkReply(X, query.message.attempt, 0, 100))
+    news = [(send.target, type(send.message)) for send in told if isinstance(send.message, CopyNotice | HoldNotice)]
+    assert news == [(OWNER, CopyNotice), (ME, HoldNotice)]
+
+
+def test_two_nodes_have_lost_each_other() -> None:
+    """The head node decides which of them is dead to all others, and must say so to that one, too: it lives.
+
+    It was told by nobody, and went on, with a store full of copies of which no owner knew.  (Found by walks on which
+    links break.)
+    """
+    world = Trial(Policy(), 1 << 20, (0, 1, 1), (0,))
+    one, two = node_id(1), node_id(2)
+    world.link(one, two)
+    world.cut(one, two, lambda waiting: waiting)
+    while not world.quiet():
+        world.progress()
+    assert [party in world.parties for party in (one, two)].count(True) == 1
+    assert all(world.parties[HEAD].hears(party) for party in world.parties if is_node(party))
