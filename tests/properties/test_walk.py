@@ -11,9 +11,6 @@ from freehold.core.tables import TABLES
 from freehold.specs.promises import SOMETIMES
 from freehold.specs.walk import WORLDS, walk
 
-MARKS = {50: pytest.mark.slow, 100: pytest.mark.soak}  # the first seeds every time, the last in make prove only
-
-
 HAPPENED = set[str]()  # rows that walks have taken, and where they led
 
 
@@ -31,7 +28,9 @@ def happened() -> Iterator[set[str]]:
         table.taken |= before[table.name]
 
 
-@pytest.mark.parametrize("first", [0, *[pytest.param(seed, marks=mark) for seed, mark in MARKS.items()]])
+@pytest.mark.parametrize(
+    "first", [0, pytest.param(50, marks=pytest.mark.soak), pytest.param(100, marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize("kind", WORLDS)
 @pytest.mark.usefixtures("happened")
 def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int) -> None:
