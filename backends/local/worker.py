@@ -5,10 +5,12 @@ The main thread of a worker process runs one task after the other; while it wait
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from functools import partial
@@ -38,6 +40,7 @@ from freehold.core.values import Failure
 from freehold.core.worker import Worker
 
 ANSWER_SECONDS = 5.0  # that a process has to answer a question to all
+INSIST_SECONDS, INSIST_SECONDS_MAX = 0.01, 1.0  # after which a task is interrupted again that has not heard of it
 
 
 class WorkerDriver(LocalDriver, Host):
@@ -159,6 +162,20 @@ class WorkerDriver(LocalDriver, Host):
         if self.session.task == effect.task and main is not None:
             self.interrupting = True
             signal.pthread_kill(main, signal.SIGINT)
+            _thread.start_new_thread(self.insist, (effect.task, main))
+
+    def insist(self, task: int, main: int) -> None:
+        """Send the signal to a task again until it is heard.
+
+        One that comes when a call has released the GIL and is just about to sleep does not end that sleep.
+        """
+        seconds = INSIST_SECONDS
+        while self.interrupting and self.session.task == task:
+            time.sleep(seconds)
+            seconds = min(2 * seconds, INSIST_SECONDS_MAX)
+            # Between looking and sending no other thread runs, so that no task behind this one is met.
+            if self.interrupting and self.session.task == task:
+                signal.pthread_kill(main, signal.SIGINT)
 
     def kill(self, step: int, effect: Kill) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -245,6 +245,29 @@ def test_a_cancel_finds_a_task_that_is_just_being_started(watch, eventually) -> 
     assert_usable(eventually)
 
 
+def test_a_cancel_finds_a_task_that_has_not_heard_the_signal(watch, tmp_path, eventually) -> None:
+    """A signal that comes when a call is just about to sleep does not end the sleep; here it is swallowed for sure."""
+
+    @freehold.remote
+    def swallow_and_sleep() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        (tmp_path / "begun").touch()
+        signal.sigwait({signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        (tmp_path / "swallowed").touch()
+        time.sleep(60)
+
+    freehold.init(num_cpus=1)
+    ref = swallow_and_sleep.remote()
+    assert eventually((tmp_path / "begun").exists)
+    freehold.cancel(ref)
+    with pytest.raises(TaskCancelledError):
+        freehold.get(ref, timeout=30)
+    assert (tmp_path / "swallowed").exists()
+    assert freehold.get(nap.remote(0.2)) == 0.2  # which is not interrupted in its place
+    freehold.shutdown()
+
+
 def test_a_cancel_finds_a_task_on_whose_stack_another_runs(watch, eventually) -> None:
     """It is interrupted when it is on top of the stack again."""
     freehold.init(num_cpus=1, workers_max=1)
