@@ -30,6 +30,8 @@ def run(world: Any, **arguments: Any) -> None:
         big = freehold.put(bytes(300_000))
         assert freehold.get([double.remote(number) for number in range(20)]) == [2 * n for n in range(20)]
         assert len(freehold.get(double.remote(big))) == 600_000
+        for node in range(world.nodes):  # so that each has begun: init does not wait for the last of them
+            assert freehold.get(double.options(node=node).remote(1)) == 2
 
 
 def test_a_folder_holds_every_party_of_a_run_and_all_it_was_told(world: Any, tmp_path: Path) -> None:
