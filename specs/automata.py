@@ -244,34 +244,35 @@ class System:
 
     def moves(self, rows: Rows) -> Moves:
         """Return all that may happen next in some states."""
-        origin, channel, party, told, step, calm = self.arriving(rows)
-        picked, first = np.unique(origin[calm], return_index=True)  # one that commutes with all is taken alone
-        alone = np.zeros(len(rows), bool)
-        alone[picked] = True
-        taken = ~alone[origin]
-        taken[np.flatnonzero(calm)[first]] = True
+        origin, channel, party, told, step, alone = self.arriving(rows)
+        every = np.ones(len(rows), bool)
+        every[origin[alone]] = False
+        taken = every[origin]
+        taken[alone] = True
         acts = self.acting(rows)
-        free = ~alone[acts[0]]  # what could be done instead is looked up all the same: independence wants to know
+        free = every[acts[0]]  # what could be done instead is looked up all the same: independence wants to know
         parts = zip((origin, party, told, step, channel), acts, strict=True)
         return self.taking(rows, *(np.concatenate([some[taken], own[free]]) for some, own in parts))
 
     def only(self, rows: Rows) -> Moves:
         """Return the deliveries that are taken alone, but to those who may die of them."""
-        origin, channel, party, told, step, calm = self.arriving(rows)
-        picked, first = np.unique(origin[calm], return_index=True)
-        at = np.flatnonzero(calm)[first]
-        at = at[rows[picked, self.doomed] >> party[at] & 1 == 0]
+        origin, channel, party, told, step, alone = self.arriving(rows)
+        at = alone[rows[origin[alone], self.doomed] >> party[alone] & 1 == 0]
         self.acting(rows[origin[at]])  # as above
         return self.taking(rows, origin[at], party[at], told[at], step[at], channel[at])
 
     def arriving(self, rows: Rows) -> tuple[Numbers, ...]:
-        """Return what may be delivered: origin, channel, to whom, what, the step, and whether it can be taken alone."""
+        """Return what may be delivered: origin, channel, to whom, what, and the step; last, which are taken alone.
+
+        That is for each state one that commutes with all, if there is one.
+        """
         origin, channel = np.nonzero(rows[:, self.count : self.budgets])
         channel += self.count
         told, party = self.head[rows[origin, channel]], self.target[channel]
         step = self.step(rows[origin, party], told)
         calm = self.alone & (self.races[step] == 0) & (rows[origin, self.doomed] >> self.source[channel] & 1 == 0)
-        return origin, channel, party, told, step, calm
+        _, first = np.unique(origin[calm], return_index=True)
+        return origin, channel, party, told, step, np.flatnonzero(calm)[first]
 
     def acting(self, rows: Rows) -> tuple[Numbers, ...]:
         """Return what parties may do of themselves: origin, party, told, step, and -1 for a channel."""

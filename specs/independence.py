@@ -48,12 +48,11 @@ class Independence:
 
     def explore(self, **how: Any) -> Found:
         """Search with ever more acts, since what fewer teach is had for less; see ``explore_with``."""
-        acts = self.system.parties.budgets[0]
-        for some in range(acts):
-            found = self.explore_with(some, **how)
+        for acts in range(self.system.parties.budgets[0] + 1):
+            found = self.explore_with(acts, **how)
             if found.violations or not found.exhausted:
-                return found
-        return self.explore_with(acts, **how)
+                break
+        return found
 
     def explore_with(self, acts: int, *, seconds_max: float = float("inf"), **how: Any) -> Found:
         """Search with so many acts until nothing was taken for granted that is not true.

@@ -21,7 +21,7 @@ Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 ROWS_MAX = 1 << 17  # stepped at once
 TOLD_MAX = 100  # of the wrong states of a layer, of which the nearest is told
-STEPS_MAX = 1 << 20  # without a choice
+STEPS_MAX = 1000  # in a row without a choice; where they end a state is kept, for they may go on for ever
 MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2^64 / golden ratio: consecutive numbers are spread by it
 
 
@@ -137,6 +137,9 @@ class Visited:
             for index, what in self.model.wrong(moves.rows):
                 choices = [*way_to(self.ways, int(moves.origin[index])), int(moves.action[index])]
                 self.wrong.append((what, (choices, len(parts))))
+            if len(parts) == STEPS_MAX:
+                parts.append(moves)
+                break
             next = self.model.only(moves.rows)
             self.transitions += len(next.rows)
             choice = np.ones(len(moves.rows), bool)
@@ -144,7 +147,7 @@ class Visited:
             parts.append(Moves(moves.origin[choice], moves.action[choice], moves.rows[choice]))
             rows = self.model.same(next.rows) if len(next.rows) else next.rows
             moves = Moves(moves.origin[next.origin], moves.action[next.origin], rows)
-        moves = self.fresh(joined([*parts, moves]))
+        moves = self.fresh(joined(parts or [moves]))
         self.known.add(np.sort(hashed(moves.rows)))
         return moves
 

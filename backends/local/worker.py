@@ -170,12 +170,13 @@ class WorkerDriver(LocalDriver, Host):
         One that comes when a call has released the GIL and is just about to sleep does not end that sleep.
         """
         seconds = INSIST_SECONDS
-        while self.interrupting and self.session.task == task:
+        while True:
             time.sleep(seconds)
+            # Between this look and the signal CPython lets no other thread run: it cannot meet the task behind this one.
+            if not self.interrupting or self.session.task != task:
+                return
+            signal.pthread_kill(main, signal.SIGINT)
             seconds = min(2 * seconds, INSIST_SECONDS_MAX)
-            # Between looking and sending no other thread runs, so that no task behind this one is met.
-            if self.interrupting and self.session.task == task:
-                signal.pthread_kill(main, signal.SIGINT)
 
     def kill(self, step: int, effect: Kill) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -184,6 +184,19 @@ class Mortals(Toy):
         return [Act("pass", (1,))] if party < 2 and state else []
 
 
+class PingPong(Toy):
+    """Two send a ball to and fro for ever: there is never a choice, and never an end."""
+
+    begin = (1, 0)
+    budgets: tuple[int, ...] = (1,)
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        return Step(0, ((1 - party, "ball"),))
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        return [Act("serve", (1,))] if state else []
+
+
 class TwoPhaseCommit:
     """Gray and Lamport's two-phase commit (2006), whose messages are never taken away: a model of another kind.
 

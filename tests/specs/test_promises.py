@@ -123,7 +123,7 @@ def test_every_check_belongs_to_a_promise() -> None:
     promised = [promise for some in PROMISES.values() for promise in some]
     assert len({promise.id for promise in promised}) == len(promised)
     assert all(promise.checks or promise.where for promise in promised)
-    checks = {name for promise in promised for check in promise.checks for name in (check.__name__,)}
+    checks = {check.__name__ for promise in promised for check in promise.checks}
     known = {
         name for name, value in vars(properties).items() if getattr(value, "__module__", "") == properties.__name__
     }

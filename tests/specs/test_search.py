@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.specs.models import Counters, Lock, Mortals, Registers, TwoPhaseCommit, naive
+from tests.specs.models import Counters, Lock, Mortals, PingPong, Registers, TwoPhaseCommit, naive
 
 from freehold.specs.automata import System
 from freehold.specs.independence import Independence
@@ -76,6 +76,13 @@ def test_much_is_left_out_where_all_commutes_and_little_where_nothing_does() -> 
         some = Independence(system).explore().states
         system.alone = False
         assert (some < share * search(system).states) is (share == 0.5)
+
+
+def test_what_goes_on_for_ever_without_a_choice_comes_to_an_end() -> None:
+    toy = PingPong()
+    found = Independence(System(toy)).explore()
+    assert found.exhausted and found.violations == []
+    assert found.states <= len(naive(toy)[0])
 
 
 def test_walks_find_what_is_wrong() -> None:
