@@ -172,7 +172,7 @@ class WorkerDriver(LocalDriver, Host):
         seconds = INSIST_SECONDS
         while True:
             time.sleep(seconds)
-            # Between this look and the signal CPython lets no other thread run: it cannot meet the task behind this one.
+            # From this look to the signal CPython runs no other thread: it cannot meet the task behind this one.
             if not self.interrupting or self.session.task != task:
                 return
             signal.pthread_kill(main, signal.SIGINT)
