@@ -3,7 +3,7 @@
 A party is an automaton: in this state, told this, it is in that state and has sent those messages.  What a party does
 is asked for once and kept, so that a state of the whole system, a row of small numbers, is stepped by looking up.
 Between two parties messages arrive in order, everything else may overtake; what a party does of itself costs some of
-a budget; the doomed die right behind one of their steps, and a part of what they have sent is lost.
+a budget; what may go wrong, deaths and broken links, is told in ``fates``.
 
 Deliveries of which ``independence`` says that they commute with all that may come are taken at once, and alone.
 
@@ -20,12 +20,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.specs.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
 from freehold.specs.numbering import Column, Lookup, Numbering
-from freehold.specs.search import Moves, Numbers, Rows, joined
-
-DEAD = 0  # the number of the state of a party that is no more
-NOTHING = 0  # the number of the word without messages
-EVENT_BITS, PARTY_BITS, ARRIVAL_BITS = 24, 4, 3  # of an action: what is told, to whom; how much of a word still arrives
+from freehold.specs.search import Moves, Numbers, Rows
 
 
 class Delivery(NamedTuple):
@@ -47,6 +44,7 @@ class Step(NamedTuple):
 
     after: Hashable  # its state; a Wrong if it must not do so
     sent: tuple[tuple[int, Hashable], ...] = ()  # to whom, and which message
+    ends: int = -1  # whom it puts to death, if anybody; all that that one has sent arrives
 
 
 class Wrong(NamedTuple):
@@ -75,7 +73,7 @@ class Parties(Protocol):
 
     count: int
     budgets: tuple[int, ...]  # how much all may do of themselves
-    dooms: list[tuple[int, ...]]  # who may die: one of these groups, or some of it
+    fates: list[Fate]  # one of which may happen, or some of it
 
     def first(self) -> list[Hashable]:
         """Return the state in which each party begins."""
@@ -114,30 +112,30 @@ class Taken(NamedTuple):
     told: int
     after: int
     sent: tuple[tuple[int, int], ...]  # (the column of a channel, a word)
+    ends: int
 
 
 class System:
     """All behaviours of some parties: a model to search.
 
     A row has a column for the state of each party, one for the word on each channel, one for what is left of each
-    budget, and the last for the parties that are doomed, a bit for each.
+    budget; then one for the parties that are doomed, a bit for each, and the last for the link that may break: the
+    column of one of its channels, less than 0 if it has broken.
 
     Args:
         parties: whose.
-        doomed: who may die, if it is only one of the groups of ``parties``.
+        fate: what may go wrong, if it is only one of the fates of ``parties``.
     """
 
-    def __init__(self, parties: Parties, doomed: tuple[int, ...] | None = None) -> None:
+    def __init__(self, parties: Parties, fate: Fate | None = None) -> None:
         self.parties = parties
-        self.dooms = parties.dooms if doomed is None else [doomed]
         self.granted = parties.budgets  # for now
         count = self.count = parties.count
-        if EVENT_BITS + PARTY_BITS + 1 + ARRIVAL_BITS * (count - 1) > 63:
-            raise OverflowError(f"the deaths of {count} parties do not fit into a number; make the model smaller")
         self.channels = list(product(range(count), repeat=2))  # to itself: what a party's driver has still to answer
         self.column = {pair: count + index for index, pair in enumerate(self.channels)}
         self.budgets = count + len(self.channels)  # the first of their columns
         self.doomed = self.budgets + len(parties.budgets)
+        self.link = self.doomed + 1
         ends = [*[(0, 0)] * count, *self.channels]
         self.source, self.target = (np.array(side) for side in zip(*ends, strict=True))
         self.reverse = np.array([self.column.get((target, source), 0) for source, target in ends])
@@ -148,7 +146,8 @@ class System:
         self.told = [self.events(Delivery(party, parties.lost(party))) for party in range(count)]  # of each one's death
         self.alone = True  # whether deliveries that commute with all that may come are taken alone
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
-        self.mortals = sorted({mortal for doomed in self.dooms for mortal in doomed})
+        self.fated = parties.fates if fate is None else [fate]
+        self.fates = Fates(self, self.fated)
         self.look_up()
 
     def look_up(self) -> None:
@@ -162,6 +161,7 @@ class System:
         self.tail = Column(words, lambda word: self.words(word[1:]))
         self.length = Column(words, len)
         self.after = Column(steps, lambda step: step.after)
+        self.ends = Column(steps, lambda step: step.ends)
         self.forget_races()
         self.sends: list[tuple[Column[Taken], Column[Taken]]] = []  # what a step sends first, second...: where, a word
         self.options: list[int] = []  # what may be done in a state, one state behind the other
@@ -189,6 +189,8 @@ class System:
         """Have a party take a step for the first time; return the step's number."""
         step = self.take(before, told)
         self.steps.append(step)
+        if step.ends >= 0:
+            self.racing.add(step)  # with all that the other may do
         while len(self.sends) < len(step.sent):
             self.sends.append((self.sent(len(self.sends), 0), self.sent(len(self.sends), 1)))
         return len(self.steps) - 1
@@ -202,7 +204,7 @@ class System:
             column = self.column[party, target]
             words[column] = (*words.get(column, ()), self.events(Delivery(party, message)))
         sent = tuple([(column, self.words(word)) for column, word in words.items()])
-        return Taken(party, before, told, self.states((party, step.after)), sent)
+        return Taken(party, before, told, self.states((party, step.after)), sent, step.ends)
 
     def forget_races(self) -> None:
         """Look again which steps race."""
@@ -224,19 +226,12 @@ class System:
     # ------------------------------------------------------------------ all parties
 
     def first(self) -> Rows:
-        """Return the first state, once for each choice of the doomed, some of whom do nothing at all."""
-        row = np.zeros((1, self.doomed + 1), np.int32)
+        """Return the first state, once for each fate, and for each part of it that happens before anything else."""
+        row = np.zeros((1, self.link + 1), np.int32)
         for party, state in enumerate(self.parties.first()):
             row[0, party] = self.states((party, state))
         row[0, self.budgets : self.doomed] = self.granted
-        found = []
-        for doomed in self.dooms:
-            row[0, self.doomed] = sum(1 << party for party in doomed)
-            moves = Moves(np.zeros(1, np.int64), np.zeros(1, np.int64), row.copy())
-            for mortal in doomed:
-                moves = joined([moves, self.dying(moves, mortal)])
-            found.append(moves.rows)
-        return np.concatenate(found)
+        return np.concatenate([self.fates.first(row, fate) for fate in self.fated])
 
     def same(self, rows: Rows) -> Rows:
         """Return each state as it is."""
@@ -255,9 +250,10 @@ class System:
         return self.taking(rows, *(np.concatenate([some[taken], own[free]]) for some, own in parts))
 
     def only(self, rows: Rows) -> Moves:
-        """Return the deliveries that are taken alone, but to those who may die of them."""
+        """Return the deliveries that are taken alone, but those right behind which something may go wrong."""
         origin, channel, party, told, step, alone = self.arriving(rows)
         at = alone[rows[origin[alone], self.doomed] >> party[alone] & 1 == 0]
+        at = at[~self.uses_link(rows[origin[at], self.link], step[at])]
         self.acting(rows[origin[at]])  # as above
         return self.taking(rows, origin[at], party[at], told[at], step[at], channel[at])
 
@@ -270,7 +266,8 @@ class System:
         channel += self.count
         told, party = self.head[rows[origin, channel]], self.target[channel]
         step = self.step(rows[origin, party], told)
-        calm = self.alone & (self.races[step] == 0) & (rows[origin, self.doomed] >> self.source[channel] & 1 == 0)
+        lost = self.fates.may_be_lost(rows[origin, self.doomed], rows[origin, self.link], channel)
+        calm = self.alone & (self.races[step] == 0) & ~lost
         _, first = np.unique(origin[calm], return_index=True)
         return origin, channel, party, told, step, np.flatnonzero(calm)[first]
 
@@ -298,47 +295,36 @@ class System:
         new[:, self.budgets : self.doomed] -= self.costs(told)
         at = np.flatnonzero(channel >= 0)
         new[at, channel[at]] = self.tail[new[at, channel[at]]]
+        link = new[:, self.link]
+        used = self.uses_link(link, step)
         for columns, words in self.sends:
             column = columns[step]
             at = np.flatnonzero(column >= 0)
             target = self.target[column[at]]
             dead = new[at, target] == DEAD
+            if self.fates.links:
+                dead |= (link[at] < 0) & self.fates.is_on_link(link[at], column[at])
             live, lost, told_of = at[~dead], at[dead], np.array(self.told)[target[dead]]
             new[live, column[live]] = self.joined(new[live, column[live]], words[step[live]])
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
-        moves = Moves(origin, told | party << EVENT_BITS, new)
-        return joined([moves, *[self.dying(chosen(moves, party == mortal), mortal) for mortal in self.mortals]])
+        ends = self.ends[step]
+        for one in {*ends.tolist()} - {-1}:
+            at = np.flatnonzero((ends == one) & (new[:, one] != DEAD))
+            new[at] = self.fates.struck(new[at], one)
+        return self.fates.after(Moves(origin, told | party << EVENT_BITS, new), party, used)
 
-    def dying(self, moves: Moves, mortal: int) -> Moves:
-        """Return the states after the death of one where it is doomed; so much of what it has sent still arrives."""
-        origin, action, rows = chosen(moves, moves.rows[:, self.doomed] >> mortal & 1 == 1)
-        arrivals = np.ones(len(rows), np.int64)
-        rows[:, mortal] = DEAD
-        rows[:, self.doomed] &= ~(1 << mortal)
-        rows[:, [self.column[other, mortal] for other in range(self.count)]] = NOTHING
-        for other in range(self.count):
-            if other == mortal:
-                continue
-            column = self.column[mortal, other]
-            rows[rows[:, other] == DEAD, column] = NOTHING
-            length = self.length[rows[:, column]]
-            if length.max(initial=0) >> ARRIVAL_BITS:
-                raise OverflowError(f"{length.max()} messages wait on a channel; make the model smaller")
-            some = [np.flatnonzero(length >= count) for count in range(int(length.max(initial=0)) + 1)]
-            counts = np.repeat(np.arange(len(some)), [len(at) for at in some])
-            at = np.concatenate(some)
-            rows, origin, action = rows[at], origin[at], action[at]
-            arrivals = arrivals[at] << ARRIVAL_BITS | counts
-            rows[:, column] = self.kept(rows[:, column], counts)
-            if self.parties.knows(other, mortal):
-                alive = rows[:, other] != DEAD
-                rows[alive, column] = self.joined_once(rows[alive, column], np.full(alive.sum(), self.told[mortal]))
-        return Moves(origin, action | arrivals << (EVENT_BITS + PARTY_BITS), rows)
+    def uses_link(self, link: NDArray[Any], step: Numbers) -> NDArray[np.bool_]:
+        """Tell of steps whether they send something on a link that may still break."""
+        used = np.zeros(len(link), bool)
+        for columns, _ in self.sends if self.fates.links else ():
+            column = columns[step]
+            used |= (column >= 0) & (link > 0) & self.fates.is_on_link(link, column)
+        return used
 
     def weight(self, actions: Numbers) -> NDArray[np.float64]:
-        """Return how likely actions are: deaths are seldom."""
-        return np.where(actions >> (EVENT_BITS + PARTY_BITS), 0.02, 1.0)
+        """Return how likely actions are: it is seldom that something goes wrong."""
+        return np.where(actions >> TOLD_BITS, 0.02, 1.0)
 
     # ------------------------------------------------------------------ what must be true
 
@@ -368,8 +354,3 @@ class System:
 def cost_of(nth: int, event: Delivery | Act) -> int:
     """Return what an event takes of a budget."""
     return event.cost[nth] if isinstance(event, Act) else 0
-
-
-def chosen(moves: Moves, which: NDArray[np.bool_]) -> Moves:
-    """Return some of the moves."""
-    return Moves(moves.origin[which], moves.action[which], moves.rows[which])

@@ -33,6 +33,8 @@ QUICK = (
     Bounds("lend and die", acts=4, calls=2, deaths=1),
     Bounds("copy and die", processes=2, acts=4, calls=1, deaths=1, gets=True),
     Bounds("large", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
+    Bounds("lend and lose", processes=2, acts=5, calls=2, cuts=1),
+    Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
 )
 WHOLE = (
     Bounds("lend", acts=6, calls=3, deaths=1),
@@ -40,6 +42,8 @@ WHOLE = (
     Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
     Bounds("copy", acts=5, calls=3, deaths=1, gets=True, values=True, views=True),
     Bounds("large", acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
+    Bounds("lend and lose", acts=5, calls=3, cuts=1),
+    Bounds("node", acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
     Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
 )
@@ -65,7 +69,7 @@ def gone_through(
         each_layer: called with the depth that is finished and the states known.
     """
     start, cluster = time.perf_counter(), Sharing(bounds, policy, strides=strides)
-    each = [Independence(System(cluster, doomed)) for doomed in cluster.dooms]
+    each = [Independence(System(cluster, fate)) for fate in cluster.fates]
     last = list[Found]()  # what the last search of each has found
     finished = 0
     for acts in range(bounds.acts):

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 from freehold.core.ids import COUNTER_MASK, object_name
 from freehold.core.trace import Ring, Step, detail
-from freehold.specs.automata import ARRIVAL_BITS, EVENT_BITS, PARTY_BITS, Act, Delivery, System
+from freehold.specs import fates
+from freehold.specs.automata import Act, Delivery, System
 from freehold.specs.hosts import Carried
 from freehold.specs.lifelines import Lifelines
 from freehold.specs.search import Rows
 from freehold.specs.sharing import TASKS, Sharing
+
+Chosen = tuple[int, Delivery | Act, int, tuple[int, ...]]  # the first fields of a move
 
 
 class Move(NamedTuple):
@@ -20,7 +23,8 @@ class Move(NamedTuple):
 
     party: int
     told: Delivery | Act
-    arrive: tuple[int, ...]  # it dies behind it, and so many messages to each of the others still arrive; () if not
+    wrong: int  # what goes wrong right behind it, a death or a broken link; 0 if nothing does
+    arrive: tuple[int, ...]  # and so many of the messages that are on their way still arrive
     action: int
     after: Rows
 
@@ -47,14 +51,10 @@ class Way:
             raise AssertionError(what)
 
 
-def decoded(system: System, action: int) -> tuple[int, Delivery | Act, tuple[int, ...]]:
+def decoded(system: System, action: int) -> Chosen:
     """Return what an action's number stands for."""
-    told, party = action & ((1 << EVENT_BITS) - 1), action >> EVENT_BITS & ((1 << PARTY_BITS) - 1)
-    arrive, rest = list[int](), action >> (EVENT_BITS + PARTY_BITS)
-    while rest > 1:
-        arrive.append(rest & ((1 << ARRIVAL_BITS) - 1))
-        rest >>= ARRIVAL_BITS
-    return party, system.events.values[told], tuple(reversed(arrive))
+    told, party, wrong, arrive = fates.decoded(action)
+    return party, system.events.values[told], wrong, arrive
 
 
 class Told(NamedTuple):
@@ -70,8 +70,8 @@ class Told(NamedTuple):
 def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
     """Go a way through a system that was searched once more, and tell it."""
     first, *actions = way
-    others = takewhile(lambda doomed: doomed not in system.dooms, cluster.dooms)  # whose first states come before
-    first += sum([len(System(cluster, doomed).first()) for doomed in others])
+    others = takewhile(lambda fate: fate not in system.fated, cluster.fates)  # whose first states come before
+    first += sum([len(System(cluster, fate).first()) for fate in others])
     moves = [decoded(system, action) for action in actions]
     return retold(cluster, first, moves)
 
@@ -89,7 +89,7 @@ def replayed(cluster: Sharing, replay: str) -> Told:
     return retold(cluster, first, numbers)
 
 
-def retold(cluster: Sharing, first: int, chosen: Iterable[int | tuple[int, Delivery | Act, tuple[int, ...]]]) -> Told:
+def retold(cluster: Sharing, first: int, chosen: Iterable[int | Chosen]) -> Told:
     """Go a way, of which each move is named by its place among all that may be, or by what it is."""
     system = System(cluster)
     system.alone = False  # so that every move is there, whatever a search may have learned
@@ -99,10 +99,11 @@ def retold(cluster: Sharing, first: int, chosen: Iterable[int | tuple[int, Deliv
     scene = Lifelines([cluster.called(party) for party in range(cluster.count)])
     put = f"{words.variable(cluster.shared)} = put(...)"
     scene.act(cluster.called(0), put)
-    told = Told([f"{cluster.called(0)}: {put}"], [f"{cluster.called(0)}: {put}"], [], "", [])
+    begun = [f"{cluster.called(0)}: {put}", *words.mishaps(None, walk.row[0], scene)]
+    told = Told([*begun], [*begun], [], "", [])
     for wanted in chosen:
-        moves = sorted(walk.moves(), key=lambda move: (move.party, repr(move.told), move.arrive))
-        names: list[Any] = [*range(len(moves))] if isinstance(wanted, int) else [move[:3] for move in moves]
+        moves = sorted(walk.moves(), key=lambda move: (move.party, repr(move.told), move.wrong, move.arrive))
+        names: list[Any] = [*range(len(moves))] if isinstance(wanted, int) else [move[:4] for move in moves]
         if wanted not in names:
             raise ValueError(f"step {len(numbers)} cannot be {wanted}: there are {len(moves)} moves")
         numbers.append(names.index(wanted))
@@ -113,7 +114,7 @@ def retold(cluster: Sharing, first: int, chosen: Iterable[int | tuple[int, Deliv
         cluster.step(move.party, before, move.told)
         one.watch = None
         words.draw(move, scene)
-        lines = [*words.of(move), *([f"{cluster.called(move.party)} dies"] if move.arrive else [])]
+        lines = [*words.of(move), *words.mishaps(walk.row[0], move.after[0], scene)]
         told.everything.extend(lines)
         told.program.extend([line for line in lines if not line.startswith(" ")])
         try:
@@ -160,8 +161,21 @@ class Words:
             scene.message(self.cluster.called(move.told.source), name, " ".join([type(message).__name__, *about]))
         else:
             scene.act(name, self.act(move.told.what))
-        if move.arrive:
-            scene.death(name)
+
+    def mishaps(self, before: Rows | None, after: Rows, scene: Lifelines) -> list[str]:
+        """Return, and draw, what has gone wrong between two states of a system: who has died, and which link broke."""
+        count, link = self.cluster.count, int(after[-1])
+        gone = [party for party in range(count) if not after[party] and (before is None or before[party])]
+        for party in gone:
+            scene.death(self.cluster.called(party))
+        alone = [party for party in gone if self.cluster.home(party) not in {*gone} - {party}]
+        said = [f"{self.cluster.called(party)} dies" for party in alone]  # a node takes its processes along
+        if link < 0 and (before is None or before[-1] > 0):
+            ends = [self.cluster.called(end) for end in divmod(-link - count, count)]
+            for one, other in (ends, ends[::-1]):
+                scene.act(one, f"loses {other}")
+            said.append(f"{ends[0]} and {ends[1]} lose each other")
+        return said
 
     def act(self, what: Any) -> str:
         """Return what a user does, in Python."""

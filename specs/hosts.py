@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from freehold.core.effects import CancelTimer, Effect, Move, Release, Reserve, Run, Send, SetTimer, Settle
+from freehold.core.effects import CancelTimer, Effect, Kill, Move, Release, Reserve, Run, Send, SetTimer, Settle
 from freehold.core.events import Event, Moved, RefDropped, RefsFound, RefsHeld, ViewDropped, ViewTaken
 from freehold.core.ids import object_name
 from freehold.core.node import Node
@@ -116,6 +116,7 @@ class Done(NamedTuple):
     after: Any
     events: tuple[Event, ...] = ()  # what the party is told at once
     sent: tuple[tuple[int, Any], ...] = ()  # to whom, and what: to itself what its driver answers
+    ends: int = 0  # whom its driver kills
 
 
 def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
@@ -154,6 +155,8 @@ def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
             return Done(
                 before._replace(places=(*before.places, (place, ()))), (), ((one.me, Reserved(attempt, place)),)
             )
+        case Kill(worker):
+            return Done(before, ends=worker)
         case Release(_, place, _):
             return Done(before._replace(places=without(before.places, place)))
         case Move(object, attempt, Payload() as payload):

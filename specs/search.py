@@ -196,6 +196,11 @@ def joined(moves: Iterable[Moves]) -> Moves:
     return Moves(*(np.concatenate(some) for some in zip(*moves, strict=True)))
 
 
+def chosen(moves: Moves, which: NDArray[np.bool_]) -> Moves:
+    """Return some of the moves."""
+    return Moves(moves.origin[which], moves.action[which], moves.rows[which])
+
+
 def whole(model: Model, choices: list[int], behind: int) -> list[int]:
     """Return the number of a first state and the actions from there, with those between choices.
 

@@ -23,6 +23,8 @@ Objects = Annotated[int, typer.Option(min=1, max=4, help="Objects that users may
 Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, call, keep, return, take out, drop.")]
 Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]
 Deaths = Annotated[int, typer.Option(min=0, help="Processes that may die, at any step.")]
+NodeDeaths = Annotated[int, typer.Option(min=0, help="Nodes that may die with their processes, at any step.")]
+Cuts = Annotated[int, typer.Option(min=0, max=1, help="Links between two processes that may break, at any step.")]
 Returns = Annotated[bool, typer.Option("--returns", help="Let tasks return references, too.")]
 Gets = Annotated[bool, typer.Option("--gets", help="Let users get values, so that copies are made and pulled.")]
 Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: a reference as an argument by itself.")]
@@ -38,7 +40,7 @@ Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")
 Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
 Replay = Annotated[str, typer.Option(help="Search nothing; go the way that a search with these options has printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-HEAD = f"{'model':14} procs objects deaths   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
+HEAD = f"{'model':14} procs objects  lost   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
 BORROWER_DEATHS = ("inquest", "ray")
 
 
@@ -48,6 +50,8 @@ def explore(
     acts: Acts = 4,
     calls: Calls = 3,
     deaths: Deaths = 0,
+    node_deaths: NodeDeaths = 0,
+    cuts: Cuts = 0,
     returns: Returns = False,
     gets: Gets = False,
     values: Values = False,
@@ -68,9 +72,10 @@ def explore(
     """
     from freehold.specs.sharing import Bounds
 
-    if deaths > processes:
-        raise typer.BadParameter(f"{deaths} of {processes} processes cannot die")
-    bounds = Bounds("", processes, objects, acts, calls, deaths, returns, gets, values, views, large)
+    if deaths + node_deaths > processes or node_deaths >= processes:
+        raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
+    ends = (deaths, node_deaths, cuts)
+    bounds = Bounds("", processes, objects, acts, calls, *ends, returns, gets, values, views, large)
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
         raise typer.Exit
@@ -89,9 +94,9 @@ def models(
     """freehold prove models --quick
 
     Search the models that are to prove the protocol, each for so much time at the most, and print a row for each: how
-    many processes, objects, deaths and acts; how many states and how deep, and whether that is all there are; how long
-    it took, and how many transitions a second the last search made.  Last the threads that share a process's I/O, and a
-    link that loses, doubles and reorders what it carries.
+    many processes, objects and acts, and who may die or which link may break; how many states and how deep, and whether
+    that is all there are; how long it took, and how many transitions a second the last search made.  Last the threads
+    that share a process's I/O, and a link that loses, doubles and reorders what it carries.
     Ends with 1 if something is wrong in one.
     """
     from freehold.specs import beside, plain
@@ -284,10 +289,12 @@ def as_told(told: Told) -> list[str]:
 def in_a_line(row: Row) -> str:
     """Return what was found as a row of a table; a search that was given up says how many acts were finished."""
     bounds, found = row.bounds, row.found
+    counts = zip((bounds.deaths, bounds.node_deaths, bounds.cuts), ("", " node", " link"), strict=True)
+    ends = ", ".join([f"{count}{what}" for count, what in counts if count]) or "0"
     acts = f"{bounds.acts}" if found.exhausted else f"{row.acts} of {bounds.acts}"
     extent = "" if found.exhausted else "+"
     text = (
-        f"{bounds.name:14} {bounds.processes:5} {bounds.objects:7} {bounds.deaths:6} {acts:>6} {bounds.calls:5} "
+        f"{bounds.name:14} {bounds.processes:5} {bounds.objects:7} {ends:>6} {acts:>6} {bounds.calls:5} "
         f"{found.states:12,}{extent:1} {found.depth:5}{extent:1} {row.seconds:15.1f} {rate(found):13,.0f}"
     )
     return f"{text}  WRONG: {row.wrong[0][0]}" if row.wrong else text

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
-from itertools import product
+from itertools import combinations, product
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
 from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
+from freehold.specs.fates import Fate
 from freehold.specs.hosts import (
     Carried,
     Custom,
@@ -80,6 +81,8 @@ class Bounds(NamedTuple):
     acts: int = 4  # that users may do in all
     calls: int = 2  # that may be among these, each of a task that carries a reference
     deaths: int = 0  # of processes
+    node_deaths: int = 0  # of nodes with their processes
+    cuts: int = 0  # links between two processes that may break
     returns: bool = False  # tasks may return something
     gets: bool = False  # values may be got, with and without a timeout, two at a time in each process
     values: bool = False  # calls may carry values: a reference as an argument by itself
@@ -97,18 +100,19 @@ class Sharing:
     """
 
     def __init__(self, bounds: Bounds, policy: Policy = DEFAULT, *, strides: bool = True) -> None:
-        processes, deaths = bounds.processes, bounds.deaths
+        processes = bounds.processes
         policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if bounds.large else policy
         nodes = [node_id(index) for index in range(processes)]
         self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count = processes, len(self.names)
-        self.bounds, self.custom = bounds, Custom(deaths > 0, bounds.views)
+        self.bounds, self.custom = (
+            bounds,
+            Custom(bool(bounds.deaths or bounds.node_deaths or bounds.cuts), bounds.views),
+        )
         # the first object has been put
         self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
-        others = list(range(1, processes))  # all but the first, which puts an object first, are alike
-        groups = [tuple(others[:deaths]), (0, *others[: deaths - 1])] if deaths else [()]
-        self.dooms = [group for group in dict.fromkeys(groups) if len(group) == deaths]
+        self.fates = list(fates_of(bounds))
         self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
         for party in self.parties if not strides else ():
@@ -137,7 +141,7 @@ class Sharing:
         told: deque[tuple[int, Delivery | Act]] = deque([(0, Act(("put", self.shared, ()), ()))])
         while told:
             party, what = told.popleft()
-            begun[party], sent = self.step(party, begun[party], what)
+            begun[party], sent, _ = self.step(party, begun[party], what)
             told += [(target, Delivery(party, message)) for target, message in sent]
         return begun
 
@@ -156,10 +160,14 @@ class Sharing:
         one, two = self.names[party], self.names[other]
         return is_node(one) is is_node(two) or node_of(one) == node_of(two)
 
+    def home(self, party: int) -> int:
+        """Return the node of a party."""
+        return self.index[node_of(self.names[party])]
+
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
         """Let a party be told something, or a user do something."""
         one = self.parties[party]
-        queue, sent, cause = deque[Any](), list[tuple[int, Hashable]](), 0
+        queue, sent, cause, ends = deque[Any](), list[tuple[int, Hashable]](), 0, -1
         one.restore(before.tables)
         try:
             if isinstance(told, Act):
@@ -173,14 +181,15 @@ class Sharing:
                 queue.append(message)
             while queue:
                 for _, effect in one.handle(queue.popleft(), 0.0, cause):
-                    before, events, messages = performed(one, before, effect, self.custom)
+                    before, events, messages, killed = performed(one, before, effect, self.custom)
+                    ends = self.index[killed] if killed else ends
                     queue += events
                     sent += [(self.index[target], message) for target, message in messages]
             for complaint in worker_counts_agree(one) if isinstance(one, Worker) else ():
                 return Step(Wrong(complaint))
         except Exception as error:  # a handler that raises has done what it must not, whatever it is
             return Step(Wrong(f"{type(error).__name__}: {error}"))
-        return Step(tidy(one, before), tuple(sent))
+        return Step(tidy(one, before), tuple(sent), ends)
 
     # ------------------------------------------------------------------ their users
 
@@ -198,7 +207,7 @@ class Sharing:
                 before = before._replace(kept=tuple([other for other in before.kept if other != object]))
                 return before, [] if object in before.holds else [RefDropped(object)]
             case ("read", container, inside, is_copy):
-                after, events, _ = taken_out(before, container, inside, is_copy, self.custom)
+                after, events, *_ = taken_out(before, container, inside, is_copy, self.custom)
                 return after, events
             case ("close", object):
                 kept = tuple([other for other in before.views if other != object])
@@ -337,6 +346,20 @@ class Sharing:
         one = self.parties[party]
         one.restore(states[party].tables)
         return "; ".join([in_short(record) for records in one.tables.values() for record in records.values()])
+
+
+def fates_of(bounds: Bounds) -> Iterable[Fate]:
+    """Return what may go wrong, once of what differs in names only; the first process, of the head node, is special."""
+    everyone = range(bounds.processes)
+    single, whole = [(one,) for one in everyone], [(one, bounds.processes + one) for one in everyone[1:]]
+    some = combinations(single, bounds.deaths), combinations(whole, bounds.node_deaths)
+    found: dict[Any, Fate] = {}
+    for dying, falling, link in product(*some, combinations(everyone, 2) if bounds.cuts else [None]):
+        lost = [process for process, _ in falling]
+        first, *others = [((one,) in dying, one in lost, one in (link or ())) for one in everyone]
+        if all(sum(roles[:2]) < 2 for roles in (first, *others)):  # nobody dies twice
+            found.setdefault((first, *sorted(others)), Fate((*dying, *falling), link))
+    return found.values()
 
 
 def in_short(record: Any) -> str:

@@ -3,65 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from freehold.specs.automata import Act, Delivery, Facts, Step
+from freehold.specs.fates import Fate
 from freehold.specs.search import Moves, Rows
 
-State = tuple[Any, ...]  # the parties' states, the messages on each channel, budgets, the doomed
+State = tuple[Any, ...]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken
 
 
 def naive(parties: Any) -> tuple[set[State], set[str]]:
     """Return all states of a system, and what is wrong in some."""
-    pairs = [(a, b) for a in range(parties.count) for b in range(parties.count) if a != b]
+    every = range(parties.count)
+    pairs = list(permutations(every, 2))
+
+    def buried(state: State, group: tuple[int, ...], keep: dict[Any, int]) -> State:
+        alive, wires, left, doomed, link, broken = state
+        alive, after = [None if one in group else alive[one] for one in every], dict(wires)
+        for a, b in pairs:
+            if b in group or (a in group and alive[b] is None):
+                after[a, b] = ()
+            elif a in group:
+                told = parties.lost(a) if parties.knows(b, a) and not (broken and {a, b} == {*link}) else None
+                after[a, b] = heard(wires[a, b][: keep.get((a, b), 99)], told)
+        link = link if {*link}.isdisjoint(group) else ()
+        return tuple(alive), after, left, doomed - {*group}, link, broken and bool(link)
+
+    def heard(waiting: tuple[Any, ...], told: Any) -> tuple[Any, ...]:
+        return waiting if told is None or told in waiting else (*waiting, told)
+
+    def kept(state: State, channels: list[Any]) -> Iterator[dict[Any, int]]:
+        for counts in product(*[range(len(state[1][channel]) + 1) for channel in channels]):
+            yield dict(zip(channels, counts, strict=True))
 
     def deaths(state: State, one: int) -> Iterator[State]:
-        alive, wires, left, doomed = state
-        if one not in doomed:
-            return
-        wires = {pair: () if one == pair[1] else wires[pair] for pair in pairs}
-        fates = [range(len(wires[one, b]) + 1) if alive[b] is not None else range(1) for a, b in pairs if a == one]
-        for fate in product(*fates):
-            after = dict(wires)
-            for (_, b), count in zip([pair for pair in pairs if pair[0] == one], fate, strict=True):
-                told = (parties.lost(one),) if alive[b] is not None and parties.knows(b, one) else ()
-                after[one, b] = wires[one, b][:count] + told
-            yield (*alive[:one], None, *alive[one + 1 :]), after, left, doomed - {one}
+        for group in {group for fate in parties.fates for group in fate.doomed if one in group}:
+            if one in state[3]:
+                out = [(a, b) for a, b in pairs if a in group and b not in group and state[0][b] is not None]
+                yield from (buried(state, group, keep) for keep in kept(state, out))
 
-    def stepped(state: State, one: int, told: Any) -> State:
-        alive, wires, left, doomed = state
+    def breaks(state: State) -> Iterator[State]:
+        alive, wires, left, doomed, link, broken = state
+        if link and not broken:
+            for keep in kept(state, [link, link[::-1]]):
+                ends = {way: heard(wires[way][:count], parties.lost(way[0])) for way, count in keep.items()}
+                yield alive, {**wires, **ends}, left, doomed, link, True
+
+    def stepped(state: State, one: int, told: Any) -> Iterator[State]:
+        alive, wires, left, doomed, link, broken = state
         step, wires = parties.step(one, alive[one], told), dict(wires)
         for target, message in step.sent:
-            if alive[target] is not None:
+            if alive[target] is not None and not (broken and {one, target} == {*link}):
                 wires[one, target] += (message,)
-            elif parties.lost(target) not in wires[target, one]:
-                wires[target, one] += (parties.lost(target),)
-        return (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed
+            else:
+                wires[target, one] = heard(wires[target, one], parties.lost(target))
+        done: State = (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed, link, broken
+        done = buried(done, (step.ends,), {}) if step.ends >= 0 and alive[step.ends] is not None else done
+        yield done
+        yield from deaths(done, one)
+        if any({one, target} == {*link} for target, _ in step.sent):
+            yield from breaks(done)
 
     def after(state: State) -> Iterator[State]:
-        alive, wires, left, doomed = state
+        alive, wires, left, *fate = state
         for (a, b), waiting in wires.items():
             if waiting:
-                rest = {**wires, (a, b): waiting[1:]}
-                yield (done := stepped((alive, rest, left, doomed), b, Delivery(a, waiting[0])))
-                yield from deaths(done, b)
+                yield from stepped((alive, {**wires, (a, b): waiting[1:]}, left, *fate), b, Delivery(a, waiting[0]))
         for one, own in enumerate(alive):
             for act in parties.may_do(one, own) if own is not None else ():
-                if all(cost <= budget for cost, budget in zip(act.cost, left, strict=True)):
-                    paid = tuple(budget - cost for cost, budget in zip(act.cost, left, strict=True))
-                    yield (done := stepped((alive, wires, paid, doomed), one, act))
-                    yield from deaths(done, one)
+                paid = tuple(budget - cost for cost, budget in zip(act.cost, left, strict=True))
+                if min(paid) >= 0:
+                    yield from stepped((alive, wires, paid, *fate), one, act)
 
     def frozen(state: State) -> State:
-        alive, wires, left, doomed = state
-        return alive, tuple(wires[pair] for pair in pairs), left, doomed
+        alive, wires, *rest = state
+        return alive, tuple(wires[pair] for pair in pairs), *rest
 
-    todo = [(tuple(parties.first()), dict.fromkeys(pairs, ()), parties.budgets, frozenset(d)) for d in parties.dooms]
-    for one in range(parties.count):
-        todo += [dead for state in todo for dead in deaths(state, one)]
+    todo, begin = list[State](), (tuple(parties.first()), dict.fromkeys(pairs, ()), parties.budgets)
+    for fate in parties.fates:
+        doomed = frozenset(one for group in fate.doomed for one in group)
+        some: list[State] = [(*begin, doomed, fate.link or (), False)]
+        for one, *_ in fate.doomed:
+            some += [dead for state in some for dead in deaths(state, one)]
+        todo += [*some, *[cut for state in some for cut in breaks(state)]]
     seen, wrong = {frozen(state) for state in todo}, set[str]()
     while todo:
         for state in after(todo.pop()):
@@ -77,7 +104,7 @@ class Toy:
 
     count = 2
     budgets: tuple[int, ...] = (0,)
-    dooms: list[tuple[int, ...]] = [()]
+    fates: list[Fate] = [Fate()]
     begin: tuple[Hashable, ...] = ()
 
     def first(self) -> list[Hashable]:
@@ -169,7 +196,7 @@ class Lock(Toy):
 class Mortals(Toy):
     """Two pass a ball, a third hears of each pass and of deaths; one of the two may die."""
 
-    count, begin, dooms = 3, (1, 0, ()), [(0,), (1,)]
+    count, begin, fates = 3, (1, 0, ()), [Fate(((0,),)), Fate(((1,),))]
     budgets: tuple[int, ...] = (3,)
 
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
@@ -182,6 +209,31 @@ class Mortals(Toy):
 
     def may_do(self, party: int, state: Any) -> list[Act]:
         return [Act("pass", (1,))] if party < 2 and state else []
+
+
+class Together(Mortals):
+    """The same; but who passes the ball dies with the third, or the link between the two that pass it breaks."""
+
+    fates = [Fate(((0, 2),)), Fate(link=(0, 1)), Fate(((1,),), (1, 2))]
+
+
+class Duel(Toy):
+    """Two pass a ball; if they lose each other, a third puts to death of whom it hears that it was lost."""
+
+    count, begin, fates = 3, (0, 0, ()), [Fate(link=(1, 0))]
+    budgets: tuple[int, ...] = (2,)
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        if isinstance(told, Act):
+            return Step(before, ((2, "passed"), (1 - party, "ball")))
+        if party == 2:
+            ends = 1 - told.source if told.message == "lost" else -1
+            return Step((*before, (told.source, told.message)), ends=ends)
+        lost = told.message != "ball"
+        return Step(before + 1, ((2, "lost" if lost else "caught"),))
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        return [Act("pass", (1,))] if party < 2 else []
 
 
 class PingPong(Toy):

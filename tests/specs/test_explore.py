@@ -12,7 +12,8 @@ import typer
 from immutables import Map
 from typer.testing import CliRunner
 
-from freehold.core import borrowing, copy, ownership
+from freehold.core import borrowing, copy, membership, ownership
+from freehold.core.effects import Kill
 from freehold.core.inquest_events import HoldersWanted
 from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
@@ -24,6 +25,7 @@ from freehold.core.policies import DEFAULT, Policy
 from freehold.specs import bounds, commands
 from freehold.specs.automata import Act, Delivery, System
 from freehold.specs.counterexample import Way, tell
+from freehold.specs.fates import Fate
 from freehold.specs.hosts import Process
 from freehold.specs.independence import Independence
 from freehold.specs.search import Found, search
@@ -40,6 +42,8 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
         8_200,
     ),
     "copies": ({"processes": 2, "acts": 3, "calls": 1, "deaths": 1, "gets": True}, 31_306),
+    "a broken link": ({"processes": 2, "acts": 4, "calls": 2, "cuts": 1}, 9_033),
+    "a node's death": ({"processes": 2, "acts": 3, "calls": 1, "node_deaths": 1, "gets": True, "large": True}, 2_144),
 }
 HOLE = [
     "n0w1: x = put(...)",
@@ -81,10 +85,10 @@ def test_nothing_is_wrong_in_any_state(what: str) -> None:
 def test_who_of_those_that_are_alike_dies_makes_no_difference() -> None:
     """The first process puts an object first; the others do all that the others do, under other names."""
     cluster = Sharing(Bounds(acts=3, calls=1, deaths=1))
-    assert cluster.dooms == [(1,), (0,)]
+    assert cluster.fates == [Fate(((0,),)), Fate(((1,),))]
     counts = list[tuple[int, int, int]]()
-    for doomed in ((1,), (2,)):
-        system = System(cluster, doomed)
+    for one in (1, 2):
+        system = System(cluster, Fate(((one,),)))
         system.alone = False
         found = search(system)
         counts.append((found.states, found.transitions, found.depth))
@@ -181,6 +185,34 @@ def test_the_dead_are_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is released while" in found.violations[0][0]
 
 
+def test_of_two_who_have_lost_each_other_one_has_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that lives on although others take it for dead is waited for, and waits, for ever."""
+
+    def spared(r: Any, e: Any, here: Any) -> Any:
+        after, out = membership.told_dead(r, e, here)
+        return after, tuple([effect for effect in out if not isinstance(effect, Kill)])
+
+    for (state, event), row in membership.TABLE.rows.items():
+        if row.run is membership.told_dead:
+            rows: dict[Any, Any] = state.rows
+            monkeypatch.setitem(rows, event, spared)
+    found, system, cluster = explored(processes=2, calls=1, cuts=1)
+    ((what, way),) = found.violations
+    assert "waits for ever" in what
+    assert "n0w1 and n1w1 lose each other" in tell(system, cluster, way).program
+
+
+def test_a_node_takes_its_processes_along() -> None:
+    system = System(Sharing(Bounds(processes=2, acts=2, calls=1, node_deaths=1)))
+    system.alone = False
+    worker, node, alive = 1, 3, set[tuple[bool, bool]]()
+    rows = system.first()
+    for _ in range(4):
+        alive |= {(bool(row[worker]), bool(row[node])) for row in rows}
+        rows = system.moves(rows).rows
+    assert alive == {(True, True), (False, False)}
+
+
 def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that forgets to whom it has lent a copy could give its bytes to another."""
     for state in copy.SEALED:
@@ -210,14 +242,15 @@ class Schedule(Way):
     """A way that a test goes."""
 
     def __init__(self) -> None:
-        super().__init__(System(Sharing(Bounds(processes=4, acts=7, calls=3, deaths=1))))  # the lender may die
+        cluster = Sharing(Bounds(processes=4, acts=7, calls=3, deaths=1))
+        super().__init__(System(cluster, Fate(((LENDER,),))))
         self.system.alone = False
 
     def act(self, party: int, kind: str, *details: Any, dies: bool = False) -> None:
         """A user does something; if it dies thereby, its message to the other still arrives."""
         for move in self.moves():
             fits = isinstance(move.told, Act) and move.told.what[0] == kind and {*details} <= {*move.told.what}
-            if fits and move.party == party and (bool(move.arrive), sum(move.arrive)) == (dies, dies):
+            if fits and move.party == party and (bool(move.wrong), sum(move.arrive)) == (dies, dies):
                 return self.take(move)
         raise LookupError(kind)
 
@@ -228,7 +261,7 @@ class Schedule(Way):
             found = False
             for move in self.moves():
                 on = isinstance(move.told, Delivery) and (move.told.source, move.party)
-                if on and not move.arrive and (on in channels or not channels):
+                if on and not move.wrong and (on in channels or not channels):
                     self.take(move)
                     found = True
                     break

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.specs.models import Counters, Lock, Mortals, PingPong, Registers, TwoPhaseCommit, naive
+from tests.specs.models import Counters, Duel, Lock, Mortals, PingPong, Registers, Together, TwoPhaseCommit, naive
 
 from freehold.specs.automata import System
 from freehold.specs.independence import Independence
@@ -18,6 +18,8 @@ TOYS: dict[str, Any] = {
     "lock": Lock(forgets=False),
     "a wrong lock": Lock(forgets=True),
     "mortals": Mortals(),
+    "together": Together(),
+    "a duel": Duel(),
 }
 
 
@@ -61,7 +63,7 @@ class Resting(System):
         return super().wrong(rows)
 
 
-@pytest.mark.parametrize("name", ["counters", "registers", "lock", "mortals"])
+@pytest.mark.parametrize("name", ["counters", "registers", "lock", "mortals", "together", "a duel"])
 def test_whatever_is_left_out_every_end_is_reached(name: str) -> None:
     system = Resting(TOYS[name])
     Independence(system).explore()
