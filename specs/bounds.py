@@ -33,6 +33,7 @@ QUICK = (
     Bounds("lend and die", acts=4, calls=2, deaths=1),
     Bounds("copy and die", processes=2, acts=4, calls=1, deaths=1, gets=True),
     Bounds("large", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
+    Bounds("one node", processes=2, acts=4, calls=1, deaths=1, nodes=1, gets=True, views=True, large=True),
     Bounds("lend and lose", processes=2, acts=5, calls=2, cuts=1),
     Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
 )
@@ -42,6 +43,7 @@ WHOLE = (
     Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
     Bounds("copy", acts=5, calls=3, deaths=1, gets=True, values=True, views=True),
     Bounds("large", acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
+    Bounds("one node", acts=5, calls=2, deaths=1, nodes=1, gets=True, values=True, views=True, large=True),
     Bounds("lend and lose", acts=5, calls=3, cuts=1),
     Bounds("node", acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),

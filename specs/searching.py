@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from freehold.specs.search import Found
     from freehold.specs.sharing import Bounds
 
-Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes, each on a node of its own.")]
+Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes.")]
+Nodes = Annotated[int, typer.Option(min=0, help="Nodes, on which processes live in turn; 0: each on one of its own.")]
 Objects = Annotated[int, typer.Option(min=1, max=4, help="Objects that users may put.")]
 Acts = Annotated[int, typer.Option(min=1, help="What users may do in all: put, call, keep, return, take out, drop.")]
 Calls = Annotated[int, typer.Option(min=0, max=4, help="How much of it may be calls of a task with a reference.")]
@@ -50,6 +51,7 @@ def explore(
     acts: Acts = 4,
     calls: Calls = 3,
     deaths: Deaths = 0,
+    nodes: Nodes = 0,
     node_deaths: NodeDeaths = 0,
     cuts: Cuts = 0,
     returns: Returns = False,
@@ -72,9 +74,11 @@ def explore(
     """
     from freehold.specs.sharing import Bounds
 
-    if deaths + node_deaths > processes or node_deaths >= processes:
+    if nodes > processes:
+        raise typer.BadParameter(f"{processes} processes do not live on {nodes} nodes")
+    if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
         raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
-    ends = (deaths, node_deaths, cuts)
+    ends = (deaths, nodes, node_deaths, cuts)
     bounds = Bounds("", processes, objects, acts, calls, *ends, returns, gets, values, views, large)
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))

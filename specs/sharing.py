@@ -1,6 +1,7 @@
 """A small cluster whose users share objects: what the search goes through.
 
-Some processes, each on a node of its own, which carry the news of deaths; in place of leasing an immediate grant.
+Some processes, each on a node of its own if nothing else is asked for; nodes carry the news of deaths, and in place of
+leasing there is an immediate grant.
 At any time a user may put an object, with or without another inside, call a task that carries a reference, keep or
 return what a task has got, get a value and take out what is inside, and drop what it has: in all so many acts, and
 anybody may be slow.  The parties are real ones; this file decides what users may do, and what must be true.
@@ -81,6 +82,7 @@ class Bounds(NamedTuple):
     acts: int = 4  # that users may do in all
     calls: int = 2  # that may be among these, each of a task that carries a reference
     deaths: int = 0  # of processes
+    nodes: int = 0  # on which the processes live in turn; 0: each on one of its own
     node_deaths: int = 0  # of nodes with their processes
     cuts: int = 0  # links between two processes that may break
     returns: bool = False  # tasks may return something
@@ -102,8 +104,9 @@ class Sharing:
     def __init__(self, bounds: Bounds, policy: Policy = DEFAULT, *, strides: bool = True) -> None:
         processes = bounds.processes
         policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if bounds.large else policy
-        nodes = [node_id(index) for index in range(processes)]
-        self.names = [*[worker_id(node, 1) for node in nodes], *nodes]
+        nodes = [node_id(index) for index in range(bounds.nodes or processes)]
+        workers = [worker_id(nodes[one % len(nodes)], 1 + one // len(nodes)) for one in range(processes)]
+        self.names = [*workers, *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count = processes, len(self.names)
         self.bounds, self.custom = (
@@ -127,7 +130,7 @@ class Sharing:
     def begin(self) -> list[Hashable]:
         """Let nodes hear of each other and of their workers, and one user put the first object."""
         workers, nodes = self.names[: self.processes], self.names[self.processes :]
-        queue: deque[tuple[int, Event]] = deque(zip(nodes, map(WorkerStarted, workers), strict=True))
+        queue: deque[tuple[int, Event]] = deque([(node_of(worker), WorkerStarted(worker)) for worker in workers])
         queue += [(node, NodeNotice(other, ())) for node in nodes for other in nodes]
         while queue:
             target, event = queue.popleft()
@@ -327,14 +330,15 @@ class Sharing:
                 if facts[owner].gone & bits(self.bit, [object]):
                     return f"{object_name(object)} is released while {self.called(user)} has a reference"
         for user, held in enumerate(facts[: self.processes]):
-            if held.reads & ~facts[self.processes + user].lends:
+            if held.reads & ~facts[self.home(user)].lends:
                 return f"{self.called(user)} reads what its node has not lent to it: {self.told(user, states)}"
         kept = [fact.keeps for fact in facts]
         if sum(kept) != reduce(or_, kept):
             return f"two nodes keep a copy: {[self.told(node, states) for node, keeps in enumerate(kept) if keeps]}"
-        for user, held in enumerate(facts[: self.processes]):
-            if held.borrowed != facts[node := self.processes + user].lent and states[node] is not None:
-                return f"{self.called(user)} and its node count differently: {self.told(node, states)}"
+        for node in range(self.processes, self.count):
+            own = [fact.borrowed for user, fact in enumerate(facts[: self.processes]) if self.home(user) == node]
+            if reduce(or_, own) != facts[node].lent and states[node] is not None:
+                return f"{self.called(node)} and its processes count differently: {self.told(node, states)}"
         for field, what in (("waits", "waits for ever"), ("left", "keeps a record")):
             for party, fact in enumerate(facts):
                 if getattr(fact, field):
@@ -350,15 +354,16 @@ class Sharing:
 
 def fates_of(bounds: Bounds) -> Iterable[Fate]:
     """Return what may go wrong, once of what differs in names only; the first process, of the head node, is special."""
-    everyone = range(bounds.processes)
-    single, whole = [(one,) for one in everyone], [(one, bounds.processes + one) for one in everyone[1:]]
+    everyone, nodes = range(bounds.processes), bounds.nodes or bounds.processes
+    single = [(one,) for one in everyone]
+    whole = [(*everyone[node::nodes], bounds.processes + node) for node in range(1, nodes)]
     some = combinations(single, bounds.deaths), combinations(whole, bounds.node_deaths)
     found: dict[Any, Fate] = {}
     for dying, falling, link in product(*some, combinations(everyone, 2) if bounds.cuts else [None]):
-        lost = [process for process, _ in falling]
-        first, *others = [((one,) in dying, one in lost, one in (link or ())) for one in everyone]
-        if all(sum(roles[:2]) < 2 for roles in (first, *others)):  # nobody dies twice
-            found.setdefault((first, *sorted(others)), Fate((*dying, *falling), link))
+        lost = [process for group in falling for process in group]
+        roles = [((one,) in dying, one in lost, one in (link or ()), one % nodes == 0) for one in everyone]
+        if not any(dies and falls for dies, falls, *_ in roles):  # nobody dies twice
+            found.setdefault((roles[0], *sorted(roles[1:])), Fate((*dying, *falling), link))
     return found.values()
 
 

@@ -42,6 +42,10 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
         8_200,
     ),
     "copies": ({"processes": 2, "acts": 3, "calls": 1, "deaths": 1, "gets": True}, 31_306),
+    "one node": (
+        {"processes": 2, "acts": 4, "calls": 1, "nodes": 1, "deaths": 1, "gets": True, "views": True, "large": True},
+        15_082,
+    ),
     "a broken link": ({"processes": 2, "acts": 4, "calls": 2, "cuts": 1}, 9_033),
     "a node's death": ({"processes": 2, "acts": 3, "calls": 1, "node_deaths": 1, "gets": True, "large": True}, 2_144),
 }
@@ -219,7 +223,7 @@ def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         rows: dict[Any, Any] = state.rows
         monkeypatch.setitem(rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
     found, _, _ = explored(processes=2, acts=5, calls=1, gets=True)
-    assert "its node count differently" in found.violations[0][0]  # with everything at rest: the nearest fault
+    assert "its processes count differently" in found.violations[0][0]  # with everything at rest: the nearest fault
 
 
 def test_who_reads_what_may_be_given_to_another_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
