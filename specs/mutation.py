@@ -21,11 +21,12 @@ from freehold.core.effects import Effect
 from freehold.core.events import Event
 from freehold.core.party import Party
 from freehold.specs.automata import System
+from freehold.specs.bounds import Bounds
 from freehold.specs.independence import Independence
 from freehold.specs.mutants import Cell, Mutant, Observer, fault, instead, observed
 from freehold.specs.numbering import HALF
 from freehold.specs.search import search
-from freehold.specs.sharing import Bounds, Sharing
+from freehold.specs.sharing import Sharing
 from freehold.specs.walk import WORLDS, Walk, walk
 
 MODELS = (

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from freehold.core.policies import Policy
-    from freehold.specs.bounds import Row
+    from freehold.specs.bounds import Bounds
     from freehold.specs.counterexample import Told
+    from freehold.specs.models import Row
     from freehold.specs.mutation import Verdict
     from freehold.specs.plain import Outcome
     from freehold.specs.search import Found
-    from freehold.specs.sharing import Bounds
 
 Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes.")]
 Nodes = Annotated[int, typer.Option(min=0, help="Nodes, on which processes live in turn; 0: each on one of its own.")]
@@ -31,6 +31,7 @@ Gets = Annotated[bool, typer.Option("--gets", help="Let users get values, so tha
 Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: a reference as an argument by itself.")]
 Views = Annotated[bool, typer.Option("--views", help="Let users keep what they read of a copy, where it lies.")]
 Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
+Lists = Annotated[bool, typer.Option("--lists", help="Make values with references inside too large for it.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
@@ -59,6 +60,7 @@ def explore(
     values: Values = False,
     views: Views = False,
     large: Large = False,
+    lists: Lists = False,
     borrower_death: Rule = "inquest",
     variant: Name = "",
     states: States = 1 << 40,
@@ -72,14 +74,14 @@ def explore(
     wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
     Ends with 1 if there is one, and prints the shortest way there.
     """
-    from freehold.specs.sharing import Bounds
+    from freehold.specs.bounds import Bounds
 
     if nodes > processes:
         raise typer.BadParameter(f"{processes} processes do not live on {nodes} nodes")
     if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
         raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
     ends = (deaths, nodes, node_deaths, cuts)
-    bounds = Bounds("", processes, objects, acts, calls, *ends, returns, gets, values, views, large)
+    bounds = Bounds("", processes, objects, acts, calls, *ends, returns, gets, values, views, large, lists)
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
         raise typer.Exit
@@ -104,7 +106,7 @@ def models(
     Ends with 1 if something is wrong in one.
     """
     from freehold.specs import beside, plain
-    from freehold.specs.bounds import QUICK, WHOLE
+    from freehold.specs.models import QUICK, WHOLE
 
     wrong = False
     if not as_json:
@@ -128,7 +130,7 @@ def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
     and print in which model each is found, and its program.
     Ends with 1 if one is not found.
     """
-    from freehold.specs.bounds import QUICK, WHOLE
+    from freehold.specs.models import QUICK, WHOLE
     from freehold.specs.variants import VARIANTS
 
     missed = False
@@ -227,7 +229,7 @@ def known(variant: str) -> str:
 
 def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool = False, **limits: Any) -> Row:
     """Search a model by some rules."""
-    from freehold.specs.bounds import gone_through
+    from freehold.specs.models import gone_through
     from freehold.specs.variants import played
 
     shown = (lambda *_: None) if quiet else progress()

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
-from itertools import combinations, product
+from itertools import product
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from immutables import Map
@@ -45,7 +45,7 @@ from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
 from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
-from freehold.specs.fates import Fate
+from freehold.specs.bounds import Bounds, fates_of
 from freehold.specs.hosts import (
     Carried,
     Custom,
@@ -70,26 +70,7 @@ ALARMS_MAX = 2  # timers that are over; a pull is tried again and again while th
 BITS_MAX = 62  # of a set of objects, as a number
 CAPACITY = 1 << 20  # bytes of each object store
 ANY = Custom(deaths=True, views=True)
-SMALL, VALUE = 0, 1  # bytes of a function or a list of references, and of a value
-
-
-class Bounds(NamedTuple):
-    """How much can happen."""
-
-    name: str = ""
-    processes: int = 3
-    objects: int = 1  # that may be put
-    acts: int = 4  # that users may do in all
-    calls: int = 2  # that may be among these, each of a task that carries a reference
-    deaths: int = 0  # of processes
-    nodes: int = 0  # on which the processes live in turn; 0: each on one of its own
-    node_deaths: int = 0  # of nodes with their processes
-    cuts: int = 0  # links between two processes that may break
-    returns: bool = False  # tasks may return something
-    gets: bool = False  # values may be got, with and without a timeout, two at a time in each process
-    values: bool = False  # calls may carry values: a reference as an argument by itself
-    views: bool = False  # users may keep what they have read of a copy, where it lies
-    large: bool = False  # values are too large for an in-process store
+SMALL, VALUE, LIST = 0, 1, 2  # bytes of a function and of arguments; of a value; of one with references inside
 
 
 class Sharing:
@@ -103,7 +84,8 @@ class Sharing:
 
     def __init__(self, bounds: Bounds, policy: Policy = DEFAULT, *, strides: bool = True) -> None:
         processes = bounds.processes
-        policy = msgspec.structs.replace(policy, inline_bytes_max=SMALL) if bounds.large else policy
+        inlined = SMALL if bounds.large else VALUE if bounds.lists else LIST
+        policy = msgspec.structs.replace(policy, inline_bytes_max=inlined)
         nodes = [node_id(index) for index in range(bounds.nodes or processes)]
         workers = [worker_id(nodes[one % len(nodes)], 1 + one // len(nodes)) for one in range(processes)]
         self.names = [*workers, *nodes]
@@ -201,8 +183,8 @@ class Sharing:
         match what:
             case ("put", object, inside):
                 before = before.given([object])._replace(puts=before.puts + 1)
-                payload = Payload(VALUE, inside, object)
-                if not self.bounds.large:
+                payload = Payload(LIST if inside else VALUE, inside, object)
+                if not self.is_large(inside):
                     return before, [RefCreated(object, payload)]
                 after, request = waiting(before, object, True)
                 return after, [PutWanted(request, object), RefCreated(object, payload, request)]
@@ -227,12 +209,17 @@ class Sharing:
                 before = before.given([task] * returns)._replace(calls=before.calls + 1)
                 return before, [TaskSubmitted(task, call, shape, 0)]
             case ("end", kept, given, returns):
-                ended = RunEnded(before.task, before.attempt, (Payload(VALUE, given, before.task),) * returns)
+                payload = Payload(LIST if given else VALUE, given, before.task)
+                ended = RunEnded(before.task, before.attempt, (payload,) * returns)
                 after = before._replace(kept=joined(before.kept, kept), task=0, attempt=0, local=())
                 gone = [RefDropped(object) for object in before.local if object not in after.holds]
                 late = [drop for drop in gone if drop.object in given]  # it lives until the core has heard of it
                 return after, [*[drop for drop in gone if drop not in late], ended, *late]
         raise ValueError(what)
+
+    def is_large(self, inside: tuple[int, ...]) -> bool:
+        """Tell whether a value with such references inside is put into an object store."""
+        return self.bounds.large or (self.bounds.lists and bool(inside))
 
     def may_do(self, party: int, state: Any) -> list[Act]:
         """Return what a user may do."""
@@ -245,8 +232,9 @@ class Sharing:
         worker.restore(state.tables)
         fresh = object_id(worker.me, PUTS + state.puts)
         free = len(state.waits) < WAITS_MAX
-        for inside in ((), *[(object,) for object in reach]) if free or not self.bounds.large else ():
-            yield Act(("put", fresh, inside), (1, 0, 1, 0))
+        for inside in ((), *[(object,) for object in reach]):
+            if free or not self.is_large(inside):
+                yield Act(("put", fresh, inside), (1, 0, 1, 0))
         for object in state.kept:
             yield Act(("drop", object), (1, 0, 0, 0))
         for object in reach:
@@ -350,21 +338,6 @@ class Sharing:
         one = self.parties[party]
         one.restore(states[party].tables)
         return "; ".join([in_short(record) for records in one.tables.values() for record in records.values()])
-
-
-def fates_of(bounds: Bounds) -> Iterable[Fate]:
-    """Return what may go wrong, once of what differs in names only; the first process, of the head node, is special."""
-    everyone, nodes = range(bounds.processes), bounds.nodes or bounds.processes
-    single = [(one,) for one in everyone]
-    whole = [(*everyone[node::nodes], bounds.processes + node) for node in range(1, nodes)]
-    some = combinations(single, bounds.deaths), combinations(whole, bounds.node_deaths)
-    found: dict[Any, Fate] = {}
-    for dying, falling, link in product(*some, combinations(everyone, 2) if bounds.cuts else [None]):
-        lost = [process for group in falling for process in group]
-        roles = [((one,) in dying, one in lost, one in (link or ()), one % nodes == 0) for one in everyone]
-        if not any(dies and falls for dies, falls, *_ in roles):  # nobody dies twice
-            found.setdefault((roles[0], *sorted(roles[1:])), Fate((*dying, *falling), link))
-    return found.values()
 
 
 def in_short(record: Any) -> str:

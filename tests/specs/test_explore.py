@@ -22,14 +22,15 @@ from freehold.core.messages import InquestQuery
 from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
-from freehold.specs import bounds, commands
+from freehold.specs import commands, models
 from freehold.specs.automata import Act, Delivery, System
+from freehold.specs.bounds import Bounds
 from freehold.specs.counterexample import Way, tell
 from freehold.specs.fates import Fate
 from freehold.specs.hosts import Process
 from freehold.specs.independence import Independence
 from freehold.specs.search import Found, search
-from freehold.specs.sharing import Bounds, Sharing
+from freehold.specs.sharing import Sharing
 
 # Everything that can happen: how many states there are, nothing left out.  A change of the protocol changes them.
 EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
@@ -375,7 +376,7 @@ def test_a_replay_that_is_none(replay: str, said: str) -> None:
 
 def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
     small = (Bounds("lend", processes=2), Bounds("lend and die", acts=5, calls=3, deaths=1))
-    monkeypatch.setattr(bounds, "QUICK", small)
+    monkeypatch.setattr(models, "QUICK", small)
     code, output = ask("--quick", "--borrower-death", "ray", command="models")
     head, lend, die, *others = output.splitlines()
     assert [line.rpartition(",")[0].split("  ")[0] for line in others] == ["hand-over", "link", "link, last try"]

@@ -12,9 +12,9 @@ from freehold.core.events import ArgumentDone
 from freehold.core.messages import ReleaseQuery, ReleaseReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
 from freehold.specs import commands, mutation
+from freehold.specs.bounds import Bounds
 from freehold.specs.mutants import Mutant, fault
 from freehold.specs.mutation import Grounds, judged
-from freehold.specs.sharing import Bounds
 
 SMALL = (
     Bounds("lend", processes=2, acts=4, calls=2),

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from freehold.core.execution import RUNNING
 from freehold.core.messages import TaskReply
-from freehold.specs import bounds, commands
-from freehold.specs.bounds import QUICK, gone_through
-from freehold.specs.sharing import Bounds
+from freehold.specs import commands, models
+from freehold.specs.bounds import Bounds
+from freehold.specs.models import QUICK, gone_through
 from freehold.specs.variants import VARIANTS, played
 
 FOUND = {  # variant -> the model of ``freehold prove models --quick`` in which it is found, and what is wrong there
@@ -52,7 +52,7 @@ def ask(*words: str) -> tuple[int, str]:
 
 
 def test_the_command_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "QUICK", (Bounds("small", processes=2, acts=3, calls=1),))
+    monkeypatch.setattr(models, "QUICK", (Bounds("small", processes=2, acts=3, calls=1),))
     for name in {*VARIANTS} - {"ray18557", "ray54007"}:
         monkeypatch.delitem(VARIANTS, name)
     code, output = ask("variants", "--quick")
