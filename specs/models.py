@@ -39,6 +39,7 @@ QUICK = (
     Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
 )
 WHOLE = (
+    Bounds("lists", objects=2, acts=6, calls=2, values=True, lists=True),
     Bounds("lend", acts=6, calls=3, deaths=1),
     Bounds("return", acts=5, calls=3, deaths=1, returns=True),
     Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
@@ -47,7 +48,6 @@ WHOLE = (
     Bounds("one node", acts=5, calls=2, deaths=1, nodes=1, gets=True, values=True, views=True, large=True),
     Bounds("lend and lose", acts=5, calls=3, cuts=1),
     Bounds("node", acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
-    Bounds("lists", objects=2, acts=6, calls=2, values=True, lists=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
     Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
 )

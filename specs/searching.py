@@ -136,7 +136,7 @@ def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
     missed = False
     for name, variant in VARIANTS.items():
         typer.echo(f"{name}: {variant.what}\n    {variant.source}")
-        rows = (searched(bounds, "inquest", name, seconds_max=seconds) for bounds in (QUICK if quick else WHOLE))
+        rows = (searched(bounds, "inquest", name, seconds_max=seconds) for bounds in QUICK + WHOLE * (not quick))
         row = next((row for row in rows if row.wrong), None)
         missed = missed or row is None
         typer.echo("    NOT FOUND" if row is None else "\n".join([f"    {line}" for line in found_in(row)]))
