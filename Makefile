@@ -30,13 +30,14 @@ test-quick: .venv/ready-to-develop ## run the tests that together take less than
 prove: .venv/ready-to-develop ## search the models of the protocol, and run the tests that take too long for every day
 	@echo "freehold: searching the models of the protocol, ten minutes each at the most"
 	@$(python) -m freehold prove models
-	@echo "freehold: looking for errors that others have made, and for faults made by machine"
+	@echo "freehold: looking for errors that others have made"
 	@$(python) -m freehold prove variants
-	@$(python) -m freehold prove mutants
 	@echo "freehold: asking each backend which rules it keeps"
 	@for backend in inline sim local; do $(python) -m freehold prove conformance --backend $$backend || exit 1; done
 	@echo "freehold: running the tests that take long"
 	@$(python) -m pytest -m soak $(ARGUMENTS)
+	@echo "freehold: looking for faults made by machine"
+	@$(python) -m freehold prove mutants
 
 lint: .venv/ready-to-develop ## check style, format and types
 	@echo "freehold: checking style, format and types"

@@ -12,7 +12,7 @@ Refuses to know what the parties are and what is right.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple, Protocol
@@ -115,6 +115,20 @@ class Taken(NamedTuple):
     ends: int
 
 
+class Next(NamedTuple):
+    """What may happen next in some states."""
+
+    origin: Numbers  # which state
+    party: Numbers
+    told: Numbers
+    step: Numbers
+    channel: Numbers  # -1 for an act
+
+    def some(self, which: NDArray[Any]) -> Next:
+        """Return some of it."""
+        return Next(*(column[which] for column in self))
+
+
 class System:
     """All behaviours of some parties: a model to search.
 
@@ -148,6 +162,8 @@ class System:
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
         self.fated = parties.fates if fate is None else [fate]
         self.fates = Fates(self, self.fated)
+        self.lessons = 0
+        self.judge: Callable[[], None] = lambda: None  # called before it is decided what is taken alone
         self.look_up()
 
     def look_up(self) -> None:
@@ -162,12 +178,13 @@ class System:
         self.length = Column(words, len)
         self.after = Column(steps, lambda step: step.after)
         self.ends = Column(steps, lambda step: step.ends)
-        self.forget_races()
+        self.races = Column(steps, self.racing.__contains__)
         self.sends: list[tuple[Column[Taken], Column[Taken]]] = []  # what a step sends first, second...: where, a word
         self.options: list[int] = []  # what may be done in a state, one state behind the other
+        self.option = Column(self.options, int)
         self.option_count = Column(states, lambda state: len(self.may_do(state)))
         self.option_start = Column(states, self.list_options)
-        self.facts = [Column(states, partial(self.fact, nth)) for nth in range(len(Facts._fields))]
+        self.facts = Column(states, self.facts_of, len(Facts._fields))
         self.broken = Column(states, lambda state: state is not None and isinstance(state[1], Wrong))
         self.cost = [Column(events, partial(cost_of, nth)) for nth in range(len(self.parties.budgets))]
 
@@ -206,18 +223,21 @@ class System:
         sent = tuple([(column, self.words(word)) for column, word in words.items()])
         return Taken(party, before, told, self.states((party, step.after)), sent, step.ends)
 
-    def forget_races(self) -> None:
-        """Look again which steps race."""
-        self.races = Column(self.steps, self.racing.__contains__)
+    def race(self, step: Taken) -> None:
+        """A delivery does not commute with all that may come."""
+        self.racing.add(step)
+        self.lessons += 1
+        number = self.step.known_of(step.before, step.told)
+        if number is not None:
+            self.races.put(number, 1)
 
     def sent(self, index: int, side: int) -> Column[Taken]:
         """Return on which channel (side 0), or what (1), each step sends as its first, second, ..."""
         return Column(self.steps, lambda step: step.sent[index][side] if index < len(step.sent) else -1)
 
-    def fact(self, nth: int, state: Any) -> int:
-        """Return one of the facts about a state."""
-        known = state is not None and not isinstance(state[1], Wrong)
-        return int(self.parties.facts(*state)[nth]) if known else 0
+    def facts_of(self, state: Any) -> Facts:
+        """Return the facts about a state."""
+        return Facts() if state is None or isinstance(state[1], Wrong) else self.parties.facts(*state)
 
     def costs(self, told: Numbers) -> NDArray[np.int32]:
         """Return what events take of each budget."""
@@ -239,52 +259,54 @@ class System:
 
     def moves(self, rows: Rows) -> Moves:
         """Return all that may happen next in some states."""
-        origin, channel, party, told, step, alone = self.arriving(rows)
+        waiting, acts = self.waiting(rows), self.acting(rows)
+        self.judge()  # what could be done instead is looked up all the same, for the judge wants to know
+        alone = self.alone_in(rows, waiting)
         every = np.ones(len(rows), bool)
-        every[origin[alone]] = False
-        taken = every[origin]
+        every[waiting.origin[alone]] = False
+        taken = every[waiting.origin]
         taken[alone] = True
-        acts = self.acting(rows)
-        free = every[acts[0]]  # what could be done instead is looked up all the same: independence wants to know
-        parts = zip((origin, party, told, step, channel), acts, strict=True)
-        return self.taking(rows, *(np.concatenate([some[taken], own[free]]) for some, own in parts))
+        free = every[acts.origin]
+        return self.taking(rows, *(np.concatenate([m[taken], a[free]]) for m, a in zip(waiting, acts, strict=True)))
 
     def only(self, rows: Rows) -> Moves:
         """Return the deliveries that are taken alone, but those right behind which something may go wrong."""
-        origin, channel, party, told, step, alone = self.arriving(rows)
-        at = alone[rows[origin[alone], self.doomed] >> party[alone] & 1 == 0]
-        at = at[~self.uses_link(rows[origin[at], self.link], step[at])]
-        self.acting(rows[origin[at]])  # as above
-        return self.taking(rows, origin[at], party[at], told[at], step[at], channel[at])
+        waiting = self.waiting(rows)
+        self.acting(rows[waiting.origin[self.alone_in(rows, waiting)]])
+        self.judge()
+        origin, party, told, step, channel = waiting.some(self.alone_in(rows, waiting))
+        sure = (rows[origin, self.doomed] >> party & 1 == 0) & ~self.uses_link(rows[origin, self.link], step)
+        return self.taking(rows, *Next(origin, party, told, step, channel).some(sure))
 
-    def arriving(self, rows: Rows) -> tuple[Numbers, ...]:
-        """Return what may be delivered: origin, channel, to whom, what, and the step; last, which are taken alone.
-
-        That is for each state one that commutes with all, if there is one.
-        """
+    def waiting(self, rows: Rows) -> Next:
+        """Return what may be delivered."""
         origin, channel = np.nonzero(rows[:, self.count : self.budgets])
         channel += self.count
         told, party = self.head[rows[origin, channel]], self.target[channel]
-        step = self.step(rows[origin, party], told)
-        lost = self.fates.may_be_lost(rows[origin, self.doomed], rows[origin, self.link], channel)
-        calm = self.alone & (self.races[step] == 0) & ~lost
-        _, first = np.unique(origin[calm], return_index=True)
-        return origin, channel, party, told, step, np.flatnonzero(calm)[first]
+        return Next(origin, party, told, self.step(rows[origin, party], told), channel)
 
-    def acting(self, rows: Rows) -> tuple[Numbers, ...]:
-        """Return what parties may do of themselves: origin, party, told, step, and -1 for a channel."""
+    def alone_in(self, rows: Rows, waiting: Next) -> Numbers:
+        """Return which deliveries are taken alone: for each state one that commutes with all, if there is one."""
+        doomed, link = rows[waiting.origin, self.doomed], rows[waiting.origin, self.link]
+        lost = self.fates.may_be_lost(doomed, link, waiting.channel)
+        calm = np.flatnonzero(self.alone & (self.races[waiting.step] == 0) & ~lost)
+        _, first = np.unique(waiting.origin[calm], return_index=True)
+        return calm[first]
+
+    def acting(self, rows: Rows) -> Next:
+        """Return what parties may do of themselves."""
         found = []
         for party in range(self.count):
             state = rows[:, party]
             count, start = self.option_count[state], self.option_start[state]
             each = np.repeat(np.arange(len(rows)), count)
             nth = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count)
-            told = np.array(self.options, np.int64)[start[each] + nth]
+            told = self.option[start[each] + nth]
             paid = (self.costs(told) <= rows[each, self.budgets : self.doomed]).all(axis=1)
             each, told = each[paid], told[paid]
             own = np.full(len(each), party), told, self.step(state[each], told), np.full(len(each), -1)
             found.append((each, *own))
-        return tuple([np.concatenate(parts) for parts in zip(*found, strict=True)])
+        return Next(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
     def taking(
         self, rows: Rows, origin: Numbers, party: Numbers, told: Numbers, step: Numbers, channel: Numbers
@@ -331,10 +353,9 @@ class System:
     def wrong(self, rows: Rows) -> Iterator[tuple[int, str]]:
         """Yield which states are wrong, and what is wrong in them."""
         states = rows[:, : self.count]
-        each = [column[states] for column in self.facts]
-        every = (np.bitwise_or.reduce(fact, axis=1) for fact in each)
-        has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left = every
-        twice = each[Facts._fields.index("keeps")].sum(axis=1) != keeps
+        each = self.facts[states]
+        has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left = np.bitwise_or.reduce(each, axis=1).T
+        twice = each[:, :, Facts._fields.index("keeps")].sum(axis=1) != keeps
         broken = self.broken[states].any(axis=1)
         still = ~rows[:, self.count : self.budgets].any(axis=1)
         quiet = still & (runs == 0)

@@ -37,14 +37,18 @@ class Independence:
         self.system = system
         self.racing = system.racing
         self.guessed: dict[tuple[int, int], Taken] = {}  # steps that nobody has seen
+        self.acts: dict[int, frozenset[int]] = {}  # state -> what its party may do of itself
         self.far: dict[int, int] = {}  # state that nobody has seen -> guessed steps to it from one that was
         self.may_come: dict[int, set[int]] = defaultdict(set)  # state -> what its party may be told or do
         self.watched: set[Taken] = set()  # deliveries of which it is to be found out
+        self.trusted: set[Taken] = set()  # those that a search may have taken alone
         self.leaving: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries in it
         self.entering: dict[int, list[Taken]] = defaultdict(list)  # state -> watched deliveries that lead to it
         self.earlier: dict[Taken, set[Taken]] = defaultdict(set)  # a delivery -> it in earlier states
         self.todo: deque[tuple[Taken, int]] = deque()  # a delivery, and what may come before it
         self.looked_at = 0  # steps of the system
+        self.in_vain = False  # whether something was taken alone that must not be
+        system.judge = self.learn
 
     def explore(self, **how: Any) -> Found:
         """Search with ever more acts, since what fewer teach is had for less; see ``explore_with``."""
@@ -65,26 +69,25 @@ class Independence:
         self.system.granted = (acts, *self.system.parties.budgets[1:])
         end = time.perf_counter() + seconds_max
         while True:
+            self.in_vain = False
             found = search(self.system, seconds_max=end - time.perf_counter(), **how)
-            if found.violations or not found.exhausted or not self.learn():
+            self.learn()
+            if found.violations or not found.exhausted or not self.in_vain:
                 return found
 
-    def learn(self) -> bool:
-        """Look at what has come; tell whether a delivery that was held for calm is none."""
+    def learn(self) -> None:
+        """Look at what has come since; note whether a delivery that was held for calm is none."""
         seen = self.system.steps[self.looked_at :]
-        calm = [step for step in self.system.steps if step in self.watched and step not in self.racing]
+        self.looked_at += len(seen)
         for step in seen:
             self.far[step.before] = self.far[step.after] = 0
         for step in seen:
             self.note(step.before, step.told)
             if self.source(step.told) >= 0:
-                calm.append(step)
                 self.watch(step)
-        self.looked_at += len(seen)
         while self.todo:
             self.look(*self.todo.popleft())
-        self.system.forget_races()
-        return any(step in self.racing for step in calm)
+        self.trusted.update(step for step in seen if step not in self.racing)
 
     def note(self, state: int, told: int) -> None:
         """What is told, or done, may come in a state."""
@@ -108,7 +111,7 @@ class Independence:
         """What has come after a delivery that was taken alone may come before it, unless that makes it possible."""
         if step in self.racing or self.source(told) == self.source(step.told):
             return
-        if self.source(told) < 0 and told not in self.system.may_do(self.system.states.values[step.before]):
+        if self.source(told) < 0 and not self.may_do(step.before, told):
             return
         if self.is_wrong(self.step(step.before, told)):  # it follows from the delivery, or must not be left out
             self.race(step)
@@ -120,7 +123,7 @@ class Independence:
         source = self.source(told)
         if step in self.racing or source == self.source(step.told):  # of one sender's messages none overtakes
             return
-        if source < 0 and told not in self.system.may_do(self.system.states.values[step.after]):
+        if source < 0 and not self.may_do(step.after, told):
             return self.race(step)
         first, second = self.step(step.before, told), self.step(step.after, told)
         last = self.step(first.after, step.told)
@@ -138,7 +141,8 @@ class Independence:
         while found:
             step = found.pop()
             if step not in self.racing:
-                self.racing.add(step)
+                self.system.race(step)
+                self.in_vain = self.in_vain or step in self.trusted
                 found += self.earlier[step]
 
     # ------------------------------------------------------------------ steps, seen or not
@@ -153,6 +157,13 @@ class Independence:
             step = self.guessed[before, told] = self.system.take(before, told)
             self.far.setdefault(step.after, self.far[before] + 1)
         return step
+
+    def may_do(self, state: int, act: int) -> bool:
+        """Tell whether a party may do something of itself in a state."""
+        known = self.acts.get(state)
+        if known is None:
+            known = self.acts[state] = frozenset(self.system.may_do(self.system.states.values[state]))
+        return act in known
 
     def is_wrong(self, step: Taken) -> bool:
         """Tell whether a party does by a step what it must not."""

@@ -29,11 +29,17 @@ class Numbering(Generic[T]):
 
 
 class Column(Generic[T]):
-    """A number for each value of a list that grows."""
+    """A number, or some, for each value of a list that grows.
 
-    def __init__(self, values: Sequence[T], compute: Callable[[T], int]) -> None:
+    Args:
+        values: the list.
+        compute: returns the number, or a tuple of them.
+        width: how many, if it is not one.
+    """
+
+    def __init__(self, values: Sequence[T], compute: Callable[[T], Any], width: int = 0) -> None:
         self.values, self.compute = values, compute
-        self.array = np.zeros(0, np.int64)
+        self.array = np.zeros((0, width) if width else 0, np.int64)
 
     def __getitem__(self, numbers: NDArray[Any]) -> Numbers:
         known, count = len(self.array), len(self.values)
@@ -42,6 +48,11 @@ class Column(Generic[T]):
             self.array = np.concatenate([self.array, np.array(more, np.int64)])
         found: Numbers = self.array[numbers]
         return found
+
+    def put(self, number: int, computed: int) -> None:
+        """Change what has been computed for a value, if it has been."""
+        if number < len(self.array):
+            self.array[number] = computed
 
 
 class Lookup:

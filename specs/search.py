@@ -36,6 +36,8 @@ class Moves(NamedTuple):
 class Model(Protocol):
     """What can be searched."""
 
+    lessons: int  # how often it has learned that from some states more ways lead on than it took for true
+
     def first(self) -> Rows:
         """Return the states in which it may begin."""
         ...
@@ -175,16 +177,20 @@ def search(
         violations_max: be content with so many.
         each_layer: called with the depth that is finished and the states known.
     """
-    start, come = time.perf_counter(), Visited(model)
-    first = model.same(model.first())
-    rows = come.arrive([Moves(np.arange(len(first)), np.arange(len(first)), first)])
-    depth, enough = 0, False
-    while len(rows) and not enough:
-        rows = come.arrive(come.leave(rows))
-        depth += 1
-        each_layer(depth, len(come.known))
-        late = time.perf_counter() - start > seconds_max
-        enough = len(come.wrong) >= violations_max or len(come.known) >= states_max or late
+    start, lessons = time.perf_counter(), -1
+    while lessons != model.lessons:  # what is wrong is to be found again by what was learned, or the way there is lost
+        lessons, come = model.lessons, Visited(model)
+        first = model.same(model.first())
+        rows = come.arrive([Moves(np.arange(len(first)), np.arange(len(first)), first)])
+        depth, enough = 0, False
+        while len(rows) and not enough:
+            rows = come.arrive(come.leave(rows))
+            depth += 1
+            each_layer(depth, len(come.known))
+            late = time.perf_counter() - start > seconds_max
+            enough = len(come.wrong) >= violations_max or len(come.known) >= states_max or late
+        if not come.wrong:
+            break
     some = come.wrong[: max(TOLD_MAX, violations_max)]
     violations = sorted([(what, whole(model, *where)) for what, where in some], key=lambda one: len(one[1]))
     seconds = time.perf_counter() - start

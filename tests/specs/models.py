@@ -257,6 +257,7 @@ class TwoPhaseCommit:
     """
 
     WORKING, PREPARED, COMMITTED, ABORTED = range(4)
+    lessons = 0
 
     def __init__(self, managers: int, alike: bool = False) -> None:
         self.managers, self.alike = managers, alike
