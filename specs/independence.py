@@ -4,8 +4,8 @@ A delivery to a party may be taken at once, and alone, if whatever else that par
 later, can as well come after it: the same state and the same messages follow.  (It is a *persistent set* of one, after
 Godefroid 1996, chapter 4; what happens at other parties commutes with it anyway, for they share nothing.)  What may
 come is not known before all has been seen.  So a search takes for granted that everything commutes, as far as is
-known: with every layer it is looked at what has come in which state.  If a delivery that was taken alone did not commute
-with it, the search was in vain and is made again.  The last one has taken for granted only what is true:
+known: with every layer it is looked at what has come in which state.  If a delivery that was taken alone did not
+commute with it, the search was in vain and is made again.  The last one has taken for granted only what is true:
 
 - what may come in a state is what a search has seen come, for a delivery that waits is seen although another is taken;
 - after a delivery was taken alone, something may be seen that could have come before it: so that may come before, too.

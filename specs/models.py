@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import chain
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from freehold.core.policies import DEFAULT, Policy
 from freehold.specs.automata import System
 from freehold.specs.bounds import Bounds
 from freehold.specs.counterexample import Told, tell
+from freehold.specs.fates import Fate
 from freehold.specs.independence import Independence
 from freehold.specs.search import Found
 from freehold.specs.sharing import Sharing
@@ -62,7 +67,7 @@ def gone_through(
     seconds_max: float = float("inf"),
     each_layer: Callable[[int, int], Any] = lambda depth, states: None,
 ) -> Row:
-    """Search a model.
+    """Search a model, as many fates at a time as there are processors, each in a process of its own.
 
     Args:
         bounds: of the model.
@@ -70,28 +75,93 @@ def gone_through(
         strides: whether they may take short cuts, which know nothing of changed tables.
         states_max: give up a search that has so many states.
         seconds_max: give up after so much time.
-        each_layer: called with the depth that is finished and the states known.
+        each_layer: called with the depth that is finished and the states known, of the fates searched here.
     """
     start, cluster = time.perf_counter(), Sharing(bounds, policy, strides=strides)
-    each = [Independence(System(cluster, fate)) for fate in cluster.fates]
-    last = list[Found]()  # what the last search of each has found
-    finished = 0
-    for acts in range(bounds.acts):
-        for index, independence in enumerate(each):
+    fates = [Searcher(cluster, fate) for fate in cluster.fates]
+    share = min(len(fates), len(os.sched_getaffinity(0)))
+    finished, limits = 0, {"states_max": states_max}
+    with ExitStack() as stack:
+        others = [stack.enter_context(Helper(fates[first::share])) for first in range(1, share)]
+        for acts in range(bounds.acts):
             left = seconds_max - (time.perf_counter() - start)
-            if left > 0 or not acts:
-                found = independence.explore_with(acts, states_max=states_max, seconds_max=left, each_layer=each_layer)
-                last[index : index + 1] = [found]
-        if not all(found.exhausted and not found.violations for found in last) or left <= 0:
-            break
-        finished = acts + 1  # the first object has been put
-    wrong = [
-        (what, tell(one.system, cluster, way))
-        for one, found in zip(each, last, strict=False)
-        for what, way in found.violations
-    ]
-    wrong = sorted(wrong, key=lambda one: len(one[1].everything))[:1]
-    return Row(bounds, finished, together(last, finished == bounds.acts), time.perf_counter() - start, wrong)
+            if left <= 0 and acts:
+                break
+            for other in others:
+                other.ask(acts, seconds_max=left, **limits)
+            own = [fate.explore(acts, seconds_max=left, each_layer=each_layer, **limits) for fate in fates[::share]]
+            last = [*own, *chain(*[other.answer() for other in others])]
+            if not all(one.found.exhausted and not one.wrong for one in last):
+                break
+            finished = acts + 1  # the first object has been put
+    wrong = sorted(chain(*[one.wrong for one in last]), key=lambda one: len(one[1].everything))[:1]
+    found = together([one.found for one in last], finished == bounds.acts)
+    return Row(bounds, finished, found, time.perf_counter() - start, wrong)
+
+
+class Explored(NamedTuple):
+    """What a search of one fate has found."""
+
+    found: Found
+    wrong: list[tuple[str, Told]]
+
+
+class Searcher:
+    """One fate of a cluster, which is searched with ever more acts."""
+
+    def __init__(self, cluster: Sharing, fate: Fate) -> None:
+        self.cluster = cluster
+        self.independence = Independence(System(cluster, fate))
+
+    def explore(self, acts: int, **limits: Any) -> Explored:
+        """Search; tell what is wrong."""
+        found = self.independence.explore_with(acts, **limits)
+        return Explored(
+            found, [(what, tell(self.independence.system, self.cluster, way)) for what, way in found.violations]
+        )
+
+
+class Helper:
+    """A process that searches some fates.
+
+    Args:
+        fates: which.
+    """
+
+    def __init__(self, fates: list[Searcher]) -> None:
+        context = get_context("fork")
+        self.pipe, far = context.Pipe()
+        self.process = context.Process(target=self.serve, args=(fates, far), daemon=True)
+
+    def __enter__(self) -> Helper:
+        self.process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+    @staticmethod
+    def serve(fates: list[Searcher], pipe: Any) -> None:
+        """Search whenever one is asked to."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has asked for it ends it
+        while True:
+            acts, limits = pipe.recv()
+            pipe.send([fate.explore(acts, **limits) for fate in fates])
+
+    def ask(self, acts: int, **limits: Any) -> None:
+        """Let it search with so many acts."""
+        self.pipe.send((acts, limits))
+
+    def answer(self) -> list[Explored]:
+        """Wait for what it has found.
+
+        Raises:
+            EOFError: it has ended, and said why on stderr.
+        """
+        found: list[Explored] = self.pipe.recv()
+        return found
 
 
 def together(searches: list[Found], exhausted: bool) -> Found:
