@@ -10,7 +10,9 @@ from freehold.core.execution import RUNNING
 from freehold.core.messages import TaskReply
 from freehold.specs import commands, models
 from freehold.specs.bounds import Bounds
-from freehold.specs.models import QUICK, gone_through
+from freehold.specs.counterexample import replayed
+from freehold.specs.models import QUICK, WHOLE, gone_through
+from freehold.specs.sharing import Sharing
 from freehold.specs.variants import VARIANTS, played
 
 FOUND = {  # variant -> the model of ``freehold prove models --quick`` in which it is found, and what is wrong there
@@ -33,6 +35,18 @@ def test_it_is_found(name: str) -> None:
     ((found, told),) = row.wrong
     assert what in found
     assert len(told.program) <= 8
+
+
+FAR = {model.name: model for model in WHOLE}["lists"]
+WAY = "0.1.8.14.10.3.3.3.3.3.3.3.3.3.3.3.4.3.5.4.2.0.0"
+
+
+def test_what_is_far_is_wrong() -> None:
+    """A reference out of a list that its reader does not keep until the owner of what is inside has heard of it."""
+    with played("ray18751") as policy:
+        told = replayed(Sharing(FAR, policy, strides=False), WAY)
+    assert told.everything[-1] == "WRONG: n0w1.2 is released while n2w1 has a reference"
+    assert "n1w1: y = put([x])" in told.program and "n2w1: KEPT = x; return None" in told.program
 
 
 def test_the_true_rules_come_back() -> None:
