@@ -27,11 +27,15 @@ def marks_for(worker: int) -> tuple[str, str]:
     return f"{MARK}={name}", f"fh-{name}"[:15]
 
 
-def marks_of(pid: int) -> set[str]:
-    """Return what a process shows of the worker that has started it; nothing, if it hides that."""
+def marks_of(pid: int) -> set[str] | None:
+    """Return what a process shows of the worker that has started it, nothing if it hides that.
+
+    None if it cannot be told yet: one that is just becoming another program has no environment for a moment.
+    """
     try:
         with open(f"/proc/{pid}/environ", "rb") as environ, open(f"/proc/{pid}/comm") as comm:
-            found = {comm.read().rstrip("\n"), *environ.read().decode(errors="replace").split("\0")}
+            name, variables = comm.read().rstrip("\n"), environ.read().decode(errors="replace")
     except OSError:  # it has ended, or has another user's rights
         return set()
-    return {mark for mark in found if mark.startswith((f"{MARK}=", "fh-"))}
+    found = {mark for mark in (name, *variables.split("\0")) if mark.startswith((f"{MARK}=", "fh-"))}
+    return found if found or variables else None

@@ -38,7 +38,8 @@ from freehold.core.uninterrupted import uninterrupted
 from freehold.core.worker import Worker
 
 SWITCH_SECONDS = 0.0005  # between threads of a worker: a running task must not keep the pump waiting
-AGAIN_MILLISECONDS = 100.0  # between two tries to fork where there may be no more processes
+AGAIN_MILLISECONDS = 100.0  # between two tries to fork where there may be no more processes, and two looks at one
+LOOKS_MAX = 100  # at a process that shows no environment: it may have none
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,6 +59,7 @@ class Parent:
         self.diary = diary
         self.children: dict[int, int] = {}  # pid -> party
         self.complained = False  # of a fork that failed
+        self.looks: dict[int, int] = {}  # at children that were taken in and could be anybody's
         self.watched = -1  # a descriptor whose process must live, beside the link
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -73,7 +75,7 @@ class Parent:
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
         while True:
-            for fd, _ in poller.poll(self.late()):
+            for fd, _ in poller.poll(self.patience()):
                 if fd == self.wake_fds[0]:
                     os.read(fd, 4096)
                     self.reap()
@@ -82,11 +84,18 @@ class Parent:
                     self.end("the program is gone")
                 else:
                     self.listen()
+            if self.looks:
+                self.end_strays()
             try:
                 done = self.channel.flush()
             except OSError as error:
                 self.end(f"its link broke: {error}")
             poller.modify(self.channel.fileno(), select.POLLIN if done else select.POLLIN | select.POLLOUT)
+
+    def patience(self) -> float | None:
+        """Return the milliseconds for which there is nothing to do."""
+        late = self.late()
+        return AGAIN_MILLISECONDS if any(looks < LOOKS_MAX for looks in self.looks.values()) else late
 
     def late(self) -> float | None:
         """Try again what could not be done; return the milliseconds until the next time, None for never."""
@@ -131,12 +140,17 @@ class Parent:
 
     def end_strays(self) -> None:
         """End what was started by a process that is gone; what that has started comes next, with its end."""
+        looks = dict[int, int]()
         for pid in adopted_children():
-            if pid not in self.children and self.is_stray(pid):
+            stray = pid not in self.children and self.is_stray(pid)
+            if stray:
                 os.kill(pid, signal.SIGKILL)  # it is a child that nobody has waited for: the number is its own
+            elif stray is None:
+                looks[pid] = self.looks.get(pid, 0) + 1
+        self.looks = looks
 
-    def is_stray(self, pid: int) -> bool:
-        """Tell whether a child that was taken in belongs to nobody who lives."""
+    def is_stray(self, pid: int) -> bool | None:
+        """Tell whether a child that was taken in belongs to nobody who lives; None if it is to be looked at again."""
         return True  # a launcher's: templates that live take in what is theirs
 
     def fork(self, party: int) -> bool:
@@ -284,9 +298,11 @@ class Template(Parent):
         self.channel.say(wire.Exited(party, status, words.lines()))
         words.close()
 
-    def is_stray(self, pid: int) -> bool:
+    def is_stray(self, pid: int) -> bool | None:
         marks = marks_of(pid)
-        return bool(marks) and marks.isdisjoint(mark for party in self.children.values() for mark in marks_for(party))
+        if not marks:
+            return None if marks is None else False
+        return marks.isdisjoint(mark for party in self.children.values() for mark in marks_for(party))
 
 
 def prepare(setup: wire.Setup) -> None:

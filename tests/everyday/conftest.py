@@ -40,6 +40,7 @@ class Desk:
             **os.environ,
             "FREEHOLD_BACKEND": backend,
             "FREEHOLD_TEST": str(folder),
+            "PYTHONUNBUFFERED": "1",  # lines come in the order in which they were written, as at a terminal
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
 

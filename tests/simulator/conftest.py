@@ -39,5 +39,6 @@ def traces() -> tuple[object, ...]:
     """Return what a simulation may change, and must put back."""
     here = getcurrent()
     gc.collect()
-    alive = sum(isinstance(one, greenlet) and one is not here and not one.dead for one in gc.get_objects())
+    some = [one for one in gc.get_objects() if isinstance(one, greenlet) and one is not here and not one.dead]
+    alive = sum(one.parent is not None for one in some)  # without a parent it is a thread's, which may just be ending
     return time.sleep, time.time, time.monotonic, gc.isenabled(), signal.getsignal(signal.SIGINT), alive, cluster.active

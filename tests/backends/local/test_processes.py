@@ -34,6 +34,70 @@ def test_a_child_that_is_told_to_end_at_once_has_no_children_to_end(watch) -> No
     assert (done.stdout, done.stderr) == (f"{int(signal.SIGTERM)} 0\n", "")
 
 
+MARKED = """
+import os, signal
+from freehold.backends.local.marks import MARK, marks_of
+
+with open("/proc/self/comm", "w") as comm:
+    comm.write("fh-n0w1")
+shown = set()
+for _ in range(100):
+    child = os.fork()
+    if not child:
+        os.execvpe("sleep", ["sleep", "600"], {**os.environ, MARK: "n0w1"})
+    while True:
+        marks = marks_of(child)
+        shown.add("nothing yet" if marks is None else min(marks, default="nothing"))
+        if marks and "fh-n0w1" not in marks:
+            break
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+print(sorted(shown))
+"""
+TAKEN_IN = """
+import os, signal, socket, time
+from freehold.backends.local.diary import Diary
+from freehold.backends.local.processes import Parent
+
+class Slow(Parent):
+    looks_taken = 0
+
+    def is_stray(self, pid):
+        self.looks_taken += 1
+        return True if self.looks_taken > 3 else None
+
+ours, theirs = socket.socketpair()
+read, write = os.pipe()
+if not os.fork():
+    ours.close()
+    parent = Slow(theirs.detach(), Diary("", ""))
+    if parent.fork(1):
+        stray = os.fork()
+        if not stray:
+            time.sleep(600)
+        os.write(write, str(stray).encode())
+        os._exit(0)
+    parent.loop()
+theirs.close()
+stray = int(os.read(read, 100))
+while os.path.exists(f"/proc/{stray}"):
+    time.sleep(0.01)
+ours.close()
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_who_becomes_another_program_shows_nothing_for_a_moment(watch) -> None:
+    """It must not be taken for one that belongs to nobody: a task's child once outlived its worker that way."""
+    done = watch.run(MARKED)
+    assert (done.stdout, done.stderr) == ("['FREEHOLD_WORKER=n0w1', 'fh-n0w1', 'nothing yet']\n", "")
+
+
+def test_who_shows_nothing_yet_is_looked_at_again(watch) -> None:
+    done = watch.run(TAKEN_IN)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_nodes_that_are_removed_as_soon_as_they_are_added(watch) -> None:
     cluster = freehold.Cluster(num_cpus=1)
     for _ in range(30):
