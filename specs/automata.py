@@ -182,8 +182,7 @@ class System:
         self.sends: list[tuple[Column[Taken], Column[Taken]]] = []  # what a step sends first, second...: where, a word
         self.options: list[int] = []  # what may be done in a state, one state behind the other
         self.option = Column(self.options, int)
-        self.option_count = Column(states, lambda state: len(self.may_do(state)))
-        self.option_start = Column(states, self.list_options)
+        self.offers = Column(states, self.list_options, 2)
         self.facts = Column(states, self.facts_of, len(Facts._fields))
         self.broken = Column(states, lambda state: state is not None and isinstance(state[1], Wrong))
         self.cost = [Column(events, partial(cost_of, nth)) for nth in range(len(self.parties.budgets))]
@@ -196,11 +195,11 @@ class System:
             return []
         return [self.events(act) for act in self.parties.may_do(*state)]
 
-    def list_options(self, state: Any) -> int:
-        """Append what may be done in a state to the list; return where it begins."""
-        start = len(self.options)
-        self.options += self.may_do(state)
-        return start
+    def list_options(self, state: Any) -> tuple[int, int]:
+        """Append what may be done in a state to the list; return where it begins, and how much it is."""
+        start, some = len(self.options), self.may_do(state)
+        self.options += some
+        return start, len(some)
 
     def new_step(self, before: int, told: int) -> int:
         """Have a party take a step for the first time; return the step's number."""
@@ -267,16 +266,17 @@ class System:
         taken = every[waiting.origin]
         taken[alone] = True
         free = every[acts.origin]
-        return self.taking(rows, *(np.concatenate([m[taken], a[free]]) for m, a in zip(waiting, acts, strict=True)))
+        both = zip(waiting.some(taken), acts.some(free), strict=True)
+        return self.taking(rows, Next(*(np.concatenate(parts) for parts in both)))
 
     def only(self, rows: Rows) -> Moves:
         """Return the deliveries that are taken alone, but those right behind which something may go wrong."""
         waiting = self.waiting(rows)
         self.acting(rows[waiting.origin[self.alone_in(rows, waiting)]])
         self.judge()
-        origin, party, told, step, channel = waiting.some(self.alone_in(rows, waiting))
-        sure = (rows[origin, self.doomed] >> party & 1 == 0) & ~self.uses_link(rows[origin, self.link], step)
-        return self.taking(rows, *Next(origin, party, told, step, channel).some(sure))
+        alone = waiting.some(self.alone_in(rows, waiting))
+        doomed, link = rows[alone.origin, self.doomed], rows[alone.origin, self.link]
+        return self.taking(rows, alone.some((doomed >> alone.party & 1 == 0) & ~self.uses_link(link, alone.step)))
 
     def waiting(self, rows: Rows) -> Next:
         """Return what may be delivered."""
@@ -298,7 +298,7 @@ class System:
         found = []
         for party in range(self.count):
             state = rows[:, party]
-            count, start = self.option_count[state], self.option_start[state]
+            start, count = self.offers[state].T
             each = np.repeat(np.arange(len(rows)), count)
             nth = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count)
             told = self.option[start[each] + nth]
@@ -308,10 +308,9 @@ class System:
             found.append((each, *own))
         return Next(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
-    def taking(
-        self, rows: Rows, origin: Numbers, party: Numbers, told: Numbers, step: Numbers, channel: Numbers
-    ) -> Moves:
+    def taking(self, rows: Rows, next: Next) -> Moves:
         """Return the states after steps."""
+        origin, party, told, step, channel = next
         new, every = rows[origin], np.arange(len(origin))
         new[every, party] = self.after[step]
         new[:, self.budgets : self.doomed] -= self.costs(told)

@@ -1,7 +1,7 @@
 """What may go wrong between automata: parties die, and links break, and a part of what is on its way is lost.
 
-The doomed die right behind one of their steps; a link breaks right behind a message that was sent on it: whoever dies
-later, and has done nothing since, is not seen to be alive.  So much of what waits on a channel may be lost: the end.
+The doomed die right behind one of their steps, a link breaks right behind a message that was sent on it: if it happened
+later, and nothing was done or sent meanwhile, nobody would see a difference.  What is lost is the end of what waits.
 
 Refuses to know why anything happens.
 """

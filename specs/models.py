@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -130,11 +131,12 @@ class Helper:
 
     def __init__(self, fates: list[Searcher]) -> None:
         context = get_context("fork")
-        self.pipe, far = context.Pipe()
-        self.process = context.Process(target=self.serve, args=(fates, far), daemon=True)
+        self.pipe, self.far = context.Pipe()
+        self.process = context.Process(target=self.serve, args=(fates, self.far, os.getpid()), daemon=True)
 
     def __enter__(self) -> Helper:
         self.process.start()
+        self.far.close()  # so that its end is noticed
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,12 +145,21 @@ class Helper:
         self.pipe.close()
 
     @staticmethod
-    def serve(fates: list[Searcher], pipe: Any) -> None:
-        """Search whenever one is asked to."""
+    def serve(fates: list[Searcher], pipe: Any, parent: int) -> None:
+        """Search whenever one is asked to, as long as there is somebody to ask."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has asked for it ends it
+
+        def go_on(*_: int) -> None:
+            if os.getppid() != parent:
+                sys.exit()
+
         while True:
             acts, limits = pipe.recv()
-            pipe.send([fate.explore(acts, **limits) for fate in fates])
+            try:
+                answer: Any = [fate.explore(acts, each_layer=go_on, **limits) for fate in fates]
+            except Exception as error:  # as of a model that is too large: whoever has asked is to hear it
+                answer = error
+            pipe.send(answer)
 
     def ask(self, acts: int, **limits: Any) -> None:
         """Let it search with so many acts."""
@@ -158,9 +169,12 @@ class Helper:
         """Wait for what it has found.
 
         Raises:
-            EOFError: it has ended, and said why on stderr.
+            Exception: what the search has raised there.
+            EOFError: it was killed.
         """
-        found: list[Explored] = self.pipe.recv()
+        found: list[Explored] | Exception = self.pipe.recv()
+        if isinstance(found, Exception):
+            raise found
         return found
 
 

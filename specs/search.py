@@ -177,7 +177,7 @@ def search(
         violations_max: be content with so many.
         each_layer: called with the depth that is finished and the states known.
     """
-    start, lessons = time.perf_counter(), -1
+    start, lessons, again = time.perf_counter(), -1, False
     while lessons != model.lessons:  # what is wrong is to be found again by what was learned, or the way there is lost
         lessons, come = model.lessons, Visited(model)
         first = model.same(model.first())
@@ -187,9 +187,10 @@ def search(
             rows = come.arrive(come.leave(rows))
             depth += 1
             each_layer(depth, len(come.known))
-            late = time.perf_counter() - start > seconds_max
-            enough = len(come.wrong) >= violations_max or len(come.known) >= states_max or late
-        if not come.wrong:
+            late = time.perf_counter() - start > seconds_max or len(come.known) >= states_max
+            enough = len(come.wrong) >= violations_max or (late and not again)
+        again = bool(come.wrong)
+        if not again:
             break
     some = come.wrong[: max(TOLD_MAX, violations_max)]
     violations = sorted([(what, whole(model, *where)) for what, where in some], key=lambda one: len(one[1]))
@@ -215,15 +216,15 @@ def whole(model: Model, choices: list[int], behind: int) -> list[int]:
         choices: the first state, and the actions where there was a choice.
         behind: how many actions follow behind the last of these.
     """
-    begin, *chosen = choices
+    begin, *actions = choices
     row, way = model.same(model.first())[begin : begin + 1], [begin]
     for index in range(len(choices)):
         if index:
             moves = model.moves(row)
-            at = int(np.flatnonzero(moves.action == chosen[index - 1])[0])
+            at = int(np.flatnonzero(moves.action == actions[index - 1])[0])
             row = model.same(moves.rows[at : at + 1])
-            way.append(chosen[index - 1])
-        left = behind if index == len(chosen) else STEPS_MAX
+            way.append(actions[index - 1])
+        left = behind if index == len(actions) else STEPS_MAX
         while left and len((next := model.only(row)).rows):
             row, left = model.same(next.rows), left - 1
             way.append(int(next.action[0]))

@@ -80,8 +80,8 @@ def explore(
         raise typer.BadParameter(f"{processes} processes do not live on {nodes} nodes")
     if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
         raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
-    ends = (deaths, nodes, node_deaths, cuts)
-    bounds = Bounds("", processes, objects, acts, calls, *ends, returns, gets, values, views, large, lists)
+    bounds = Bounds("", processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
+    bounds = bounds._replace(returns=returns, gets=gets, values=values, views=views, large=large, lists=lists)
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
         raise typer.Exit
@@ -134,9 +134,10 @@ def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
     from freehold.specs.variants import VARIANTS
 
     missed = False
+    models_searched = QUICK if quick else QUICK + WHOLE
     for name, variant in VARIANTS.items():
         typer.echo(f"{name}: {variant.what}\n    {variant.source}")
-        rows = (searched(bounds, "inquest", name, seconds_max=seconds) for bounds in QUICK + WHOLE * (not quick))
+        rows = (searched(bounds, "inquest", name, seconds_max=seconds) for bounds in models_searched)
         row = next((row for row in rows if row.wrong), None)
         missed = missed or row is None
         typer.echo("    NOT FOUND" if row is None else "\n".join([f"    {line}" for line in found_in(row)]))

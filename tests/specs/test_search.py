@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from tests.specs.models import Counters, Duel, Lock, Mortals, PingPong, Register
 
 from freehold.specs.automata import System
 from freehold.specs.independence import Independence
-from freehold.specs.search import Known, Model, search, wander
+from freehold.specs.models import Helper
+from freehold.specs.search import Known, Model, Moves, search, wander
 
 TOYS: dict[str, Any] = {
     "counters": Counters(),
@@ -85,6 +88,55 @@ def test_what_goes_on_for_ever_without_a_choice_comes_to_an_end() -> None:
     found = Independence(System(toy)).explore()
     assert found.exhausted and found.violations == []
     assert found.states <= len(naive(toy)[0])
+
+
+class Lesson:
+    """From 0 on to 1, and to 2, which is wrong; that more leads on from 0 is learned on the way."""
+
+    lessons = 0
+
+    def first(self) -> Any:
+        return np.zeros((1, 1), np.int32)
+
+    def moves(self, rows: Any) -> Moves:
+        self.lessons = max(self.lessons, int(rows.max()))
+        ways = [(at, row + more) for at, row in enumerate(rows) for more in (1, 10, 20)[: 1 + 2 * self.lessons]]
+        return Moves(np.array([at for at, _ in ways]), np.arange(len(ways)), np.array([row for _, row in ways]))
+
+    def only(self, rows: Any) -> Moves:
+        return Moves(np.zeros(0, np.int64), np.zeros(0, np.int64), rows[:0])
+
+    def same(self, rows: Any) -> Any:
+        return rows
+
+    def weight(self, actions: Any) -> Any:
+        return np.ones(len(actions))
+
+    def wrong(self, rows: Any) -> Any:
+        return [(int(at), "it is 2") for at in np.flatnonzero(rows[:, 0] == 2)]
+
+
+def test_what_was_found_is_not_given_up_because_there_is_more_than_was_known() -> None:
+    found = search(Lesson(), states_max=3)
+    assert found.violations == [("it is 2", [0, 0, 0])]
+
+
+class Raises:
+    """A search that cannot be."""
+
+    def explore(self, acts: int, **limits: Any) -> Any:
+        raise OverflowError(f"{acts} acts are too many")
+
+
+def test_a_helper_tells_what_went_wrong() -> None:
+    some: Any = [Raises()]
+    with Helper(some) as helper:
+        helper.ask(3)
+        with pytest.raises(OverflowError, match="3 acts are too many"):
+            helper.answer()
+        os.kill(helper.process.pid or 0, signal.SIGKILL)
+        with pytest.raises(EOFError):
+            helper.answer()
 
 
 def test_walks_find_what_is_wrong() -> None:
