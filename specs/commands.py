@@ -1,4 +1,4 @@
-"""The commands of ``specs``: ``freehold prove check``, ``replay``, and those of ``searching.py`` and ``manual.py``."""
+"""The commands of ``specs``: ``freehold prove check``, ``replay``, and those of the rooms and ``manual.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freehold.specs import manual
-from freehold.specs.searching import COMMANDS
+from freehold.specs.explorer.commands import COMMANDS as EXPLORER
+from freehold.specs.mutants.commands import mutants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +136,7 @@ def bar(total: int, of: str = "events") -> Iterator[tuple[Progress, TaskID]]:
 def register(app: typer.Typer) -> None:
     """Add the commands of ``specs``."""
     prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
-    for command in (*COMMANDS, check, replay, conformance):
+    for command in (*EXPLORER, mutants, check, replay, conformance):
         prove.command()(command)
     app.add_typer(prove, name="prove")
     manual.register(app)

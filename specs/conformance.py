@@ -26,7 +26,7 @@ from freehold.specs.leftovers import settled
 from freehold.specs.rules import RULE_OF
 from freehold.specs.scenario import Scenario, hosts, scenarios
 from freehold.specs.traces import insist_on
-from freehold.specs.world import Violation
+from freehold.specs.walks.world import Violation
 
 SECONDS = 60.0  # that a scenario may take
 STORE_NBYTES = 256 * 2**20

@@ -151,9 +151,9 @@ def situation_block(name: str) -> str:
 
 def counterexample_block(borrower_death: str) -> str:
     """Return the first thing that goes wrong under a rule when borrowers may die: the program, and the diagram."""
-    from freehold.specs.bounds import Bounds
-    from freehold.specs.models import gone_through
-    from freehold.specs.searching import policy_of
+    from freehold.specs.explorer.bounds import Bounds
+    from freehold.specs.explorer.commands import policy_of
+    from freehold.specs.explorer.models import gone_through
 
     row = gone_through(Bounds("", deaths=1), policy_of(borrower_death))
     (what, told), *_ = row.wrong

@@ -21,8 +21,8 @@ from freehold.core.party import Party
 from freehold.core.promotion import INLINE, PLACED
 from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
-from freehold.specs.users import Users
-from freehold.specs.world import Violation, World
+from freehold.specs.walks.users import Users
+from freehold.specs.walks.world import Violation, World
 
 
 def held_is_not_released(world: Users) -> Iterator[str]:
@@ -232,7 +232,7 @@ def runs_once(world: World) -> Iterator[str]:
     seen: dict[tuple[int, int], int] = {}
     for party in world.parties.values():
         for run in party.running.values() if isinstance(party, Worker) else ():
-            if run.query is not None:
+            if run.query is not None and run.query.caller:  # 0: it has been given up; nobody awaits it
                 other = seen.setdefault((run.query.caller, run.query.attempt), party.me)
                 if other != party.me:
                     yield f"{object_name(run.task)} runs on {party_name(other)} and on {party_name(party.me)}"

@@ -35,8 +35,8 @@ from freehold.core.policies import Policy
 from freehold.core.values import Want
 from freehold.specs.oracle import expected, play
 from freehold.specs.programs import programs
-from freehold.specs.trial import Trial
-from freehold.specs.users import LARGE, SMALL, Frame
+from freehold.specs.walks.trial import Trial
+from freehold.specs.walks.users import LARGE, SMALL, Frame
 
 __all__ = ["LARGE", "SMALL", "RemoteObjects", "expected", "play", "programs"]
 

@@ -25,7 +25,7 @@ from freehold.core.trace import Ring, Step, unfolded
 from freehold.core.trace import table as table_of
 from freehold.core.worker import Worker
 from freehold.specs.properties import accounts_agree, object_agrees, worker_counts_agree
-from freehold.specs.world import Violation
+from freehold.specs.walks.world import Violation
 
 RECORDS_PER_LOOK = 4  # the counts of a party with so many records are looked at after every event, of others seldomer
 STEPS_KEPT = 1 << 20  # of each party, to find causes among

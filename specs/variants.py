@@ -20,7 +20,7 @@ from freehold.core.messages import ReleaseReply
 from freehold.core.ownership import OWNED, UNHELD, let_go
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.tables import TABLES
-from freehold.specs.mutants import instead
+from freehold.specs.instead import instead
 
 Step = tuple[Any, Out]
 

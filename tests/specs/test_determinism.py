@@ -9,7 +9,7 @@ import sys
 
 WALK = """
 import hashlib
-from freehold.specs.walk import walk
+from freehold.specs.walks.walk import walk
 
 digest = hashlib.sha256()
 for seed in range(6):

@@ -20,7 +20,7 @@ from freehold.core.values import Payload
 from freehold.core.worker import Worker
 from freehold.specs import properties
 from freehold.specs.promises import PROMISES, SOMETIMES
-from freehold.specs.trial import Trial
+from freehold.specs.walks.trial import Trial
 
 CHECKS = properties.__name__
 ONE, TWO = HEAD, node_id(1)
@@ -117,6 +117,16 @@ def test_what_is_broken_is_found(fault: Callable[[Trial], None], check: Any, sai
     fault(world)
     found = [*check(world)]
     assert found and all(said in complaint for complaint in found)
+
+
+def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:
+    world = fresh()
+    run_twice(world)
+    for worker in [party for party in world.parties.values() if isinstance(party, Worker)]:
+        for run in worker.running.values():
+            assert run.query is not None
+            worker.running[run.task] = replace(run, query=replace(run.query, caller=0))
+    assert [*properties.runs_once(world)] == []
 
 
 def test_every_check_belongs_to_a_promise() -> None:

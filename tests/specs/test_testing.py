@@ -11,11 +11,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from freehold.core.events import ObjectReleased
 from freehold.core.machine import Here, Out, replace
 from freehold.core.promotion import PLACED, Promotion
-from freehold.specs.mutants import instead
+from freehold.specs.instead import instead
 from freehold.specs.testing import LARGE, RemoteObjects
-from freehold.specs.trial import Trial
 from freehold.specs.variants import played
-from freehold.specs.world import Violation
+from freehold.specs.walks.trial import Trial
+from freehold.specs.walks.world import Violation
 
 ALL = list(HealthCheck)
 THOROUGH = settings(max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=ALL)

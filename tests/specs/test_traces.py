@@ -21,7 +21,7 @@ from freehold.core.worker import Worker
 from freehold.specs import commands
 from freehold.specs.properties import object_agrees
 from freehold.specs.traces import Check, Trace, insist_on, led_to, runs_below
-from freehold.specs.world import Violation
+from freehold.specs.walks.world import Violation
 
 
 @freehold.remote

@@ -8,11 +8,12 @@ from typer.testing import CliRunner
 
 from freehold.core.execution import RUNNING
 from freehold.core.messages import TaskReply
-from freehold.specs import commands, models
-from freehold.specs.bounds import Bounds
-from freehold.specs.counterexample import replayed
-from freehold.specs.models import QUICK, WHOLE, gone_through
-from freehold.specs.sharing import Sharing
+from freehold.specs import commands
+from freehold.specs.explorer import models
+from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.explorer.counterexample import replayed
+from freehold.specs.explorer.models import QUICK, WHOLE, gone_through
+from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.variants import VARIANTS, played
 
 FOUND = {  # variant -> the model of ``freehold prove models --quick`` in which it is found, and what is wrong there

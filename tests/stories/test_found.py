@@ -16,7 +16,7 @@ from freehold.core.policies import Policy
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
 from freehold.specs.properties import worker_counts_agree
-from freehold.specs.trial import Trial
+from freehold.specs.walks.trial import Trial
 
 ME, OWNER, OTHER = (worker_id(node_id(index), 1) for index in range(3))
 X, Y = object_id(OWNER, 5), object_id(OTHER, 7)

@@ -13,13 +13,13 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from freehold.core.policies import DEFAULT, Policy
-from freehold.specs.automata import System
-from freehold.specs.bounds import Bounds
-from freehold.specs.counterexample import Told, tell
-from freehold.specs.fates import Fate
-from freehold.specs.independence import Independence
-from freehold.specs.search import Found
-from freehold.specs.sharing import Sharing
+from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.explorer.counterexample import Told, tell
+from freehold.specs.explorer.fates import Fate
+from freehold.specs.explorer.independence import Independence
+from freehold.specs.explorer.search import Found
+from freehold.specs.explorer.sharing import Sharing
 
 
 class Row(NamedTuple):

@@ -16,8 +16,8 @@ from freehold.core.policies import Policy
 from freehold.core.promotion import PENDING
 from freehold.core.values import Shape, Want
 from freehold.core.worker import Worker
-from freehold.specs.trial import Trial
-from freehold.specs.users import LARGE, SMALL, Frame
+from freehold.specs.walks.trial import Trial
+from freehold.specs.walks.users import LARGE, SMALL, Frame
 
 WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "calm": {},

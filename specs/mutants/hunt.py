@@ -20,14 +20,15 @@ from typing import NamedTuple
 from freehold.core.effects import Effect
 from freehold.core.events import Event
 from freehold.core.party import Party
-from freehold.specs.automata import System
-from freehold.specs.bounds import Bounds
-from freehold.specs.independence import Independence
-from freehold.specs.mutants import Cell, Mutant, Observer, fault, instead, observed
-from freehold.specs.numbering import HALF
-from freehold.specs.search import search
-from freehold.specs.sharing import Sharing
-from freehold.specs.walk import WORLDS, Walk, walk
+from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.explorer.independence import Independence
+from freehold.specs.explorer.numbering import HALF
+from freehold.specs.explorer.search import search
+from freehold.specs.explorer.sharing import Sharing
+from freehold.specs.instead import Cell, instead
+from freehold.specs.mutants.faults import Mutant, Observer, fault, observed
+from freehold.specs.walks.walk import WORLDS, Walk, walk
 
 MODELS = (
     Bounds("lend", processes=2, acts=5, calls=3),

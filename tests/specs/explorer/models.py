@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from freehold.specs.automata import Act, Delivery, Facts, Step
-from freehold.specs.fates import Fate
-from freehold.specs.search import Moves, Rows
+from freehold.specs.explorer.automata import Act, Delivery, Facts, Step
+from freehold.specs.explorer.fates import Fate
+from freehold.specs.explorer.search import Moves, Rows
 
 State = tuple[Any, ...]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
-from freehold.specs.fates import Fate
+from freehold.specs.explorer.fates import Fate
 
 
 class Bounds(NamedTuple):

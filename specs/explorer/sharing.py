@@ -44,9 +44,9 @@ from freehold.core.strides import NONE
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
-from freehold.specs.automata import Act, Delivery, Facts, Step, Wrong
-from freehold.specs.bounds import Bounds, fates_of
-from freehold.specs.hosts import (
+from freehold.specs.explorer.automata import Act, Delivery, Facts, Step, Wrong
+from freehold.specs.explorer.bounds import Bounds, fates_of
+from freehold.specs.explorer.hosts import (
     Carried,
     Custom,
     Granted,
@@ -61,7 +61,7 @@ from freehold.specs.hosts import (
     taken_out,
     without,
 )
-from freehold.specs.numbering import Numbering
+from freehold.specs.explorer.numbering import Numbering
 from freehold.specs.properties import worker_counts_agree
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task

@@ -14,8 +14,8 @@ from freehold.core.policies import Policy
 from freehold.core.values import Shape
 from freehold.specs.promises import ALWAYS, AT_REST, AT_THE_END
 from freehold.specs.properties import insist
-from freehold.specs.users import SMALL, Frame, Users
-from freehold.specs.world import Violation
+from freehold.specs.walks.users import SMALL, Frame, Users
+from freehold.specs.walks.world import Violation
 
 CHECKS = [check for promise in ALWAYS for check in promise.checks]
 RESTING = [check for promise in AT_REST for check in promise.checks]

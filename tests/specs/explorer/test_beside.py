@@ -9,8 +9,8 @@ import pytest
 from freehold.core import handover, link
 from freehold.core.link import FrameCame, Link, MessageDue, ResendDue
 from freehold.core.machine import replace
-from freehold.specs.beside import QUICK, HandOver, Lossy, Wire
-from freehold.specs.plain import gone_through
+from freehold.specs.explorer.beside import QUICK, HandOver, Lossy, Wire
+from freehold.specs.explorer.plain import gone_through
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -31,8 +31,8 @@ from freehold.core.queries import Held, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
 from freehold.core.values import Description, Failure, Payload, Shape, Slot, Want
 from freehold.core.worker import Worker
-from freehold.specs.frames import LARGE, SMALL, Frame, Process
-from freehold.specs.world import Violation, World
+from freehold.specs.walks.frames import LARGE, SMALL, Frame, Process
+from freehold.specs.walks.world import Violation, World
 
 __all__ = ["LARGE", "SMALL", "Frame", "Users"]
 

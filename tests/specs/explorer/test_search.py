@@ -8,12 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.specs.models import Counters, Duel, Lock, Mortals, PingPong, Registers, Together, TwoPhaseCommit, naive
+from tests.specs.explorer.models import (
+    Counters,
+    Duel,
+    Lock,
+    Mortals,
+    PingPong,
+    Registers,
+    Together,
+    TwoPhaseCommit,
+    naive,
+)
 
-from freehold.specs.automata import System
-from freehold.specs.independence import Independence
-from freehold.specs.models import Helper
-from freehold.specs.search import Known, Model, Moves, search, wander
+from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.independence import Independence
+from freehold.specs.explorer.models import Helper
+from freehold.specs.explorer.search import Known, Model, Moves, search, wander
 
 TOYS: dict[str, Any] = {
     "counters": Counters(),

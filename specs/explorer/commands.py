@@ -1,4 +1,4 @@
-"""The commands of the search: ``freehold prove explore``, ``models``, ``variants`` and ``mutants``."""
+"""The commands of the search: ``freehold prove explore``, ``models`` and ``variants``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from freehold.core.policies import Policy
-    from freehold.specs.bounds import Bounds
-    from freehold.specs.counterexample import Told
-    from freehold.specs.models import Row
-    from freehold.specs.mutation import Verdict
-    from freehold.specs.plain import Outcome
-    from freehold.specs.search import Found
+    from freehold.specs.explorer.bounds import Bounds
+    from freehold.specs.explorer.counterexample import Told
+    from freehold.specs.explorer.models import Row
+    from freehold.specs.explorer.plain import Outcome
+    from freehold.specs.explorer.search import Found
 
 Processes = Annotated[int, typer.Option(min=2, max=6, help="Processes.")]
 Nodes = Annotated[int, typer.Option(min=0, help="Nodes, on which processes live in turn; 0: each on one of its own.")]
@@ -37,9 +34,6 @@ Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much tim
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Small models, of which all is gone through in a minute.")]
 Name = Annotated[str, typer.Option(help="A variant to play by, like ray17553; prove variants lists them.")]
-Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
-Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
-Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
 Replay = Annotated[str, typer.Option(help="Search nothing; go the way that a search with these options has printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 HEAD = f"{'model':14} procs objects  lost   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
@@ -74,7 +68,7 @@ def explore(
     wrong: an object that is freed while somebody holds it, a count that does not add up, a record that nobody forgets.
     Ends with 1 if there is one, and prints the shortest way there.
     """
-    from freehold.specs.bounds import Bounds
+    from freehold.specs.explorer.bounds import Bounds
 
     if nodes > processes:
         raise typer.BadParameter(f"{processes} processes do not live on {nodes} nodes")
@@ -105,8 +99,8 @@ def models(
     that share a process's I/O, and a link that loses, doubles and reorders what it carries.
     Ends with 1 if something is wrong in one.
     """
-    from freehold.specs import beside, plain
-    from freehold.specs.models import QUICK, WHOLE
+    from freehold.specs.explorer import beside, plain
+    from freehold.specs.explorer.models import QUICK, WHOLE
 
     wrong = False
     if not as_json:
@@ -130,7 +124,7 @@ def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
     and print in which model each is found, and its program.
     Ends with 1 if one is not found.
     """
-    from freehold.specs.models import QUICK, WHOLE
+    from freehold.specs.explorer.models import QUICK, WHOLE
     from freehold.specs.variants import VARIANTS
 
     missed = False
@@ -153,61 +147,10 @@ def found_in(row: Row) -> list[str]:
     return [where, *[f"    {line}" for line in told.program]]
 
 
-def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> None:
-    """freehold prove mutants --table ownership
-
-    Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
-    another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
-    can happen in them, then on walks by chance.  Print for each table how many were found; how many do the same as
-    their rows in all that was seen; and those that do something else of which nobody notices.
-    Ends with 1 if there are such.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    from freehold.core.tables import TABLES
-    from freehold.specs.mutation import Grounds, judged
-
-    names = [one.name for one in TABLES]
-    if table and table not in names:
-        raise typer.BadParameter(f"{table!r} is not a table; there are {', '.join(names)}")
-    grounds = Grounds()
-    chosen = [mutant for mutant in grounds.mutants if table in ("", mutant.table.name)][::every]
-    found: dict[str, list[Verdict]] = {}
-    console = Console(stderr=True)
-    verdicts = judged(grounds, seconds, chosen)
-    for verdict in track(
-        verdicts, "mutants", len(chosen), console=console, transient=True, disable=not console.is_terminal
-    ):
-        found.setdefault(verdict.mutant.table.name, []).append(verdict)
-    typer.echo(MUTANTS_HEAD)
-    for name, some in found.items():
-        typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
-    survivors = [verdict for some in found.values() for verdict in some if survives(verdict)]
-    for verdict in survivors:
-        typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
-    raise typer.Exit(bool(survivors))
-
-
-def survives(verdict: Verdict) -> bool:
-    """Tell whether a mutant does something else than its row, and was not found."""
-    return not verdict.by and bool(verdict.differs)
-
-
-OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, and how one knows
-    ("mutants", lambda _: True),
-    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith("walk")),
-    ("walks", lambda verdict: verdict.by.startswith("walk")),
-    ("the same", lambda verdict: not verdict.by and not verdict.differs),
-    ("survive", survives),
-)
-MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])
-
-
 def gone_again(bounds: Bounds, borrower_death: str, variant: str, replay: str) -> Told:
     """Go a way that a search has printed."""
-    from freehold.specs.counterexample import replayed
-    from freehold.specs.sharing import Sharing
+    from freehold.specs.explorer.counterexample import replayed
+    from freehold.specs.explorer.sharing import Sharing
     from freehold.specs.variants import played
 
     try:
@@ -230,7 +173,7 @@ def known(variant: str) -> str:
 
 def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool = False, **limits: Any) -> Row:
     """Search a model by some rules."""
-    from freehold.specs.models import gone_through
+    from freehold.specs.explorer.models import gone_through
     from freehold.specs.variants import played
 
     shown = (lambda *_: None) if quiet else progress()
@@ -319,4 +262,4 @@ def rate(found: Found) -> float:
     return found.transitions / max(found.seconds, 1e-9)
 
 
-COMMANDS = (explore, models, variants, mutants)
+COMMANDS = (explore, models, variants)

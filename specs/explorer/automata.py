@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.specs.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
-from freehold.specs.numbering import Column, Lookup, Numbering
-from freehold.specs.search import Moves, Numbers, Rows
+from freehold.specs.explorer.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
+from freehold.specs.explorer.numbering import Column, Lookup, Numbering
+from freehold.specs.explorer.search import Moves, Numbers, Rows
 
 
 class Delivery(NamedTuple):

@@ -1,6 +1,6 @@
 """Random walks over real parties: whatever users, the network, timers and deaths do, the properties hold.
 
-A walk that fails names its seed: ``freehold.specs.walk.walk(seed, 300, ...)`` takes it again.
+A walk that fails names its seed: ``freehold.specs.walks.walk.walk(seed, 300, ...)`` takes it again.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from freehold.core.tables import TABLES
 from freehold.specs.promises import SOMETIMES
-from freehold.specs.walk import WORLDS, walk
+from freehold.specs.walks.walk import WORLDS, walk
 
 HAPPENED = set[str]()  # rows that walks have taken, and where they led
 

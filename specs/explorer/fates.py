@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from freehold.specs.search import Moves, Numbers, Rows, chosen, joined
+from freehold.specs.explorer.search import Moves, Numbers, Rows, chosen, joined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freehold.specs.automata import System
+    from freehold.specs.explorer.automata import System
 
 DEAD = 0  # the number of the state of a party that is no more
 NOTHING = 0  # the number of the word without messages

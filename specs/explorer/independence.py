@@ -20,8 +20,8 @@ import time
 from collections import defaultdict, deque
 from typing import Any
 
-from freehold.specs.automata import Act, System, Taken, Wrong
-from freehold.specs.search import Found, search
+from freehold.specs.explorer.automata import Act, System, Taken, Wrong
+from freehold.specs.explorer.search import Found, search
 
 FAR_MAX = 6  # guessed steps in a row; a delivery that seems to commute with still more is held for racing
 

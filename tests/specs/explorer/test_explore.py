@@ -22,15 +22,16 @@ from freehold.core.messages import InquestQuery
 from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
-from freehold.specs import commands, models
-from freehold.specs.automata import Act, Delivery, System
-from freehold.specs.bounds import Bounds
-from freehold.specs.counterexample import Way, tell
-from freehold.specs.fates import Fate
-from freehold.specs.hosts import Process
-from freehold.specs.independence import Independence
-from freehold.specs.search import Found, search
-from freehold.specs.sharing import Sharing
+from freehold.specs import commands
+from freehold.specs.explorer import models
+from freehold.specs.explorer.automata import Act, Delivery, System
+from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.explorer.counterexample import Way, tell
+from freehold.specs.explorer.fates import Fate
+from freehold.specs.explorer.hosts import Process
+from freehold.specs.explorer.independence import Independence
+from freehold.specs.explorer.search import Found, search
+from freehold.specs.explorer.sharing import Sharing
 
 # Everything that can happen: how many states there are, nothing left out.  A change of the protocol changes them.
 EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {

@@ -10,7 +10,7 @@ Refuses to know how a fault is found.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -22,8 +22,8 @@ from freehold.core.effects import Effect, Send
 from freehold.core.events import Answer, Event
 from freehold.core.machine import Handler, Here, Out, State, Table, replace, unchanged
 from freehold.core.tables import TABLES
+from freehold.specs.instead import Cell, instead, rows
 
-Cell = tuple[State, type[Event]]
 NAMES = {"place", "attempt", "nbytes"}  # numbers in records that count nothing; bytes may change by one in a model
 TABLE_OF = {state: table for table in TABLES for state in table.states}
 
@@ -183,24 +183,6 @@ def faulty(mutant: Mutant, run: Handler) -> Handler:
         return after, out
 
     return unchanged if kind == "ignored" else step
-
-
-def rows(cells: Iterable[Cell]) -> dict[Cell, Handler]:
-    """Return the functions that run in cells now."""
-    return {(state, event): state.rows[event] for state, event in cells if event in state.rows}
-
-
-@contextmanager
-def instead(handlers: Mapping[Cell, Handler]) -> Iterator[None]:
-    """Let other functions run in some cells."""
-    true = rows(handlers)
-    for (state, event), run in handlers.items():
-        state.rows[event] = run
-    try:
-        yield
-    finally:
-        for (state, event), run in true.items():
-            state.rows[event] = run
 
 
 @contextmanager

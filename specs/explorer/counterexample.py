@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from freehold.core.ids import COUNTER_MASK, object_name
 from freehold.core.trace import Ring, Step, detail
-from freehold.specs import fates
-from freehold.specs.automata import Act, Delivery, System
-from freehold.specs.hosts import Carried
-from freehold.specs.lifelines import Lifelines
-from freehold.specs.search import Rows
-from freehold.specs.sharing import TASKS, Sharing
+from freehold.specs.explorer import fates
+from freehold.specs.explorer.automata import Act, Delivery, System
+from freehold.specs.explorer.hosts import Carried
+from freehold.specs.explorer.lifelines import Lifelines
+from freehold.specs.explorer.search import Rows
+from freehold.specs.explorer.sharing import TASKS, Sharing
 
 Chosen = tuple[int, Delivery | Act, int, tuple[int, ...]]  # the first fields of a move
 

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from freehold.core.events import ArgumentDone
 from freehold.core.messages import ReleaseQuery, ReleaseReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
-from freehold.specs import commands, mutation
-from freehold.specs.bounds import Bounds
-from freehold.specs.mutants import Mutant, fault
-from freehold.specs.mutation import Grounds, judged
+from freehold.specs import commands
+from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.mutants import hunt
+from freehold.specs.mutants.faults import Mutant, fault
+from freehold.specs.mutants.hunt import Grounds, judged
 
 SMALL = (
     Bounds("lend", processes=2, acts=4, calls=2),
@@ -26,8 +27,8 @@ SMALL = (
 def grounds() -> Iterator[Grounds]:
     """Return two small models and a walk of each kind."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mutation, "MODELS", SMALL)
-        patch.setattr(mutation, "WALKS", 1)
+        patch.setattr(hunt, "MODELS", SMALL)
+        patch.setattr(hunt, "WALKS", 1)
         yield Grounds()
 
 
@@ -74,7 +75,7 @@ def ask(*words: str) -> tuple[int, str]:
 
 
 def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutation, "Grounds", lambda: grounds)
+    monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
     code, output = ask("--table", "ownership", "--every", "40", "--seconds", "5")
     head, row, *survivors = output.splitlines()
     assert head.split() == ["table", "mutants", "models", "walks", "the", "same", "survive"]

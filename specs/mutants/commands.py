@@ -1,0 +1,67 @@
+"""The command ``freehold prove mutants``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from freehold.specs.mutants.hunt import Verdict
+
+Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
+Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
+Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
+
+
+def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> None:
+    """freehold prove mutants --table ownership
+
+    Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
+    another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
+    can happen in them, then on walks by chance.  Print for each table how many were found; how many do the same as
+    their rows in all that was seen; and those that do something else of which nobody notices.
+    Ends with 1 if there are such.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from freehold.core.tables import TABLES
+    from freehold.specs.mutants.hunt import Grounds, judged
+
+    names = [one.name for one in TABLES]
+    if table and table not in names:
+        raise typer.BadParameter(f"{table!r} is not a table; there are {', '.join(names)}")
+    grounds = Grounds()
+    chosen = [mutant for mutant in grounds.mutants if table in ("", mutant.table.name)][::every]
+    found: dict[str, list[Verdict]] = {}
+    console = Console(stderr=True)
+    verdicts = judged(grounds, seconds, chosen)
+    for verdict in track(
+        verdicts, "mutants", len(chosen), console=console, transient=True, disable=not console.is_terminal
+    ):
+        found.setdefault(verdict.mutant.table.name, []).append(verdict)
+    typer.echo(MUTANTS_HEAD)
+    for name, some in found.items():
+        typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
+    survivors = [verdict for some in found.values() for verdict in some if survives(verdict)]
+    for verdict in survivors:
+        typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
+    raise typer.Exit(bool(survivors))
+
+
+def survives(verdict: Verdict) -> bool:
+    """Tell whether a mutant does something else than its row, and was not found."""
+    return not verdict.by and bool(verdict.differs)
+
+
+OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, and how one knows
+    ("mutants", lambda _: True),
+    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith("walk")),
+    ("walks", lambda verdict: verdict.by.startswith("walk")),
+    ("the same", lambda verdict: not verdict.by and not verdict.differs),
+    ("survive", survives),
+)
+MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])
