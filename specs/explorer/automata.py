@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from freehold.specs.explorer.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
 from freehold.specs.explorer.numbering import Column, Lookup, Numbering
 from freehold.specs.explorer.search import Moves, Numbers, Rows
+from freehold.specs.explorer.symmetry import Permutation, Symmetry
 
 
 class Delivery(NamedTuple):
@@ -31,12 +32,20 @@ class Delivery(NamedTuple):
     source: int
     message: Hashable
 
+    def renamed(self, parties: Parties, permutation: Permutation) -> Delivery:
+        """Return it with other names of parties."""
+        return Delivery(permutation[self.source], parties.renamed(self.message, permutation))
+
 
 class Act(NamedTuple):
     """What a party may do of itself."""
 
     what: Any  # hashable
     cost: tuple[int, ...]  # of each budget
+
+    def renamed(self, parties: Parties, permutation: Permutation) -> Act:
+        """Return it with other names of parties."""
+        return Act(parties.renamed(self.what, permutation), self.cost)
 
 
 class Step(NamedTuple):
@@ -74,6 +83,7 @@ class Parties(Protocol):
     count: int
     budgets: tuple[int, ...]  # how much all may do of themselves
     fates: list[Fate]  # one of which may happen, or some of it
+    alike: list[Permutation]  # which change nothing but names, beside that of who dies
 
     def first(self) -> list[Hashable]:
         """Return the state in which each party begins."""
@@ -95,12 +105,16 @@ class Parties(Protocol):
         """Return what is wrong in a state of all parties."""
         ...
 
+    def renamed(self, thing: Any, permutation: Permutation) -> Any:
+        """Return a state of a party, a message or an act with other names of parties in it."""
+        ...
+
     def lost(self, party: int) -> Hashable:
         """Return the message that tells of the end of a connection with a party."""
         ...
 
     def knows(self, party: int, other: int) -> bool:
-        """Tell whether two have a connection, the end of which the one is told of when the other dies."""
+        """Tell whether two have a connection from the beginning; strangers have one once something was sent."""
         ...
 
 
@@ -133,8 +147,8 @@ class System:
     """All behaviours of some parties: a model to search.
 
     A row has a column for the state of each party, one for the word on each channel, one for what is left of each
-    budget; then one for the parties that are doomed, a bit for each, and the last for the link that may break: the
-    column of one of its channels, less than 0 if it has broken.
+    budget; then one for the parties that are doomed, a bit for each; one for the strangers who have met, a bit for each
+    two; and the last for the link that may break: the column of one of its channels, less than 0 if it has broken.
 
     Args:
         parties: whose.
@@ -149,7 +163,8 @@ class System:
         self.column = {pair: count + index for index, pair in enumerate(self.channels)}
         self.budgets = count + len(self.channels)  # the first of their columns
         self.doomed = self.budgets + len(parties.budgets)
-        self.link = self.doomed + 1
+        self.met = self.doomed + 1
+        self.link = self.met + 1
         ends = [*[(0, 0)] * count, *self.channels]
         self.source, self.target = (np.array(side) for side in zip(*ends, strict=True))
         self.reverse = np.array([self.column.get((target, source), 0) for source, target in ends])
@@ -162,6 +177,7 @@ class System:
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
         self.fated = parties.fates if fate is None else [fate]
         self.fates = Fates(self, self.fated)
+        self.symmetry = Symmetry(self)
         self.lessons = 0
         self.judge: Callable[[], None] = lambda: None  # called before it is decided what is taken alone
         self.look_up()
@@ -253,8 +269,8 @@ class System:
         return np.concatenate([self.fates.first(row, fate) for fate in self.fated])
 
     def same(self, rows: Rows) -> Rows:
-        """Return each state as it is."""
-        return rows
+        """Return, for each state, the one that stands for all that differ from it in names only."""
+        return self.symmetry.same(rows)
 
     def moves(self, rows: Rows) -> Moves:
         """Return all that may happen next in some states."""
@@ -327,6 +343,7 @@ class System:
                 dead |= (link[at] < 0) & self.fates.is_on_link(link[at], column[at])
             live, lost, told_of = at[~dead], at[dead], np.array(self.told)[target[dead]]
             new[live, column[live]] = self.joined(new[live, column[live]], words[step[live]])
+            self.fates.meet(new, live, column[live])
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
         ends = self.ends[step]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from typing import Any, NamedTuple
 
 from freehold.specs.explorer.fates import Fate
+from freehold.specs.explorer.symmetry import Permutation
 
 
 class Bounds(NamedTuple):
@@ -42,3 +43,16 @@ def fates_of(bounds: Bounds) -> Iterable[Fate]:
         if not any(dies and falls for dies, falls, *_ in roles):  # nobody dies twice
             found.setdefault((roles[0], *sorted(roles[1:])), Fate((*dying, *falling), link))
     return found.values()
+
+
+def permutations_of(bounds: Bounds) -> Iterable[Permutation]:
+    """Return the permutations of processes, and of their nodes behind them, that change nothing but names.
+
+    The first process is special, and so is its node.
+    """
+    count, nodes = bounds.processes, bounds.nodes or bounds.processes
+    for order in permutations(range(count)):
+        homes = sorted({(one % nodes, other % nodes) for one, other in enumerate(order)})  # a node, and its new name
+        moved = [home for _, home in homes]
+        if order[0] == moved[0] == 0 and sorted(moved) == [*range(nodes)] and order != (*range(count),):
+            yield (*order, *[count + home for home in moved])

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from freehold.core.ids import COUNTER_MASK, object_name
+import numpy as np
+
+from freehold.core.ids import COUNTER_MASK, object_name, party_name
 from freehold.core.trace import Ring, Step, detail
 from freehold.specs.explorer import fates
 from freehold.specs.explorer.automata import Act, Delivery, System
@@ -71,9 +73,27 @@ def tell(system: System, cluster: Sharing, way: Iterable[int]) -> Told:
     """Go a way through a system that was searched once more, and tell it."""
     first, *actions = way
     others = takewhile(lambda fate: fate not in system.fated, cluster.fates)  # whose first states come before
-    first += sum([len(System(cluster, fate).first()) for fate in others])
-    moves = [decoded(system, action) for action in actions]
-    return retold(cluster, first, moves)
+    before = sum([len(System(cluster, fate).first()) for fate in others])
+    moves = [decoded(system, action) for action in under_one_name(system, first, actions)]
+    return retold(cluster, before + first, moves)
+
+
+def under_one_name(system: System, first: int, actions: list[int]) -> list[int]:
+    """Return what is done on a way on which, between steps, parties may have got the names of others."""
+    if not system.symmetry.renamings:
+        return actions
+    alone, system.alone = system.alone, False  # so that every move is there
+    row = system.first()[first : first + 1]
+    named, found = system.same(row), list[int]()
+    for action in actions:
+        told, mine = system.moves(named), system.moves(row)
+        at = np.flatnonzero(told.action == action)[0]
+        named = system.same(told.rows[at : at + 1])
+        at = np.flatnonzero((system.same(mine.rows) == named).all(axis=1))[0]
+        row = mine.rows[at : at + 1]
+        found.append(int(mine.action[at]))
+    system.alone = alone
+    return found
 
 
 def replayed(cluster: Sharing, replay: str) -> Told:
@@ -195,7 +215,7 @@ class Words:
             case ("call", task, to, lent, given, returns):
                 result = f"{self.variable(task)} = " if returns else ""
                 arguments = ", ".join(map(self.variable, given)) or self.listed(lent)
-                return f"{result}f.remote({arguments})  # runs on {self.cluster.called(to)}"
+                return f"{result}f.remote({arguments})  # runs on {party_name(to)}"
             case ("end", kept, given, _):
                 keep = "".join([f"KEPT = {self.variable(object)}; " for object in kept])
                 return f"{keep}return {self.listed(given) if given else 'None'}"

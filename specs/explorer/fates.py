@@ -2,6 +2,7 @@
 
 The doomed die right behind one of their steps, a link breaks right behind a message that was sent on it: if it happened
 later, and nothing was done or sent meanwhile, nobody would see a difference.  What is lost is the end of what waits.
+Those who know the dead hear of a death, and strangers who have met them: the first message makes a connection.
 
 Refuses to know why anything happens.
 """
@@ -9,7 +10,7 @@ Refuses to know why anything happens.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -47,8 +48,14 @@ class Fates:
         self.system = system
         self.groups = sorted({group for fate in fates for group in fate.doomed})
         self.links = sorted({system.column[fate.link] for fate in fates if fate.link is not None})
+        pairs = [pair for pair in combinations(range(system.count), 2) if not system.parties.knows(*pair)]
+        self.bit = np.zeros(system.budgets, np.int32)  # of the strangers between whom a channel is, 0 if they are none
+        self.bits = np.zeros(system.count, np.int32)  # of all to whom one is a stranger
+        for index, (one, other) in enumerate(pairs if self.groups or self.links else ()):
+            self.bit[[system.column[one, other], system.column[other, one]]] = 1 << index
+            self.bits[[one, other]] |= 1 << index
         bits = 2 + ARRIVAL_BITS * max([len(list(self.leaving(group))) for group in self.groups], default=2)
-        if TOLD_BITS + bits > 63:
+        if TOLD_BITS + bits > 63 or len(pairs) > 31:
             raise OverflowError(
                 f"the deaths of {system.count} parties do not fit into a number; make the model smaller"
             )
@@ -62,6 +69,27 @@ class Fates:
         for group in fate.doomed:
             moves = joined([moves, self.dying(moves, group)])
         return joined([moves, *[self.breaking(moves, link) for link in self.links]]).rows
+
+    def meet(self, rows: Rows, at: Numbers, channel: Numbers) -> None:
+        """Let some who send have a connection from now on.
+
+        Args:
+            rows: states.
+            at: those in which something is sent.
+            channel: where.
+        """
+        if self.bits.any():
+            rows[at, self.system.met] |= self.bit[channel]
+            self.forget(rows)
+
+    def forget(self, rows: Rows) -> None:
+        """Forget who has met whom, where neither may die any more."""
+        system, mortal = self.system, np.zeros(len(rows), np.int32)
+        link = np.abs(rows[:, system.link])
+        for one in np.flatnonzero(self.bits):
+            ends = (link > 0) & ((system.source[link] == one) | (system.target[link] == one))
+            mortal |= np.where((rows[:, system.doomed] >> one & 1 == 1) | ends, self.bits[one], 0)
+        rows[:, system.met] &= mortal
 
     def after(self, moves: Moves, party: Numbers, used: NDArray[np.bool_]) -> Moves:
         """Return moves, and those that end with a death or a broken link.
@@ -103,15 +131,13 @@ class Fates:
         """Return the states after the death of some where they are doomed; so much of what they have sent arrives."""
         system, (one, *_) = self.system, group
         moves = chosen(moves, moves.rows[:, system.doomed] >> one & 1 == 1)
-        self.bury(moves.rows, group)
         moves = self.shortened(moves, DEATH, [column for column, _, _ in self.leaving(group)])
-        self.tell(moves.rows, group)
+        self.bury(moves.rows, group)
         return moves
 
     def struck(self, rows: Rows, party: int) -> Rows:
         """Return the states after the death of one all of whose messages arrive."""
         self.bury(rows, [party])
-        self.tell(rows, [party])
         return rows
 
     def breaking(self, moves: Moves, link: int) -> Moves:
@@ -136,14 +162,16 @@ class Fates:
                 yield self.system.column[source, target], source, target
 
     def bury(self, rows: Rows, group: Iterable[int]) -> None:
-        """Let some be no more; nothing is on its way to them, and nothing from them to the dead."""
+        """Let some be no more; others hear of it, and nothing is on its way to the dead any more."""
         system = self.system
+        self.tell(rows, group)
         for one in group:
             rows[:, one] = DEAD
             rows[:, system.doomed] &= ~(1 << one)
             rows[:, [system.column[other, one] for other in range(system.count)]] = NOTHING
         for column, _, target in self.leaving(group):
             rows[rows[:, target] == DEAD, column] = NOTHING
+        self.forget(rows)
 
     def shortened(self, moves: Moves, what: int, columns: Iterable[int]) -> Moves:
         """Return the states with as much of what waits on some channels as may still arrive, in all ways."""
@@ -165,12 +193,11 @@ class Fates:
         """Let others hear of the end of some, behind what still arrives of them; a broken link is no news."""
         system = self.system
         for column, source, target in self.leaving(group):
-            if system.parties.knows(target, source):
-                link = rows[:, system.link]
-                broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
-                hears = (rows[:, target] != DEAD) & ~broken
-                told = np.full(int(hears.sum()), system.told[source])
-                rows[hears, column] = system.joined_once(rows[hears, column], told)
+            link, stranger = rows[:, system.link], self.bit[column]
+            broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
+            hears = (rows[:, target] != DEAD) & ~broken & (rows[:, system.met] & stranger == stranger)
+            told = np.full(int(hears.sum()), system.told[source])
+            rows[hears, column] = system.joined_once(rows[hears, column], told)
         for each in self.links:
             if not {*group}.isdisjoint((system.source[each], system.target[each])):
                 rows[np.abs(rows[:, system.link]) == each, system.link] = 0

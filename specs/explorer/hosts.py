@@ -8,12 +8,16 @@ Refuses to know what users want.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any, NamedTuple
+
+import msgspec
+from immutables import Map
 
 from freehold.core.effects import CancelTimer, Effect, Kill, Move, Release, Reserve, Run, Send, SetTimer, Settle
 from freehold.core.events import Event, Moved, RefDropped, RefsFound, RefsHeld, ViewDropped, ViewTaken
-from freehold.core.ids import object_name
+from freehold.core.ids import COUNTER_BITS, object_name, owner_of
 from freehold.core.node import Node
 from freehold.core.node_events import Reserved
 from freehold.core.node_messages import ChunkReply, HoldNotice, SealNotice
@@ -25,6 +29,7 @@ from freehold.core.values import Failure, Payload
 from freehold.core.worker import Worker
 
 MINTED = 1 << 60  # from here on a number is an attempt
+MINTED_BITS, PARTY_MASK = 32, (1 << 28) - 1  # of its count; and, above, of who has minted it
 Objects = tuple[int, ...]
 
 
@@ -45,7 +50,7 @@ class Granted(Worker):
         return super().spread(event)
 
     def mint(self) -> int:
-        return MINTED | self.me << 32 | super().mint()
+        return MINTED | self.me << MINTED_BITS | super().mint()
 
 
 class Custom(NamedTuple):
@@ -227,8 +232,42 @@ def taken_out(before: Process, container: int, inside: Objects, is_copy: bool, c
 
 def snapshot(party: Party) -> tuple[Any, ...]:
     """Return the whole state of a party; the same for the same records, in whatever order they came."""
-    counter, *tables = party.snapshot()
-    return (counter, *[tuple(sorted(records, key=lambda item: repr(item[0]))) for records in tables])
+    return in_order(party.snapshot())
+
+
+def in_order(tables: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the state of a party with its records in the order of their names."""
+    counter, *rest = tables
+    return (counter, *[tuple(sorted(records, key=lambda item: repr(item[0]))) for records in rest])
+
+
+def renamed(thing: Any, names: Mapping[int, int]) -> Any:
+    """Return a value with other names of parties in it: these are integers, and parts of those that name objects."""
+    match thing:
+        case bool() | Enum():
+            return thing
+        case int() if thing >= MINTED:
+            party = thing >> MINTED_BITS & PARTY_MASK
+            return thing ^ (party ^ names.get(party, party)) << MINTED_BITS
+        case int() if thing >> COUNTER_BITS:
+            party = owner_of(thing)
+            return thing ^ (party ^ names.get(party, party)) << COUNTER_BITS
+        case int() | float():  # the latter in the shape of a task
+            return names.get(int(thing), thing) if thing == int(thing) else thing
+        case Process() | Store():
+            fields = [renamed(field, names) for field in thing]
+            return type(thing)(in_order(fields[0]), *fields[1:])
+        case tuple():
+            items = [renamed(item, names) for item in thing]
+            return type(thing)(*items) if hasattr(thing, "_fields") else tuple(items)
+        case frozenset():
+            return frozenset([renamed(item, names) for item in thing])
+        case Map():
+            return Map([(renamed(key, names), renamed(value, names)) for key, value in thing.items()])
+        case msgspec.Struct():
+            fields = [(field, getattr(thing, field)) for field in thing.__struct_fields__]
+            return msgspec.structs.replace(thing, **{field: renamed(value, names) for field, value in fields})
+    return thing
 
 
 def without(pairs: tuple[tuple[int, Any], ...], name: int) -> tuple[tuple[int, Any], ...]:

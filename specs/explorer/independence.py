@@ -90,9 +90,11 @@ class Independence:
         self.trusted.update(step for step in seen if step not in self.racing)
 
     def note(self, state: int, told: int) -> None:
-        """What is told, or done, may come in a state."""
+        """What is told, or done, may come in a state; and under other names in the state with these."""
         if told not in self.may_come[state]:
             self.may_come[state].add(told)
+            for renaming in self.system.symmetry.renamings:
+                self.note(renaming.state.of(state), renaming.event.of(told))
             self.todo += [(step, told) for step in self.leaving[state]]
             for step in self.entering[state]:
                 self.put_before(step, told)

@@ -49,6 +49,10 @@ class Column(Generic[T]):
         found: Numbers = self.array[numbers]
         return found
 
+    def of(self, number: int) -> int:
+        """Return the number for one of them."""
+        return int(self[np.array([number])][0])
+
     def put(self, number: int, computed: int) -> None:
         """Change what has been computed for a value, if it has been."""
         if number < len(self.array):

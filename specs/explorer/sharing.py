@@ -45,7 +45,7 @@ from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
 from freehold.specs.explorer.automata import Act, Delivery, Facts, Step, Wrong
-from freehold.specs.explorer.bounds import Bounds, fates_of
+from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
 from freehold.specs.explorer.hosts import (
     Carried,
     Custom,
@@ -57,11 +57,13 @@ from freehold.specs.explorer.hosts import (
     joined,
     landed,
     performed,
+    renamed,
     snapshot,
     taken_out,
     without,
 )
 from freehold.specs.explorer.numbering import Numbering
+from freehold.specs.explorer.symmetry import Permutation
 from freehold.specs.properties import worker_counts_agree
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
@@ -107,6 +109,8 @@ class Sharing:
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
         self.shared = object_id(self.names[0], PUTS)
+        copies = bounds.gets or bounds.large or bounds.lists  # which of them is read goes by the names of nodes
+        self.alike = [] if copies else [*permutations_of(bounds)]
         self.begun = self.begin()
 
     def begin(self) -> list[Hashable]:
@@ -141,7 +145,7 @@ class Sharing:
         return PeerLost(self.names[party])
 
     def knows(self, party: int, other: int) -> bool:
-        """Tell whether two have a connection: processes with each other, nodes too, and a process with its node."""
+        """Tell whether two have a connection at once: processes with each other, nodes too, a process with its node."""
         one, two = self.names[party], self.names[other]
         return is_node(one) is is_node(two) or node_of(one) == node_of(two)
 
@@ -203,9 +207,9 @@ class Sharing:
             case ("timer", timer):
                 return before._replace(timers=without(before.timers, timer)), [dict(before.timers)[timer]]
             case ("call", task, to, lent, given, returns):
-                shape = (("runs on", float(self.names[to])),)
+                shape = (("runs on", float(to)),)
                 slots = tuple([Slot(object) for object in given])
-                call = Description(task, self.functions[to], "f", Payload(SMALL, lent), slots, returns)
+                call = Description(task, self.functions[self.index[to]], "f", Payload(SMALL, lent), slots, returns)
                 before = before.given([task] * returns)._replace(calls=before.calls + 1)
                 return before, [TaskSubmitted(task, call, shape, 0)]
             case ("end", kept, given, returns):
@@ -250,8 +254,8 @@ class Sharing:
         for timer, _ in state.timers:
             yield Act(("timer", timer), (0, 0, 0, 1))
         fresh = object_id(worker.me, TASKS + state.calls)
-        for to in range(self.processes):
-            if to != party and worker.hears(self.names[to]):
+        for to in self.names[: self.processes]:
+            if to != worker.me and worker.hears(to):
                 for object, itself, returns in product(
                     reach, range(1 + self.bounds.values), range(1 + self.bounds.returns)
                 ):
@@ -332,6 +336,11 @@ class Sharing:
                 if getattr(fact, field):
                     return f"{self.called(party)} {what}: {self.told(party, states)}"
         raise ValueError("nothing is wrong")
+
+    def renamed(self, thing: Any, permutation: Permutation) -> Any:
+        """Return a state of a party, a message or an act with other names of parties in it."""
+        names = {name: self.names[other] for name, other in zip(self.names, permutation, strict=True)}
+        return renamed(thing, names)
 
     def told(self, party: int, states: list[Any]) -> str:
         """Return the records of a party."""

@@ -12,7 +12,9 @@ from freehold.specs.explorer.automata import Act, Delivery, Facts, Step
 from freehold.specs.explorer.fates import Fate
 from freehold.specs.explorer.search import Moves, Rows
 
-State = tuple[Any, ...]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken
+State = tuple[
+    Any, ...
+]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken, who has met
 
 
 def naive(parties: Any) -> tuple[set[State], set[str]]:
@@ -53,7 +55,7 @@ class Plain:
         begin = tuple(parties.first()), dict.fromkeys(self.pairs, ()), parties.budgets
         for fate in parties.fates:
             doomed = frozenset(one for group in fate.doomed for one in group)
-            some: list[State] = [(*begin, doomed, fate.link or (), False)]
+            some: list[State] = [(*begin, doomed, fate.link or (), False, frozenset())]
             for one, *_ in fate.doomed:
                 some += [dead for state in some for dead in self.deaths(state, one)]
             found += [*some, *[cut for state in some for cut in self.breaks(state)]]
@@ -62,6 +64,24 @@ class Plain:
     def frozen(self, state: State) -> State:
         alive, wires, *rest = state
         return alive, tuple(wires[pair] for pair in self.pairs), *rest
+
+    def renamed(self, state: State, names: Any) -> State:
+        """Return a state, frozen, in which the parties have other names."""
+        alive, wires, left, doomed, link, broken, met = state
+
+        def word(waiting: Any) -> Any:
+            return tuple(self.parties.renamed(message, names) for message in waiting)
+
+        own = {
+            names[one]: value if value is None else self.parties.renamed(value, names)
+            for one, value in enumerate(alive)
+        }
+        on = {(names[a], names[b]): word(waiting) for (a, b), waiting in zip(self.pairs, wires, strict=True)}
+        link = tuple(names[end] for end in link)
+        link = link if link in [(), *[fate.link for fate in self.parties.fates]] else link[::-1]
+        every = tuple(own[one] for one in self.every), tuple(on[pair] for pair in self.pairs)
+        met = frozenset(frozenset(names[one] for one in pair) for pair in met)
+        return *every, left, frozenset(names[one] for one in doomed), link, broken, met
 
     def after(self, state: State) -> Iterator[State]:
         alive, wires, left, *fate = state
@@ -76,14 +96,15 @@ class Plain:
                     yield from self.stepped((alive, wires, paid, *fate), one, act)
 
     def stepped(self, state: State, one: int, told: Any) -> Iterator[State]:
-        alive, wires, left, doomed, link, broken = state
+        alive, wires, left, doomed, link, broken, met = state
         step, wires = self.parties.step(one, alive[one], told), dict(wires)
         for target, message in step.sent:
             if alive[target] is not None and not (broken and {one, target} == {*link}):
                 wires[one, target] += (message,)
+                met |= self.strangers(one, target, doomed | {*link})
             else:
                 wires[target, one] = heard(wires[target, one], self.parties.lost(target))
-        done: State = (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed, link, broken
+        done: State = (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed, link, broken, met
         done = self.buried(done, (step.ends,), {}) if step.ends >= 0 and alive[step.ends] is not None else done
         yield done
         yield from self.deaths(done, one)
@@ -97,23 +118,28 @@ class Plain:
                 yield from (self.buried(state, group, keep) for keep in kept(state, out))
 
     def breaks(self, state: State) -> Iterator[State]:
-        alive, wires, left, doomed, link, broken = state
+        alive, wires, left, doomed, link, broken, met = state
         if link and not broken:
             for keep in kept(state, [link, link[::-1]]):
                 ends = {way: heard(wires[way][:count], self.parties.lost(way[0])) for way, count in keep.items()}
-                yield alive, {**wires, **ends}, left, doomed, link, True
+                yield alive, {**wires, **ends}, left, doomed, link, True, met
 
     def buried(self, state: State, group: tuple[int, ...], keep: dict[Any, int]) -> State:
-        alive, wires, left, doomed, link, broken = state
+        alive, wires, left, doomed, link, broken, met = state
         alive, after = [None if one in group else alive[one] for one in self.every], dict(wires)
         for a, b in self.pairs:
             if b in group or (a in group and alive[b] is None):
                 after[a, b] = ()
             elif a in group:
-                news = self.parties.knows(b, a) and not (broken and {a, b} == {*link})
+                news = (self.parties.knows(b, a) or {a, b} in met) and not (broken and {a, b} == {*link})
                 after[a, b] = heard(wires[a, b][: keep.get((a, b), 99)], self.parties.lost(a) if news else None)
         link = link if {*link}.isdisjoint(group) else ()
-        return tuple(alive), after, left, doomed - {*group}, link, broken and bool(link)
+        doomed, mortal = doomed - {*group}, doomed.union(link) - {*group}
+        met = frozenset(pair for pair in met if pair & mortal)
+        return tuple(alive), after, left, doomed, link, broken and bool(link), met
+
+    def strangers(self, a: int, b: int, mortal: Any) -> set[frozenset[int]]:
+        return set() if self.parties.knows(a, b) or mortal.isdisjoint({a, b}) else {frozenset({a, b})}
 
 
 class Toy:
@@ -122,6 +148,7 @@ class Toy:
     count = 2
     budgets: tuple[int, ...] = (0,)
     fates: list[Fate] = [Fate()]
+    alike: list[tuple[int, ...]] = []
     begin: tuple[Hashable, ...] = ()
 
     def first(self) -> list[Hashable]:
@@ -145,16 +172,23 @@ class Toy:
     def knows(self, party: int, other: int) -> bool:
         return True
 
+    def renamed(self, thing: Any, names: Any, inside: bool = False) -> Any:
+        """A number inside something is a name."""
+        if isinstance(thing, tuple | frozenset):
+            items = [self.renamed(item, names, True) for item in thing]
+            return type(thing)(*items) if hasattr(thing, "_fields") else type(thing)(items)
+        return names[thing] if inside and isinstance(thing, int) else thing
+
 
 class Counters(Toy):
-    """Each sends numbers to all others, who add them up: everything commutes."""
+    """Each sends to all others, who count what comes: everything commutes."""
 
-    count, begin = 3, (0, 0, 0)
+    count, begin, alike = 3, (0, 0, 0), [*permutations(range(3))][1:]
     budgets: tuple[int, ...] = (3,)
 
     def step(self, party: int, before: int, told: Delivery | Act) -> Step:
         if isinstance(told, Act):
-            return Step(before, tuple([(other, party + 1) for other in range(3) if other != party]))
+            return Step(before, tuple([(other, 1) for other in range(3) if other != party]))
         assert isinstance(told.message, int)
         return Step(before + told.message)
 
@@ -165,12 +199,12 @@ class Counters(Toy):
 class Registers(Toy):
     """Each writes its name to all others, who keep the last: nothing commutes."""
 
-    count, begin = 3, (-1, -1, -1)
+    count, begin, alike = 3, ((), (), ()), [*permutations(range(3))][1:]
     budgets: tuple[int, ...] = (3,)
 
     def step(self, party: int, before: int, told: Delivery | Act) -> Step:
         if isinstance(told, Act):
-            return Step(party, tuple([(other, party) for other in range(3) if other != party]))
+            return Step((party,), tuple([(other, (party,)) for other in range(3) if other != party]))
         return Step(told.message)
 
     def may_do(self, party: int, state: Any) -> list[Act]:
@@ -180,7 +214,7 @@ class Registers(Toy):
 class Lock(Toy):
     """Party 0 lends a lock to two others; a wrong one forgets to whom."""
 
-    count = 3
+    count, alike = 3, [(0, 2, 1)]
     budgets: tuple[int, ...] = (4,)
 
     def __init__(self, forgets: bool) -> None:
@@ -207,7 +241,7 @@ class Lock(Toy):
         return Facts(has=inside * (party == 1), gone=inside * (party == 2))
 
     def complaint(self, states: Any) -> str:
-        return "both are in" if states[1:] == ("in", "in") or [*states[1:]] == ["in", "in"] else ""
+        return "both are in" if [*states[1:]] == ["in", "in"] else ""
 
 
 class Mortals(Toy):
@@ -234,10 +268,32 @@ class Together(Mortals):
     fates = [Fate(((0, 2),)), Fate(link=(0, 1)), Fate(((1,),), (1, 2))]
 
 
+class Strangers(Toy):
+    """One lets two others know at once, who are strangers; each of these greets the other, and one of them may die."""
+
+    begin = (frozenset[Any](),) * 3
+    fates = [Fate(((1,),)), Fate(((2,),))]
+    alike = [(0, 2, 1)]
+    count = 3
+    budgets = (1,)
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        if isinstance(told, Act):
+            return Step(before, ((1, "go"), (2, "go")))
+        greeting = ((3 - party, "hello"),) if told.message == "go" else ()
+        return Step(frozenset({*before, told}), greeting)
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        return [Act("tell", (1,))] if party == 0 else []
+
+    def knows(self, party: int, other: int) -> bool:
+        return False
+
+
 class Duel(Toy):
     """Two pass a ball; if they lose each other, a third puts to death of whom it hears that it was lost."""
 
-    count, begin, fates = 3, (0, 0, ()), [Fate(link=(1, 0))]
+    count, begin, fates, alike = 3, (0, 0, ()), [Fate(link=(1, 0))], [(1, 0, 2)]
     budgets: tuple[int, ...] = (2,)
 
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:

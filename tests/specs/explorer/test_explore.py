@@ -77,6 +77,7 @@ def every(**what: Any) -> System:
     """Return a system of which nothing is left out."""
     system = System(Sharing(Bounds(**what)))
     system.alone = False
+    system.symmetry.renamings.clear()
     return system
 
 
@@ -248,14 +249,15 @@ class Schedule(Way):
     """A way that a test goes."""
 
     def __init__(self) -> None:
-        cluster = Sharing(Bounds(processes=4, acts=7, calls=3, deaths=1))
-        super().__init__(System(cluster, Fate(((LENDER,),))))
+        self.cluster = Sharing(Bounds(processes=4, acts=7, calls=3, deaths=1))
+        super().__init__(System(self.cluster, Fate(((LENDER,),))))
         self.system.alone = False
 
     def act(self, party: int, kind: str, *details: Any, dies: bool = False) -> None:
         """A user does something; if it dies thereby, its message to the other still arrives."""
+        named = {self.cluster.names[to] for to in details} if kind == "call" else {*details}
         for move in self.moves():
-            fits = isinstance(move.told, Act) and move.told.what[0] == kind and {*details} <= {*move.told.what}
+            fits = isinstance(move.told, Act) and move.told.what[0] == kind and named <= {*move.told.what}
             if fits and move.party == party and (bool(move.wrong), sum(move.arrive)) == (dies, dies):
                 return self.take(move)
         raise LookupError(kind)

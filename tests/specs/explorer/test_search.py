@@ -14,7 +14,9 @@ from tests.specs.explorer.models import (
     Lock,
     Mortals,
     PingPong,
+    Plain,
     Registers,
+    Strangers,
     Together,
     TwoPhaseCommit,
     naive,
@@ -32,6 +34,7 @@ TOYS: dict[str, Any] = {
     "a wrong lock": Lock(forgets=True),
     "mortals": Mortals(),
     "together": Together(),
+    "strangers": Strangers(),
     "a duel": Duel(),
 }
 
@@ -44,14 +47,31 @@ def test_two_phase_commit_has_as_many_states_as_is_known(managers: int, alike: i
     assert (found.states, found.exhausted, found.violations) == (states, True, [])
 
 
+def everything(toy: Any) -> System:
+    """Return a system in which every order is tried."""
+    system = System(toy)
+    system.alone = False
+    return system
+
+
 @pytest.mark.parametrize("name", TOYS)
 def test_all_states_are_found_and_no_others(name: str) -> None:
     toy = TOYS[name]
     states, wrong = naive(toy)
-    system = System(toy)
-    system.alone = False
+    system = everything(toy)
+    system.symmetry.renamings.clear()
     found = search(system, violations_max=1 << 40)
     assert found.states == len(states)
+    assert {what for what, _ in found.violations} == wrong
+
+
+@pytest.mark.parametrize("name", ["counters", "registers", "lock", "a wrong lock", "strangers", "a duel"])
+def test_of_what_differs_in_names_only_one_is_visited(name: str) -> None:
+    toy = TOYS[name]
+    states, wrong = naive(toy)
+    orbits = {frozenset([state, *[Plain(toy).renamed(state, names) for names in toy.alike]]) for state in states}
+    found = search(everything(toy), violations_max=1 << 40)
+    assert found.states == len(orbits) < len(states)
     assert {what for what, _ in found.violations} == wrong
 
 
@@ -76,7 +96,7 @@ class Resting(System):
         return super().wrong(rows)
 
 
-@pytest.mark.parametrize("name", ["counters", "registers", "lock", "mortals", "together", "a duel"])
+@pytest.mark.parametrize("name", ["counters", "registers", "lock", "mortals", "together", "strangers", "a duel"])
 def test_whatever_is_left_out_every_end_is_reached(name: str) -> None:
     system = Resting(TOYS[name])
     Independence(system).explore()
