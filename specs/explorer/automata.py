@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from freehold.specs.explorer.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
 from freehold.specs.explorer.numbering import Column, Lookup, Numbering
-from freehold.specs.explorer.search import Moves, Numbers, Rows
+from freehold.specs.explorer.search import Moves, Numbers, Rows, joined
 from freehold.specs.explorer.symmetry import Permutation, Symmetry
 
 
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
     after: Hashable  # its state; a Wrong if it must not do so
     sent: tuple[tuple[int, Hashable], ...] = ()  # to whom, and which message
-    ends: int = -1  # whom it puts to death, if anybody; all that that one has sent arrives
+    ends: int = -1  # whom it puts to death, if anybody
 
 
 class Wrong(NamedTuple):
@@ -274,25 +274,17 @@ class System:
 
     def moves(self, rows: Rows) -> Moves:
         """Return all that may happen next in some states."""
-        waiting, acts = self.waiting(rows), self.acting(rows)
-        self.judge()  # what could be done instead is looked up all the same, for the judge wants to know
-        alone = self.alone_in(rows, waiting)
-        every = np.ones(len(rows), bool)
-        every[waiting.origin[alone]] = False
-        taken = every[waiting.origin]
-        taken[alone] = True
-        free = every[acts.origin]
-        both = zip(waiting.some(taken), acts.some(free), strict=True)
+        both = zip(self.waiting(rows), self.acting(rows), strict=True)
         return self.taking(rows, Next(*(np.concatenate(parts) for parts in both)))
 
     def only(self, rows: Rows) -> Moves:
-        """Return the deliveries that are taken alone, but those right behind which something may go wrong."""
+        """Return the deliveries that are taken alone, one for each state in which there is such a one."""
         waiting = self.waiting(rows)
-        self.acting(rows[waiting.origin[self.alone_in(rows, waiting)]])
+        self.acting(
+            rows[waiting.origin[self.alone_in(rows, waiting)]]
+        )  # what else could be done the judge wants to know
         self.judge()
-        alone = waiting.some(self.alone_in(rows, waiting))
-        doomed, link = rows[alone.origin, self.doomed], rows[alone.origin, self.link]
-        return self.taking(rows, alone.some((doomed >> alone.party & 1 == 0) & ~self.uses_link(link, alone.step)))
+        return self.taking(rows, waiting.some(self.alone_in(rows, waiting)))
 
     def waiting(self, rows: Rows) -> Next:
         """Return what may be delivered."""
@@ -304,8 +296,8 @@ class System:
     def alone_in(self, rows: Rows, waiting: Next) -> Numbers:
         """Return which deliveries are taken alone: for each state one that commutes with all, if there is one."""
         doomed, link = rows[waiting.origin, self.doomed], rows[waiting.origin, self.link]
-        lost = self.fates.may_be_lost(doomed, link, waiting.channel)
-        calm = np.flatnonzero(self.alone & (self.races[waiting.step] == 0) & ~lost)
+        sure = ~self.fates.may_be_lost(doomed, link, waiting.channel)
+        calm = np.flatnonzero(self.alone & (self.races[waiting.step] == 0) & sure)
         _, first = np.unique(waiting.origin[calm], return_index=True)
         return calm[first]
 
@@ -346,11 +338,9 @@ class System:
             self.fates.meet(new, live, column[live])
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
-        ends = self.ends[step]
-        for one in {*ends.tolist()} - {-1}:
-            at = np.flatnonzero((ends == one) & (new[:, one] != DEAD))
-            new[at] = self.fates.struck(new[at], one)
-        return self.fates.after(Moves(origin, told | party << EVENT_BITS, new), party, used)
+        moves, ends = Moves(origin, told | party << EVENT_BITS, new), self.ends[step]
+        struck = [self.fates.striking(moves, ends == one, one) for one in {*ends.tolist()} - {-1}]
+        return joined([self.fates.after(moves, party, used), *struck])
 
     def uses_link(self, link: NDArray[Any], step: Numbers) -> NDArray[np.bool_]:
         """Tell of steps whether they send something on a link that may still break."""

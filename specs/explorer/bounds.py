@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations, permutations, product
+from itertools import chain, combinations, permutations, product
 from typing import Any, NamedTuple
 
 from freehold.specs.explorer.fates import Fate
-from freehold.specs.explorer.symmetry import Permutation
+from freehold.specs.explorer.symmetry import Permutation, under
 
 
 class Bounds(NamedTuple):
@@ -31,27 +31,27 @@ class Bounds(NamedTuple):
 
 
 def fates_of(bounds: Bounds) -> Iterable[Fate]:
-    """Return what may go wrong, once of what differs in names only; the first process, of the head node, is special."""
+    """Yield what may go wrong, once of what differs in names only; the head node never dies."""
     everyone, nodes = range(bounds.processes), bounds.nodes or bounds.processes
     single = [(one,) for one in everyone]
     whole = [(*everyone[node::nodes], bounds.processes + node) for node in range(1, nodes)]
     some = combinations(single, bounds.deaths), combinations(whole, bounds.node_deaths)
-    found: dict[Any, Fate] = {}
+    names, seen = [range(bounds.processes + nodes), *permutations_of(bounds)], set[Any]()
     for dying, falling, link in product(*some, combinations(everyone, 2) if bounds.cuts else [None]):
-        lost = [process for group in falling for process in group]
-        roles = [((one,) in dying, one in lost, one in (link or ()), one % nodes == 0) for one in everyone]
-        if not any(dies and falls for dies, falls, *_ in roles):  # nobody dies twice
-            found.setdefault((roles[0], *sorted(roles[1:])), Fate((*dying, *falling), link))
-    return found.values()
+        fate, once = Fate((*dying, *falling), link), {*chain(*dying)}.isdisjoint(chain(*falling))
+        if once and under(fate, names[0]) not in seen:
+            yield fate
+        seen |= {under(fate, each) for each in names}
 
 
 def permutations_of(bounds: Bounds) -> Iterable[Permutation]:
-    """Return the permutations of processes, and of their nodes behind them, that change nothing but names.
+    """Yield the permutations of processes, and of their nodes behind them, that change nothing but names.
 
-    The first process is special, and so is its node.
+    The first process is special, and so is its node.  Where there are copies, which one is read goes by names.
     """
     count, nodes = bounds.processes, bounds.nodes or bounds.processes
-    for order in permutations(range(count)):
+    copies = bounds.gets or bounds.large or bounds.lists
+    for order in permutations(range(count)) if not copies else ():
         homes = sorted({(one % nodes, other % nodes) for one, other in enumerate(order)})  # a node, and its new name
         moved = [home for _, home in homes]
         if order[0] == moved[0] == 0 and sorted(moved) == [*range(nodes)] and order != (*range(count),):

@@ -26,7 +26,7 @@ DEAD = 0  # the number of the state of a party that is no more
 NOTHING = 0  # the number of the word without messages
 EVENT_BITS, PARTY_BITS, ARRIVAL_BITS = 24, 4, 3  # of an action: what is told, to whom; how much of a word still arrives
 TOLD_BITS = EVENT_BITS + PARTY_BITS
-DEATH, BREAK = 1, 2  # what has gone wrong by an action, before the numbers of those that arrive
+DEATH, BREAK, STRIKE = 1, 2, 3  # what has gone wrong by an action, before the numbers of those that arrive
 
 
 class Fate(NamedTuple):
@@ -48,6 +48,7 @@ class Fates:
         self.system = system
         self.groups = sorted({group for fate in fates for group in fate.doomed})
         self.links = sorted({system.column[fate.link] for fate in fates if fate.link is not None})
+        self.struck = np.zeros(system.count, bool)  # who has been put to death although no link could break any more
         pairs = [pair for pair in combinations(range(system.count), 2) if not system.parties.knows(*pair)]
         self.bit = np.zeros(system.budgets, np.int32)  # of the strangers between whom a channel is, 0 if they are none
         self.bits = np.zeros(system.count, np.int32)  # of all to whom one is a stranger
@@ -87,8 +88,7 @@ class Fates:
         system, mortal = self.system, np.zeros(len(rows), np.int32)
         link = np.abs(rows[:, system.link])
         for one in np.flatnonzero(self.bits):
-            ends = (link > 0) & ((system.source[link] == one) | (system.target[link] == one))
-            mortal |= np.where((rows[:, system.doomed] >> one & 1 == 1) | ends, self.bits[one], 0)
+            mortal |= np.where((rows[:, system.doomed] >> one & 1 == 1) | self.is_end(link, one), self.bits[one], 0)
         rows[:, system.met] &= mortal
 
     def after(self, moves: Moves, party: Numbers, used: NDArray[np.bool_]) -> Moves:
@@ -103,21 +103,28 @@ class Fates:
         return joined([moves, *deaths, *[self.breaking(chosen(moves, used), link) for link in self.links]])
 
     def may_be_lost(self, doomed: NDArray[Any], link: NDArray[Any], channel: Numbers) -> NDArray[np.bool_]:
-        """Tell of messages whether they may still be lost: who has sent them may die, or the link may break.
+        """Tell of messages whether they may still be lost, because one of those between whom they are may die.
 
-        Who has lost a link may be put to death for it; so what is on the way to such a one may be lost, too.
+        Who has lost a link may be put to death for it; that others may be is learned when they are.
 
         Args:
             doomed: the column of the doomed in the state in which each waits.
             link: and that of the link.
             channel: where it waits.
         """
-        system = self.system
-        lost: NDArray[np.bool_] = doomed >> system.source[channel] & 1 == 1
-        if self.links:
-            hears, ends = system.target[channel], np.abs(link)
-            lost |= (link != 0) & ((hears == system.source[ends]) | (hears == system.target[ends]))
+        system, ends = self.system, np.abs(link)
+        lost = np.zeros(len(channel), bool)
+        for one in (system.source[channel], system.target[channel]):
+            lost |= (doomed >> one & 1 == 1) | self.struck[one]
+            lost |= self.is_end(ends, one)
         return lost
+
+    def is_end(self, link: NDArray[Any], party: Any) -> NDArray[np.bool_]:
+        """Tell whether a party is at one of the ends of the link, if there is one."""
+        found: NDArray[np.bool_] = (link > 0) & (
+            (self.system.source[link] == party) | (self.system.target[link] == party)
+        )
+        return found
 
     def is_on_link(self, link: NDArray[Any], channel: Numbers) -> NDArray[np.bool_]:
         """Tell of channels whether they belong to the link that may break, or has broken."""
@@ -129,16 +136,27 @@ class Fates:
 
     def dying(self, moves: Moves, group: Iterable[int]) -> Moves:
         """Return the states after the death of some where they are doomed; so much of what they have sent arrives."""
-        system, (one, *_) = self.system, group
-        moves = chosen(moves, moves.rows[:, system.doomed] >> one & 1 == 1)
+        moves = chosen(moves, moves.rows[:, self.system.doomed] & sum(1 << one for one in group) != 0)
         moves = self.shortened(moves, DEATH, [column for column, _, _ in self.leaving(group)])
         self.bury(moves.rows, group)
         return moves
 
-    def struck(self, rows: Rows, party: int) -> Rows:
-        """Return the states after the death of one all of whose messages arrive."""
+    def striking(self, moves: Moves, which: NDArray[np.bool_], party: int) -> Moves:
+        """Return the states in which less arrives of what a party had sent that some moves put to death.
+
+        These moves become such that all of it arrives; only if it does, whoever has done so may die right behind that.
+        """
+        system, at = self.system, np.flatnonzero(which & (moves.rows[:, party] != DEAD))
+        found = chosen(moves, at)
+        if not self.struck[party] and not self.is_end(np.abs(found.rows[:, system.link]), party).all():
+            self.struck[party] = True
+            system.lessons += 1
+        rows = found.rows.copy()
         self.bury(rows, [party])
-        return rows
+        moves.rows[at] = rows
+        found = self.shortened(found, STRIKE, [column for column, _, _ in self.leaving([party])])
+        self.bury(found.rows, [party])
+        return found
 
     def breaking(self, moves: Moves, link: int) -> Moves:
         """Return the states after the end of a link, where it may break; so much of what is on its way arrives."""
@@ -181,7 +199,10 @@ class Fates:
             length = system.length[rows[:, column]]
             if length.max(initial=0) >> ARRIVAL_BITS:
                 raise OverflowError(f"{length.max()} messages wait on a channel; make the model smaller")
-            some = [np.flatnonzero(length >= count) for count in range(int(length.max(initial=0)) + 1)]
+            least = np.where(rows[:, system.source[column]] == DEAD, length, 0)  # of those who are dead already
+            some = [
+                np.flatnonzero((least <= count) & (count <= length)) for count in range(int(length.max(initial=0)) + 1)
+            ]
             counts = np.repeat(np.arange(len(some)), [len(at) for at in some])
             at = np.concatenate(some)
             rows, origin, action = rows[at], origin[at], action[at]
@@ -195,7 +216,12 @@ class Fates:
         for column, source, target in self.leaving(group):
             link, stranger = rows[:, system.link], self.bit[column]
             broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
-            hears = (rows[:, target] != DEAD) & ~broken & (rows[:, system.met] & stranger == stranger)
+            hears = (
+                (rows[:, source] != DEAD)
+                & (rows[:, target] != DEAD)
+                & ~broken
+                & (rows[:, system.met] & stranger == stranger)
+            )
             told = np.full(int(hears.sum()), system.told[source])
             rows[hears, column] = system.joined_once(rows[hears, column], told)
         for each in self.links:
@@ -210,7 +236,7 @@ def decoded(action: int) -> tuple[int, int, int, tuple[int, ...]]:
     """
     told, party = action & ((1 << EVENT_BITS) - 1), action >> EVENT_BITS & ((1 << PARTY_BITS) - 1)
     arrive, rest = list[int](), action >> TOLD_BITS
-    while rest > BREAK:
+    while rest > STRIKE:
         arrive.append(rest & ((1 << ARRIVAL_BITS) - 1))
         rest >>= ARRIVAL_BITS
     return told, party, rest, tuple(reversed(arrive))

@@ -11,7 +11,8 @@ commute with it, the search was in vain and is made again.  The last one has tak
 - after a delivery was taken alone, something may be seen that could have come before it: so that may come before, too.
   (It need not be so: what has come already does not come again, but a state does not tell.  That only costs states.)
 
-A message of one who may still die is not taken alone, for it could be lost.
+What is taken alone comes before whatever else happens, so it must not hide what would be wrong if it came later.
+A message of one who may still die, or to such a one, is not taken alone, for it could be lost.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import time
 from collections import defaultdict, deque
 from typing import Any
 
-from freehold.specs.explorer.automata import Act, System, Taken, Wrong
+import numpy as np
+
+from freehold.specs.explorer.automata import Act, Facts, System, Taken, Wrong
 from freehold.specs.explorer.search import Found, search
 
 FAR_MAX = 6  # guessed steps in a row; a delivery that seems to commute with still more is held for racing
@@ -69,9 +72,10 @@ class Independence:
         self.system.granted = (acts, *self.system.parties.budgets[1:])
         end = time.perf_counter() + seconds_max
         while True:
-            self.in_vain = False
+            self.in_vain, struck = False, self.system.fates.struck.copy()
             found = search(self.system, seconds_max=end - time.perf_counter(), **how)
             self.learn()
+            self.in_vain = self.in_vain or (struck != self.system.fates.struck).any()
             if found.violations or not found.exhausted or not self.in_vain:
                 return found
 
@@ -103,6 +107,8 @@ class Independence:
         """Find out whether a delivery commutes with all that may come before it."""
         if step not in self.watched:
             self.watched.add(step)
+            if self.hides(step):
+                self.race(step)
             self.leaving[step.before].append(step)
             self.entering[step.after].append(step)
             self.todo += [(step, told) for told in self.may_come[step.before]]
@@ -131,11 +137,24 @@ class Independence:
         last = self.step(first.after, step.told)
         same = last.after == second.after and self.sent(step, second) == self.sent(first, last)
         same = same and max(first.ends, second.ends, last.ends) < 0  # the death of another commutes with little
+        same = same and not self.crosses(step, first) and not self.crosses(first, step)
+        same = same and self.acts_in(first.after) <= self.acts_in(second.after)  # what comes after both is seen anyway
         if not same or last in self.racing or self.far[first.after] > FAR_MAX:
             self.race(step)
         else:
             self.earlier[last].add(step)
             self.watch(last)
+
+    def hides(self, step: Taken) -> bool:
+        """Tell whether what is wrong in a system before a step may not be wrong after it."""
+        before, after = (Facts(*fact) for fact in self.system.facts[np.array([step.before, step.after])].tolist())
+        lost = before.has & ~after.has | before.gone & ~after.gone | before.reads & ~after.reads
+        return bool(lost | before.keeps & ~after.keeps | after.lends & ~before.lends)
+
+    def crosses(self, step: Taken, other: Taken) -> bool:
+        """Tell whether one is the news of a death and the other sends to the dead: then there is news again."""
+        system, told = self.system, self.system.told
+        return step.told in told and any(system.target[column] == told.index(step.told) for column, _ in other.sent)
 
     def race(self, step: Taken) -> None:
         """A delivery does not commute with all that may come before it; nor do those that lead to it."""
@@ -160,12 +179,16 @@ class Independence:
             self.far.setdefault(step.after, self.far[before] + 1)
         return step
 
-    def may_do(self, state: int, act: int) -> bool:
-        """Tell whether a party may do something of itself in a state."""
+    def acts_in(self, state: int) -> frozenset[int]:
+        """Return what a party may do of itself in a state."""
         known = self.acts.get(state)
         if known is None:
             known = self.acts[state] = frozenset(self.system.may_do(self.system.states.values[state]))
-        return act in known
+        return known
+
+    def may_do(self, state: int, act: int) -> bool:
+        """Tell whether a party may do something of itself in a state."""
+        return act in self.acts_in(state)
 
     def is_wrong(self, step: Taken) -> bool:
         """Tell whether a party does by a step what it must not."""

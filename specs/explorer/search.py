@@ -94,7 +94,8 @@ class Known:
 
     def add(self, hashes: Hashes) -> None:
         """Add sorted hashes that are not in the set."""
-        self.runs.append(hashes)
+        if len(hashes):
+            self.runs.append(hashes)
         while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
             last = self.runs.pop()
             self.runs[-1] = np.sort(np.concatenate([self.runs[-1], last]), kind="stable")
@@ -203,7 +204,7 @@ def joined(moves: Iterable[Moves]) -> Moves:
     return Moves(*(np.concatenate(some) for some in zip(*moves, strict=True)))
 
 
-def chosen(moves: Moves, which: NDArray[np.bool_]) -> Moves:
+def chosen(moves: Moves, which: NDArray[Any]) -> Moves:
     """Return some of the moves."""
     return Moves(moves.origin[which], moves.action[which], moves.rows[which])
 

@@ -109,8 +109,7 @@ class Sharing:
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
         self.shared = object_id(self.names[0], PUTS)
-        copies = bounds.gets or bounds.large or bounds.lists  # which of them is read goes by the names of nodes
-        self.alike = [] if copies else [*permutations_of(bounds)]
+        self.alike = [*permutations_of(bounds)]
         self.begun = self.begin()
 
     def begin(self) -> list[Hashable]:

@@ -28,8 +28,8 @@ class Symmetry:
     """
 
     def __init__(self, system: System) -> None:
-        fates = {after(fate, range(system.count)) for fate in system.fated}
-        kept = [each for each in system.parties.alike if {after(fate, each) for fate in system.fated} == fates]
+        fates = {under(fate, range(system.count)) for fate in system.fated}
+        kept = [each for each in system.parties.alike if {under(fate, each) for fate in system.fated} == fates]
         self.renamings = [Renaming(system, permutation) for permutation in kept]
 
     def same(self, rows: Rows) -> Rows:
@@ -95,8 +95,8 @@ class Renaming:
         return self.system.words(tuple([self.event.of(told) for told in word]))
 
 
-def after(fate: Fate, permutation: Iterable[int]) -> Any:
-    """Return a fate of parties with other names, in whatever order it is told."""
+def under(fate: Fate, permutation: Iterable[int]) -> Any:
+    """Return a fate of parties under other names, in whatever order it is told."""
     names = [*permutation]
     groups = frozenset(frozenset(names[one] for one in group) for group in fate.doomed)
     return groups, frozenset(names[end] for end in fate.link or ())

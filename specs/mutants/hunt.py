@@ -20,11 +20,10 @@ from typing import NamedTuple
 from freehold.core.effects import Effect
 from freehold.core.events import Event
 from freehold.core.party import Party
-from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.automata import System, Taken
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.numbering import HALF
-from freehold.specs.explorer.search import search
 from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.instead import Cell, instead
 from freehold.specs.mutants.faults import Mutant, Observer, fault, observed
@@ -96,33 +95,41 @@ class Ground(System):
     """A model that has been searched with the true tables."""
 
     def __init__(self, bounds: Bounds, observer: Observer) -> None:
-        self.name = bounds.name
+        self.name, self.bounds = bounds.name, bounds
         self.used, self.observed = observer.used, True
-        self.cells: dict[Cell, list[int]] = defaultdict(list)  # the steps in which a row has a part
+        self.cells: dict[Cell, list[Taken]] = defaultdict(list)  # the steps, also guessed, in which a row has a part
         super().__init__(Sharing(bounds, strides=False))  # a stride would go on doing what is right
-        found = Independence(self).explore()
+        self.independence = Independence(self)
+        found = self.independence.explore()
         if found.violations:
             raise ValueError(f"{bounds.name}: something is wrong without a mutant: {found.violations[0][0]}")
 
-    def new_step(self, before: int, told: int) -> int:
+    def take(self, before: int, told: int) -> Taken:
         self.used.clear()
-        number = super().new_step(before, told)
+        step = super().take(before, told)
         for cell in self.used if self.observed else ():
-            self.cells[cell].append(number)
-        if not self.observed:
-            self.racing.add(self.steps[number])  # nobody knows with what it commutes
-        return number
+            self.cells[cell].append(step)
+        return step
 
-    def differing(self, mutant: Mutant) -> dict[int, int]:
-        """Return the steps in which a mutant, which runs, does something else: as looked up -> their numbers."""
+    def changed(self, mutant: Mutant) -> bool:
+        """Take anew the steps in which a mutant, which runs, has a part; tell whether one that was seen is another."""
         self.observed = False
-        found: dict[int, int] = {}
-        for number in self.cells.get((mutant.state, mutant.event), ()):
-            true = self.steps[number]
+        changed, known = False, self.independence
+        for true in self.cells.get((mutant.state, mutant.event), ()):
+            known.guessed.pop((true.before, true.told), None)
             new = self.take(true.before, true.told)
             if (new.after, new.sent) != (true.after, true.sent):
-                found[true.before << HALF | true.told] = self.new_step(true.before, true.told)
-        return found
+                for step in (true, *known.leaving[true.before], *known.entering[true.before]):
+                    known.race(step)  # that it commutes was found with the true one
+                if self.step.known_of(true.before, true.told) is not None:
+                    changed = True
+                    self.step.known[true.before << HALF | true.told] = self.new_step(true.before, true.told)
+        return changed
+
+    def wrong_with(self, seconds_max: float) -> str:
+        """Return what is wrong in the model now, "" if nothing is, or was found in so much time."""
+        found = self.independence.explore_with(self.bounds.acts - 1, seconds_max=seconds_max)
+        return found.violations[0][0] if found.violations else ""
 
 
 class Grounds:
@@ -157,12 +164,10 @@ class Grounds:
         ways = self.walks[mutant.state, mutant.event]
         with fault(mutant):
             for model in self.models:
-                steps = model.differing(mutant) if left() > 0 else {}
-                if not steps:
+                if left() <= 0 or not model.changed(mutant):
                     continue
                 differs.append(model.name)
-                model.step.known.update(steps)
-                for what, _ in search(model, seconds_max=left()).violations:
+                if what := model.wrong_with(left()):
                     return verdict(model.name, what)
             for seed, kind in ways if left() > 0 else ():
                 try:
