@@ -28,6 +28,7 @@ class Bounds(NamedTuple):
     views: bool = False  # users may keep what they have read of a copy, where it lies
     large: bool = False  # values are too large for an in-process store
     lists: bool = False  # those with references inside are
+    retries: int = 0  # how often a task may run again
 
 
 def fates_of(bounds: Bounds) -> Iterable[Fate]:

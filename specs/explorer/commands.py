@@ -29,6 +29,7 @@ Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: 
 Views = Annotated[bool, typer.Option("--views", help="Let users keep what they read of a copy, where it lies.")]
 Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
 Lists = Annotated[bool, typer.Option("--lists", help="Make values with references inside too large for it.")]
+Retries = Annotated[int, typer.Option(min=0, max=2, help="How often a task may run again, for what was lost.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
@@ -55,6 +56,7 @@ def explore(
     views: Views = False,
     large: Large = False,
     lists: Lists = False,
+    retries: Retries = 0,
     borrower_death: Rule = "inquest",
     variant: Name = "",
     states: States = 1 << 40,
@@ -75,7 +77,9 @@ def explore(
     if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
         raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
     bounds = Bounds("", processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
-    bounds = bounds._replace(returns=returns, gets=gets, values=values, views=views, large=large, lists=lists)
+    bounds = bounds._replace(
+        returns=returns, gets=gets, values=values, views=views, large=large, lists=lists, retries=retries
+    )
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
         raise typer.Exit

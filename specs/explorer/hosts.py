@@ -8,7 +8,7 @@ Refuses to know what users want.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -34,17 +34,26 @@ Objects = tuple[int, ...]
 
 
 class Granted(Worker):
-    """A worker whose tasks run where their shape says, at once."""
+    """A worker whose tasks run where their shape says, at once; if nobody lives there, on the first other that does.
 
-    def __init__(self, me: int, policy: Policy) -> None:
+    Args:
+        me: its name.
+        workers: of all.
+        policy: the rules.
+    """
+
+    def __init__(self, me: int, workers: Sequence[int], policy: Policy) -> None:
         super().__init__(me, policy)
+        self.workers = workers
         for event in (TaskReady, TaskOver, LeaseLost):
             del self.routes[event]
 
     def spread(self, event: Event) -> Any:
         match event:
             case TaskReady(pool, task):
-                return [TaskAssigned(task, int(pool[0][0][1]), pool)]
+                first = int(pool[0][0][1])
+                live = [worker for worker in (first, *self.workers) if worker != self.me and self.hears(worker)]
+                return [TaskAssigned(task, live[0] if live else first, pool)]
             case TaskOver() | LeaseLost():
                 return []
         return super().spread(event)
@@ -212,7 +221,7 @@ def contents(one: Party, before: Process, object: int, failure: Failure | None, 
     if isinstance(found, Payload):
         assert found.token == object, f"{object_name(object)} is read as {found}"
         return found.refs, False
-    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost"} if custom.deaths else ())}
+    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost", "not_rebuilt"} if custom.deaths else ())}
     if found is None or found.cause not in allowed:
         raise AssertionError(f"a get of {object_name(object)} failed: {found}")
     return (), False

@@ -22,6 +22,7 @@ from immutables import Map
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.effects import Send
 from freehold.core.events import Event, GetWanted, PutWanted, RefCreated, RefDropped, ViewDropped
+from freehold.core.execution import KEPT
 from freehold.core.ids import (
     COUNTER_BITS,
     is_node,
@@ -100,7 +101,7 @@ class Sharing:
         # the first object has been put
         self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
         self.fates = list(fates_of(bounds))
-        self.parties: list[Party] = [Granted(name, policy) for name in self.names[:processes]]
+        self.parties: list[Party] = [Granted(name, workers, policy) for name in workers]
         self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
         for party in self.parties if not strides else ():
             party.strides = NONE
@@ -210,7 +211,7 @@ class Sharing:
                 slots = tuple([Slot(object) for object in given])
                 call = Description(task, self.functions[self.index[to]], "f", Payload(SMALL, lent), slots, returns)
                 before = before.given([task] * returns)._replace(calls=before.calls + 1)
-                return before, [TaskSubmitted(task, call, shape, 0)]
+                return before, [TaskSubmitted(task, call, shape, self.bounds.retries)]
             case ("end", kept, given, returns):
                 payload = Payload(LIST if given else VALUE, given, before.task)
                 ended = RunEnded(before.task, before.attempt, (payload,) * returns)
@@ -282,7 +283,8 @@ class Sharing:
         released = [
             object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED
         ]
-        waits = bool(one.execution or one.running or one.inquests or one.witness or (state.waits and not state.timers))
+        calls = any(r.state is not KEPT for r in one.execution.values())
+        waits = bool(calls or one.running or one.inquests or one.witness or (state.waits and not state.timers))
         left = one.ownership.keys() - {*self.functions}
         near = [r.object for r in one.resolution.values() if r.state in (LOCAL, IDLE)]
         reads = bits(self.bit_of_reader, [(object, one.me) for object in (*near, *state.views)])
