@@ -110,7 +110,7 @@ ALWAYS = (
         "store-bounded",
         "A store has no more bytes than it may; its books, and those of the CPUs, add up.",
         "ours",
-        (properties.rooms_agree,),
+        (properties.rooms_agree, properties.stores_are_bounded),
     ),
     Promise(
         "computed-once",
@@ -139,6 +139,13 @@ AT_REST = (
         "NSDI'21 section 4.3",
         (properties.calls_return,),
         "search: waits",
+    ),
+    Promise(
+        "borrowers-known",
+        "An owner knows each borrower of an object, or a borrower that knows it, and nobody else.",
+        "Ray: reference_counter.cc, the tree of borrowers",
+        (properties.borrowers_agree,),
+        "search: has, gone, at every step",
     ),
     Promise(
         "directory-agrees",

@@ -7,7 +7,7 @@ no party could check them alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from freehold.core.account import holders
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
@@ -184,6 +184,15 @@ def rooms_agree(world: World) -> Iterator[str]:
                 yield f"{party_name(party.me)} lends {dict(lent)} and has {dict(office.free)} left"
 
 
+def stores_are_bounded(world: World) -> Iterator[str]:
+    """The copies of a node take no more bytes than its store may have."""
+    for party in world.parties.values():
+        if isinstance(party, Node):
+            room = party.rooms[0]
+            if sum(room.sizes.values()) > room.capacity:
+                yield f"{party_name(party.me)} keeps {sum(room.sizes.values())} B in a store of {room.capacity} B"
+
+
 def counts_are_natural(world: World) -> Iterator[str]:
     """No count is below zero, and no record is kept of what is counted zero times."""
     for party in world.parties.values():
@@ -252,6 +261,31 @@ def directories_agree(world: World) -> Iterator[str]:
                 if sorted(r.nodes) != have:
                     known, true = (", ".join(map(party_name, some)) or "none" for some in (sorted(r.nodes), have))
                     yield f"{party_name(party.me)} knows of {object_name(r.object)} on {known}; copies are on {true}"
+
+
+def borrowers_agree(world: World) -> Iterator[str]:
+    """At rest an owner knows each process that borrows an object, or one that knows it, and no other."""
+    workers = {party.me: party for party in world.parties.values() if isinstance(party, Worker)}
+    for owner in workers.values():
+        for object, r in owner.ownership.items():
+            if r.state is OWNED:
+                borrow = {me for me, worker in workers.items() if worker is not owner and object in worker.ownership}
+                known = reached(workers, object, r.borrowers)
+                if not {*r.borrowers} <= borrow <= known:
+                    names, true = (", ".join(map(party_name, sorted(some))) or "nobody" for some in (known, borrow))
+                    yield f"{object_name(object)} is borrowed by {true}; its owner knows of {names}, through others"
+
+
+def reached(workers: Mapping[int, Worker], object: int, borrowers: Iterable[int]) -> set[int]:
+    """Return some borrowers of an object, those to whom they have lent it, and so on."""
+    found, todo = set[int](), [*borrowers]
+    while todo:
+        borrower = todo.pop()
+        if borrower not in found:
+            found.add(borrower)
+            record = workers[borrower].ownership.get(object) if borrower in workers else None
+            todo += record.lent if record is not None else ()
+    return found
 
 
 def nothing_is_left(world: World) -> Iterator[str]:

@@ -12,6 +12,7 @@ from freehold.core.copy import PRIMARY, SECONDARY, Copy
 from freehold.core.ids import HEAD, node_id, object_id
 from freehold.core.machine import replace
 from freehold.core.node import Node
+from freehold.core.ownership import REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PLACED, Promotion
 from freehold.core.resolution import CACHED, Resolution
@@ -72,6 +73,21 @@ def too_much_pulled(world: Trial) -> None:
     room[0] = replace(room[0], pulls=Map({5: 300, 6: 300}))
 
 
+def too_much_kept(world: Trial) -> None:
+    room = node(world, ONE).rooms
+    room[0] = replace(room[0], sizes=Map({5: 600, 6: 600}))
+
+
+def borrower_unknown(world: Trial) -> None:
+    object = world.functions[0]
+    program(world, 1).ownership[object] = Ownership(object, REGISTERED, local=True)
+
+
+def borrower_gone(world: Trial) -> None:
+    records, object = program(world).ownership, world.functions[0]
+    records[object] = replace(records[object], borrowers=Map({program(world, 1).me: Asked(1)}))
+
+
 def two_primaries(world: Trial) -> None:
     for me in (ONE, TWO):
         node(world, me).copies[5] = Copy(5, PRIMARY)
@@ -104,6 +120,9 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (large_value_kept, properties.small_values_travel, "n0w2 keeps 200000 B of"),
     (large_value_cached, properties.small_values_travel, "n0w2 keeps 200000 B of"),
     (too_much_pulled, properties.pulls_keep_to_their_share, "n0 pulls {"),
+    (too_much_kept, properties.stores_are_bounded, "keeps 1200 B in a store of 1000 B"),
+    (borrower_unknown, properties.borrowers_agree, "its owner knows of nobody"),
+    (borrower_gone, properties.borrowers_agree, "is borrowed by nobody"),
     (two_primaries, lambda world: properties.one_primary(world.parties), "has primary copies on n0, n1"),
     (run_twice, properties.runs_once, "runs on "),
     (copy_unknown, properties.directories_agree, "n0w2 knows of n0w2.77 on n0; copies are on n0, n1"),
@@ -137,7 +156,7 @@ def test_every_check_belongs_to_a_promise() -> None:
     known = {
         name for name, value in vars(properties).items() if getattr(value, "__module__", "") == properties.__name__
     }
-    helpers = {"insist", "kinds", "object_agrees", "needed_is_not_released", "worker_counts_agree"}
+    helpers = {"insist", "kinds", "object_agrees", "needed_is_not_released", "reached", "worker_counts_agree"}
     assert checks == known - helpers
 
 
