@@ -6,13 +6,14 @@ from collections import Counter
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from freehold.specs import manual
 from freehold.specs.explorer.commands import COMMANDS as EXPLORER
 from freehold.specs.mutants.commands import mutants
+from freehold.specs.refusal import refuse, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def conformance(
 
     known = sorted(entry.name for entry in entry_points(group="freehold"))
     if backend not in known:
-        raise typer.BadParameter(f"there is no backend {backend!r}; there are {', '.join(known)}")
+        refuse(f"there is no backend {backend!r}; there are {', '.join(known)}")
     results, left_out = list[Result](), Counter[str]()
     with bar(len(nodes) * len(scenarios_named(only)), "scenarios") as (shown, task):
         for each in judged(backend, nodes, only):
@@ -85,6 +86,8 @@ def conformance(
             results.append(each)
             if each.complaint:
                 typer.echo(f"WRONG: {each.scenario} on {each.nodes} nodes: {each.complaint}")
+    if not results:
+        refuse(f"no scenario can run: {'; '.join(left_out)}")
     verdict = Verdict(results, left_out)
     typer.echo("\n".join(conformance_in_words(backend, verdict)))
     raise typer.Exit(bool(verdict.wrong))
@@ -96,7 +99,7 @@ def scenarios_named(part: str) -> list[str]:
 
     names = [scenario.name for scenario in scenarios() if part in scenario.name]
     if not names:
-        raise typer.BadParameter(f"no scenario has {part!r} in its name")
+        refuse(f"no scenario has {part!r} in its name")
     return names
 
 
@@ -111,15 +114,6 @@ def conformance_in_words(backend: str, verdict: Verdict) -> list[str]:
     kept, ran = len(verdict.results) - len(verdict.wrong), len(verdict.results)
     lines += [f"{count} left out: {why}" for why, count in verdict.left_out.most_common()]
     return [*lines, f"{backend}: {kept} of {ran} scenarios kept"]
-
-
-def usable(what: Any, *arguments: Any) -> Any:
-    """Return what a call returns; if it cannot use what the user has given, say so in one line and end with 2."""
-    try:
-        return what(*arguments)
-    except ValueError as problem:
-        typer.echo(f"freehold prove: {problem}", err=True)
-        raise typer.Exit(2) from None
 
 
 @contextmanager

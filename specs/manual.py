@@ -20,6 +20,7 @@ from freehold.core.machine import Row, State, Table
 from freehold.core.tables import TABLES
 from freehold.specs.citing import ROOT, citations
 from freehold.specs.promises import PROMISES, SOMETIMES
+from freehold.specs.refusal import refuse
 from freehold.specs.rules import CHAPTERS, RULE_OF
 
 Cell = tuple[State, Row]
@@ -31,7 +32,7 @@ def table_named(name: str) -> Table:
     for table in TABLES:
         if table.name == name:
             return table
-    raise typer.BadParameter(f"there is no table {name!r}; there are {', '.join(table.name for table in TABLES)}")
+    refuse(f"there is no table {name!r}; there are {', '.join(table.name for table in TABLES)}", "docs")
 
 
 # ------------------------------------------------------------------ the blocks
@@ -204,12 +205,12 @@ def diagram(
         typer.echo(table_named(table).mermaid())
     if write:
         if not (ROOT / "docs").is_dir():
-            raise typer.BadParameter("--write needs a checkout of the sources: the installed package has no docs")
+            refuse("--write needs a checkout of the sources: the installed package has no docs", "docs")
         for page in stale_pages():
             page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
             typer.echo(f"wrote {page.relative_to(ROOT)}")
     elif not table:
-        raise typer.BadParameter(f"name a table, or give --write; there are {', '.join(t.name for t in TABLES)}")
+        refuse(f"name a table, or give --write; there are {', '.join(t.name for t in TABLES)}", "docs")
 
 
 def row(
@@ -230,7 +231,7 @@ def row(
     for table, cell in found:
         typer.echo(row_in_words(table, state.upper(), event, cell))
     if not found:
-        raise typer.BadParameter(f"no table has a row for {state.upper()} and {event}")
+        refuse(f"no table has a row for {state.upper()} and {event}", "docs")
 
 
 def row_in_words(table: Table, state: str, event: str, cell: Row) -> str:

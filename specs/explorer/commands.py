@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from freehold.specs.refusal import refuse, usable
+
 if TYPE_CHECKING:
     from freehold.core.policies import Policy
     from freehold.specs.explorer.bounds import Bounds
@@ -73,9 +75,9 @@ def explore(
     from freehold.specs.explorer.bounds import Bounds
 
     if nodes > processes:
-        raise typer.BadParameter(f"{processes} processes do not live on {nodes} nodes")
+        refuse(f"{processes} processes do not live on {nodes} nodes")
     if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
-        raise typer.BadParameter(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
+        refuse(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
     bounds = Bounds("", processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
     bounds = bounds._replace(
         returns=returns, gets=gets, values=values, views=views, large=large, lists=lists, retries=retries
@@ -106,7 +108,7 @@ def models(
     from freehold.specs.explorer import beside, plain
     from freehold.specs.explorer.models import QUICK, WHOLE
 
-    wrong = False
+    wrong, _ = False, known(variant) if variant else policy_of(borrower_death)
     if not as_json:
         typer.echo(HEAD)
     for bounds in QUICK if quick else WHOLE:
@@ -157,13 +159,10 @@ def gone_again(bounds: Bounds, borrower_death: str, variant: str, replay: str) -
     from freehold.specs.explorer.sharing import Sharing
     from freehold.specs.variants import played
 
-    try:
-        if not variant:
-            return replayed(Sharing(bounds, policy_of(borrower_death)), replay)
-        with played(known(variant)) as policy:
-            return replayed(Sharing(bounds, policy, strides=False), replay)
-    except ValueError as problem:
-        raise typer.BadParameter(f"--replay: {problem}") from None
+    if not variant:
+        return usable(replayed, Sharing(bounds, policy_of(borrower_death)), replay)
+    with played(known(variant)) as policy:
+        return usable(replayed, Sharing(bounds, policy, strides=False), replay)
 
 
 def known(variant: str) -> str:
@@ -171,7 +170,7 @@ def known(variant: str) -> str:
     from freehold.specs.variants import VARIANTS
 
     if variant not in VARIANTS:
-        raise typer.BadParameter(f"{variant!r} is not a variant; there are {', '.join(VARIANTS)}")
+        refuse(f"{variant!r} is not a variant; there are {', '.join(VARIANTS)}")
     return variant
 
 
@@ -182,9 +181,9 @@ def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool =
 
     shown = (lambda *_: None) if quiet else progress()
     if not variant:
-        return gone_through(bounds, policy_of(borrower_death), each_layer=shown, **limits)
+        return usable(gone_through, bounds, policy_of(borrower_death), each_layer=shown, **limits)
     with played(known(variant)) as policy:
-        return gone_through(bounds, policy, strides=False, each_layer=shown, **limits)
+        return usable(gone_through, bounds, policy, strides=False, each_layer=shown, **limits)
 
 
 def policy_of(borrower_death: str) -> Policy:
@@ -192,7 +191,7 @@ def policy_of(borrower_death: str) -> Policy:
     from freehold.core.policies import Policy
 
     if borrower_death not in BORROWER_DEATHS:
-        raise typer.BadParameter(f"{borrower_death!r} is not a rule; there are {' and '.join(BORROWER_DEATHS)}")
+        refuse(f"{borrower_death!r} is not a rule; there are {' and '.join(BORROWER_DEATHS)}")
     return Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
 
 

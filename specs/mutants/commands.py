@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freehold.specs.refusal import refuse
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,7 +35,7 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> No
 
     names = [one.name for one in TABLES]
     if table and table not in names:
-        raise typer.BadParameter(f"{table!r} is not a table; there are {', '.join(names)}")
+        refuse(f"{table!r} is not a table; there are {', '.join(names)}")
     grounds = Grounds()
     chosen = [mutant for mutant in grounds.mutants if table in ("", mutant.table.name)][::every]
     found: dict[str, list[Verdict]] = {}
