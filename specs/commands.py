@@ -53,10 +53,16 @@ def replay(path: TraceAt, to: ToStep) -> None:
 
     Do a recorded run again up to one step, and print the steps that led there, the first cause first, and what the
     party then has of the object that the step is about.
+    Ends with 1 if the tables do not do the same, with 2 if there is no such step.
     """
+    from freehold.core.journal import Diverged
     from freehold.specs.traces import Trace, led_to
 
-    typer.echo(usable(led_to, usable(Trace, path), to))
+    try:
+        typer.echo(usable(led_to, usable(Trace, path), to))
+    except Diverged as error:
+        typer.echo(f"WRONG: {error}")
+        raise typer.Exit(1) from None
 
 
 def conformance(

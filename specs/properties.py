@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from freehold.core.account import holders
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
@@ -23,6 +24,15 @@ from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
 from freehold.specs.walks.world import Violation, World
+
+
+class Cluster(Protocol):
+    """Parties, whoever moves them."""
+
+    @property
+    def parties(self) -> Mapping[int, Party]:
+        """All that live, by name."""
+        ...
 
 
 def held_is_not_released(world: Users) -> Iterator[str]:
@@ -168,9 +178,9 @@ def users_agree(world: Users) -> Iterator[str]:
                 yield f"{party_name(me)} believes in a reference to {object_name(object)} that is gone"
 
 
-def rooms_agree(world: World) -> Iterator[str]:
+def rooms_agree(cluster: Cluster) -> Iterator[str]:
     """A node's books say which copies have bytes, and CPUs are neither made nor lost."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         if isinstance(party, Node):
             place = {object: copy.nbytes for object, copy in party.copies.items() if copy.place}
             if dict(party.rooms[0].sizes) != place:
@@ -180,22 +190,23 @@ def rooms_agree(world: World) -> Iterator[str]:
             for loan in office.loans.values():
                 lent.update(dict(cpus_left(loan)))
             total = {name: office.free.get(name, 0.0) + lent[name] for name in office.free}
-            if total != dict(party.members[party.me].resources):
+            me = party.members.get(party.me)  # a node is told of itself first of all
+            if me is not None and total != dict(me.resources):
                 yield f"{party_name(party.me)} lends {dict(lent)} and has {dict(office.free)} left"
 
 
-def stores_are_bounded(world: World) -> Iterator[str]:
+def stores_are_bounded(cluster: Cluster) -> Iterator[str]:
     """The copies of a node take no more bytes than its store may have."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         if isinstance(party, Node):
             room = party.rooms[0]
             if sum(room.sizes.values()) > room.capacity:
                 yield f"{party_name(party.me)} keeps {sum(room.sizes.values())} B in a store of {room.capacity} B"
 
 
-def counts_are_natural(world: World) -> Iterator[str]:
+def counts_are_natural(cluster: Cluster) -> Iterator[str]:
     """No count is below zero, and no record is kept of what is counted zero times."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         if isinstance(party, Worker):
             for r in party.ownership.values():
                 if min(r.arguments, r.containers, r.pins, r.lineage) < 0:
@@ -209,17 +220,17 @@ def counts_are_natural(world: World) -> Iterator[str]:
                     yield f"{party_name(party.me)} counts a hold that is none in {copy}"
 
 
-def placeholders_are_true(world: World) -> Iterator[str]:
+def placeholders_are_true(cluster: Cluster) -> Iterator[str]:
     """What stands in the place of a value at its owner names a location, or the value is to be computed."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         for r in party.promotion.values() if isinstance(party, Worker) else ():
             if r.state is PLACED and not r.nodes:
                 yield f"{party_name(party.me)} has a placeholder without a location: {r}"
 
 
-def small_values_travel(world: World) -> Iterator[str]:
+def small_values_travel(cluster: Cluster) -> Iterator[str]:
     """What is kept in an in-process store, but by who is still placing it, is not larger than the policy says."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         if isinstance(party, Worker):
             mine = [(r.object, r.payload) for r in party.promotion.values() if r.state is INLINE]
             for object, payload in (*mine, *[(r.object, r.payload) for r in party.resolution.values()]):
@@ -227,19 +238,19 @@ def small_values_travel(world: World) -> Iterator[str]:
                     yield f"{party_name(party.me)} keeps {payload.nbytes} B of {object_name(object)} in its process"
 
 
-def pulls_keep_to_their_share(world: World) -> Iterator[str]:
+def pulls_keep_to_their_share(cluster: Cluster) -> Iterator[str]:
     """What is pulled for waits and arguments at a time takes no more than a share of the store, unless it is one."""
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         if isinstance(party, Node):
             pulls = party.rooms[0].pulls
             if len(pulls) > 1 and sum(pulls.values()) > party.policy.pull_share * party.rooms[0].capacity:
                 yield f"{party_name(party.me)} pulls {dict(pulls)} at a time"
 
 
-def runs_once(world: World) -> Iterator[str]:
+def runs_once(cluster: Cluster) -> Iterator[str]:
     """The run of a task that its owner awaits is on one worker."""
     seen: dict[tuple[int, int], int] = {}
-    for party in world.parties.values():
+    for party in cluster.parties.values():
         for run in party.running.values() if isinstance(party, Worker) else ():
             if run.query is not None and run.query.caller:  # 0: it has been given up; nobody awaits it
                 other = seen.setdefault((run.query.caller, run.query.attempt), party.me)

@@ -24,10 +24,29 @@ from freehold.core.strides import Raw
 from freehold.core.trace import Ring, Step, unfolded
 from freehold.core.trace import table as table_of
 from freehold.core.worker import Worker
-from freehold.specs.properties import accounts_agree, object_agrees, worker_counts_agree
+from freehold.specs.properties import (
+    accounts_agree,
+    counts_are_natural,
+    object_agrees,
+    placeholders_are_true,
+    pulls_keep_to_their_share,
+    rooms_agree,
+    runs_once,
+    small_values_travel,
+    stores_are_bounded,
+    worker_counts_agree,
+)
 from freehold.specs.walks.world import Violation
 
 RECORDS_PER_LOOK = 4  # the counts of a party with so many records are looked at after every event, of others seldomer
+OF_ONE = (  # what must be true of each party
+    counts_are_natural,
+    placeholders_are_true,
+    small_values_travel,
+    rooms_agree,
+    stores_are_bounded,
+    pulls_keep_to_their_share,
+)
 STEPS_KEPT = 1 << 20  # of each party, to find causes among
 
 
@@ -198,6 +217,12 @@ def step_named(trace: Trace, name: str) -> int:
     return names[who] << COUNTER_BITS | int(count)
 
 
+class Alive(NamedTuple):
+    """Some parties of a run."""
+
+    parties: dict[int, Party]
+
+
 class Check:
     """What is wrong in a trace, moment by moment."""
 
@@ -237,10 +262,13 @@ class Check:
         for name in names:
             if isinstance(name, int) and name >> COUNTER_BITS:
                 yield from object_agrees(self.alive, name)
-        if isinstance(party, Worker):
-            self.until_look[party.me] = left = self.until_look.get(party.me, 0) - 1
-            if left < 0:
-                self.until_look[party.me] = sum(map(len, party.tables.values())) // RECORDS_PER_LOOK
+        self.until_look[party.me] = left = self.until_look.get(party.me, 0) - 1
+        if left < 0:
+            self.until_look[party.me] = sum(map(len, party.tables.values())) // RECORDS_PER_LOOK
+            yield from runs_once(Alive(self.alive))
+            for check in OF_ONE:
+                yield from check(Alive({party.me: party}))
+            if isinstance(party, Worker):
                 yield from worker_counts_agree(party)
                 yield from accounts_agree(party)
 

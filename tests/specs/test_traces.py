@@ -85,6 +85,8 @@ def test_another_run_than_the_cores_is_found(run: Path) -> None:
     changed(run / "n0w1.ndjson", 1, 5, lambda total: total + 1)
     code, output = prove("check", run / "n0w1.ndjson")
     assert code == 1 and "n0w1.ndjson:2: effects of" in output and "recorded" in output
+    code, output = prove("replay", run / "n0w1.ndjson", "--to", "n0w1.9")
+    assert code == 1 and output.startswith("WRONG: ") and "n0w1.ndjson:2: effects of" in output
 
 
 @pytest.mark.nodes(1)
