@@ -11,11 +11,25 @@ from typing import Any, NamedTuple
 
 from freehold.core.effects import CancelTimer, SetTimer
 from freehold.core.handover import Handover, Lead, ThreadCame, ThreadLeft, ThreadServed, Wake
-from freehold.core.link import CUT, SENDING, TRIES_MAX, Broken, Frame, FrameCame, Heard, Link, MessageDue, ResendDue
+from freehold.core.link import (
+    CLOSED,
+    CUT,
+    SENDING,
+    TRIES_MAX,
+    Broken,
+    Frame,
+    FrameCame,
+    Heard,
+    Link,
+    MessageDue,
+    ResendDue,
+)
 
 # ------------------------------------------------------------------ threads
 
 AWAY, ASLEEP, LEADING = "away", "asleep", "leading"
+
+HERE: Any = SimpleNamespace(me=0, counter=0)
 
 
 class Threads(NamedTuple):
@@ -63,7 +77,7 @@ class HandOver:
 
     def asked(self, state: Threads, thread: int, doing: str, event: Any) -> Threads:
         """Ask the table; what one tells itself it notices at once."""
-        record, out = state.record.state.rows[type(event)](state.record, event, None)  # type: ignore[arg-type]
+        record, out = state.record.state.rows[type(event)](state.record, event, HERE)
         state = state._replace(record=record, doing=put(state.doing, thread, doing))
         for order in out:
             kind = "lead" if isinstance(order, Lead) else "wake"
@@ -110,13 +124,17 @@ def put(items: tuple[Any, ...], index: int, item: Any) -> tuple[Any, ...]:
 
 
 class Wire(NamedTuple):
-    """Two ends of a link, and what is on its way."""
+    """Two ends of a link, what is on its way, and what has happened; of each end something."""
 
     ends: tuple[Link, Link]
     frames: tuple[tuple[Frame, ...], tuple[Frame, ...]] = ((), ())  # towards each end, in any order
     timers: tuple[int, int] = (0, 0)  # the number of each end's timer, 0 if none is set
-    heard: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # what each end has handed on
-    told: tuple[int, int] = (0, 0)  # how often each end has said that the other is lost
+    said: tuple[int, int] = (0, 0)  # messages that it was given
+    heard: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # what it has handed on
+    news: tuple[int, int] = (0, 0)  # how often it still has to say that the other is lost
+    vain: tuple[int, int] = (0, 0)  # how often its timer has fired since something was acknowledged
+    loses: tuple[bool, bool] = (False, False)  # whether a frame from or to it was lost since its timer fired
+    owed: tuple[bool, bool] = (False, False)  # whether it has said something to one who has given up
     left: tuple[int, int, int, int] = (0, 0, 0, 0)  # messages that may be sent, frames lost and doubled, timers fired
 
 
@@ -137,14 +155,16 @@ class Lossy:
 
     def first(self) -> Wire:
         """Nothing has been sent."""
-        return Wire((Link(1, tries=self.tries), Link(0, tries=self.tries)), left=self.budget)
+        ends = Link(1, tries=self.tries), Link(0, tries=self.tries)
+        return Wire(ends, vain=(self.tries, self.tries), left=self.budget)
 
     def moves(self, state: Wire) -> Iterator[tuple[str, Wire]]:
         """Somebody sends, a frame comes, is lost or doubled, or a timer fires."""
         for end in (0, 1):
             if state.left[0]:
-                message = state.ends[end].sent + 1
-                yield f"{end} sends {message}", self.told(spent(state, 0), end, MessageDue(1 - end, message))
+                message = state.said[end] + 1
+                says = spent(state, 0)._replace(said=put(state.said, end, message))
+                yield f"{end} sends {message}", self.told(says, end, MessageDue(1 - end, message))
             for index, frame in enumerate(state.frames[end]):
                 if frame in state.frames[end][:index]:
                     continue
@@ -153,7 +173,8 @@ class Lossy:
                 came = FrameCame(1 - end, frame.number, frame.message, frame.heard)
                 yield f"frame {frame.number} comes to {end}", self.told(taken, end, came)
                 if state.left[1]:
-                    yield f"frame {frame.number} to {end} is lost", spent(taken, 1)
+                    owed = put(state.owed, end, state.owed[end] and frame.number != CLOSED)
+                    yield f"frame {frame.number} to {end} is lost", spent(taken._replace(loses=BOTH, owed=owed), 1)
                 if state.left[2]:
                     yield f"frame {frame.number} comes to {end} twice", self.told(spent(state, 2), end, came)
             if state.timers[end] and state.left[3]:
@@ -164,9 +185,9 @@ class Lossy:
     def told(self, state: Wire, end: int, event: Any) -> Wire:
         """Let an end take a step."""
         before = state.ends[end]
-        here = SimpleNamespace(mint=lambda: before.attempt + 1 + before.tries + before.sent)
+        here: Any = SimpleNamespace(me=0, counter=0, mint=lambda: before.attempt + 1 + before.tries + before.sent)
         after, out = before.state.rows[type(event)](before, event, here)
-        state = state._replace(ends=put(state.ends, end, after))
+        state = self.noted(state._replace(ends=put(state.ends, end, after)), end, event, before, after)
         for wish in out:
             match wish:
                 case Frame():
@@ -179,27 +200,51 @@ class Lossy:
                 case CancelTimer(timer) if timer == state.timers[end]:
                     state = state._replace(timers=put(state.timers, end, 0))
                 case Broken():
-                    state = state._replace(told=put(state.told, end, 1))
+                    state = state._replace(news=put(state.news, end, state.news[end] - 1))
+        return state
+
+    def noted(self, state: Wire, end: int, event: Any, before: Link, after: Link) -> Wire:
+        """Take down what has happened to an end, whatever it makes of it."""
+        if (before.state is CUT and isinstance(event, MessageDue)) or (before.state is not CUT and after.state is CUT):
+            state = state._replace(news=put(state.news, end, state.news[end] + 1))
+        if isinstance(event, ResendDue):
+            vain = put(state.vain, end, state.vain[end] + 1)
+            state = state._replace(vain=vain, loses=put(state.loses, end, False))
+        if isinstance(event, FrameCame):
+            if any(number <= event.heard for number, _ in before.open) and event.number != CLOSED:
+                state = state._replace(vain=put(state.vain, end, 0))
+            if event.number == CLOSED:
+                state = state._replace(owed=put(state.owed, end, False))
+            elif before.state is CUT:
+                state = state._replace(owed=put(state.owed, 1 - end, state.ends[1 - end].state is not CUT))
         return state
 
     def wrong(self, state: Wire) -> str:
         """Return what is wrong."""
-        for end in (0, 1):
-            here, there = state.ends[end], state.ends[1 - end]
-            if state.heard[end] != tuple(range(1, here.heard + 1)) or here.heard > there.sent:
-                return f"{end} was handed {state.heard[end]} of {there.sent} messages"
-            if (here.state is SENDING) != bool(here.open) or (here.state is SENDING and not state.timers[end]):
-                return f"{end} is {here.state.name} with {here.open} and timer {state.timers[end]}"
-            lost = set(range(there.heard + 1, here.sent + 1)).difference(number for number, _ in here.open)
-            if lost and here.state is not CUT:
-                return f"{end} keeps nothing of {sorted(lost)}, which have not been heard"
-            if state.told[end] and here.state is not CUT:
-                return f"{end} has said that the other is lost, and goes on"
-        a, b = state.ends
-        quiet = not any(state.frames) and not any(state.timers)
-        if quiet and CUT not in (a.state, b.state) and (a.heard, b.heard) != (b.sent, a.sent):
-            return "nothing is on its way, and something has not been heard"
-        return ""
+        return next((what for end in (0, 1) for what in self.wrong_at(state, end)), "")
+
+    def wrong_at(self, state: Wire, end: int) -> Iterator[str]:
+        """Yield what is wrong at one end."""
+        here, there, handed = state.ends[end], state.ends[1 - end], state.heard[end]
+        if handed != tuple(range(1, len(handed) + 1)) or len(handed) > state.said[1 - end]:
+            yield f"{end} was handed {handed} of {state.said[1 - end]} messages"
+        if (here.state is SENDING) != bool(here.open) or (here.state is SENDING) != bool(state.timers[end]):
+            yield f"{end} is {here.state.name} with {here.open} and timer {state.timers[end]}"
+        if state.news[end]:
+            yield f"{end} has to say that the other is lost {state.news[end]} times more, or less"
+        if here.state is not CUT and state.vain[end] >= TRIES_MAX:
+            yield f"{end} has tried {state.vain[end]} times, and goes on"
+        given_up = state.vain[end] >= TRIES_MAX or state.vain[1 - end] >= TRIES_MAX
+        if here.state is CUT and not given_up:
+            yield f"{end} has lost the other after {state.vain} tries"
+        if any(state.frames) or CUT in (here.state, there.state):
+            closed = any(frame.number == CLOSED for frame in state.frames[end])
+            if state.owed[end] and not closed and here.state is not CUT:
+                yield f"{end} goes on to speak to one who has given up, and is not told so"
+        elif here.open and not state.loses[end]:
+            yield f"nothing is lost or on its way, and {end} waits for an answer about {here.open}"
+        elif not here.open and len(state.heard[1 - end]) < state.said[end]:
+            yield f"nothing is on its way, and {1 - end} has not heard all that {end} has said"
 
 
 def spent(state: Wire, what: int) -> Wire:
@@ -207,14 +252,15 @@ def spent(state: Wire, what: int) -> Wire:
     return state._replace(left=put(state.left, what, state.left[what] - 1))
 
 
+BOTH = (True, True)
 LAST_TRY = TRIES_MAX - 1
-QUICK: dict[str, HandOver | Lossy] = {
+QUICK: dict[str, Any] = {
     "hand-over": HandOver(3),
     "link": Lossy(2),
-    "link, last try": Lossy(2, tries=LAST_TRY),
+    "link, last tries": Lossy(2, alarms=2, tries=LAST_TRY - 1),
 }
-WHOLE: dict[str, HandOver | Lossy] = {
+WHOLE: dict[str, Any] = {
     "hand-over": HandOver(4),
     "link": Lossy(3, alarms=2),
-    "link, last try": Lossy(3, alarms=2, tries=LAST_TRY - 1),
+    "link, last tries": Lossy(3, alarms=2, tries=LAST_TRY - 1),
 }

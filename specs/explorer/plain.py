@@ -39,12 +39,12 @@ class Outcome(NamedTuple):
     way: list[str]  # to the state in which it is, one of the shortest
 
 
-def gone_through(model: Model[State]) -> Outcome:
-    """Visit all states, nearest first, until one is wrong."""
+def gone_through(model: Model[State], seconds_max: float = float("inf")) -> Outcome:
+    """Visit all states, nearest first, until one is wrong or so much time has passed."""
     start, transitions, depth = time.perf_counter(), 0, 0
     came: dict[State, tuple[State | None, str]] = {model.first(): (None, "")}
     layer = [model.first()]
-    while layer:
+    while layer and time.perf_counter() - start < seconds_max:
         for state in layer:
             if what := model.wrong(state):
                 return Outcome(len(came), transitions, depth, time.perf_counter() - start, what, way_to(state, came))

@@ -48,7 +48,11 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> No
     typer.echo(MUTANTS_HEAD)
     for name, some in found.items():
         typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
-    survivors = [verdict for some in found.values() for verdict in some if survives(verdict)]
+    every_one = [verdict for some in found.values() for verdict in some]
+    typer.echo(f"{'all':12}" + "".join([f"{sum(map(counts, every_one)):9}" for _, counts in OUTCOMES]))
+    caught = sum(bool(verdict.by) for verdict in every_one)
+    survivors = [verdict for verdict in every_one if survives(verdict)]
+    typer.echo(f"found: {caught} of {caught + len(survivors)} that do something else")
     for verdict in survivors:
         typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
     raise typer.Exit(bool(survivors))

@@ -20,6 +20,7 @@ from immutables import Map
 
 from freehold.core.effects import Effect, Send
 from freehold.core.events import Answer, Event
+from freehold.core.link import Frame
 from freehold.core.machine import Handler, Here, Out, State, Table, replace, unchanged
 from freehold.core.tables import TABLES
 from freehold.specs.instead import Cell, instead, rows
@@ -130,7 +131,7 @@ def commute(one: Any, two: Any, me: int) -> bool:
 
     Events and effects are sorted apart; messages to different parties may overtake each other anyway.
     """
-    if one == two:
+    if one == two or Frame in (type(one), type(two)):  # frames overtake everything
         return True
     apart = [isinstance(thing, Effect) and not (isinstance(thing, Send) and thing.target == me) for thing in (one, two)]
     if apart[0] is not apart[1]:
@@ -203,3 +204,25 @@ def fault(mutant: Mutant) -> Iterator[None]:
     run = true if mutant.kind == "stale" else faulty(mutant, mutant.state.rows[mutant.event])
     with instead({cell: run}):
         yield
+
+
+@contextmanager
+def compared(mutant: Mutant) -> Iterator[list[Any]]:
+    """Let the true row run, and see what it meets where a mutant would do something else."""
+    with fault(mutant):
+        other = mutant.state.rows[mutant.event]
+    cell = mutant.state, mutant.event
+    true, differs = mutant.state.rows[mutant.event], list[Any]()
+
+    def both(record: Any, event: Any, here: Here) -> tuple[Any, Out]:
+        done = true(record, event, here)
+        try:
+            same = other(record, event, here) == done
+        except Exception:  # whatever a mutant has brought about
+            same = False
+        if not same:
+            differs.append((record, event))
+        return done
+
+    with instead({cell: both}):
+        yield differs

@@ -20,13 +20,14 @@ from typing import NamedTuple
 from freehold.core.effects import Effect
 from freehold.core.events import Event
 from freehold.core.party import Party
+from freehold.specs.explorer import beside, plain
 from freehold.specs.explorer.automata import System, Taken
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.numbering import HALF
 from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.instead import Cell, instead
-from freehold.specs.mutants.faults import Mutant, Observer, fault, observed
+from freehold.specs.mutants.faults import Mutant, Observer, compared, fault, observed
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
 MODELS = (
@@ -144,6 +145,12 @@ class Grounds:
                 walk(seed, kind=ByTables, **WORLDS[kind])
                 for cell in observer.used:
                     self.walks[cell].append((seed, kind))
+            self.beside: dict[Cell, list[str]] = defaultdict(list)  # models beside the parties in which a row runs
+            for name, model in beside.QUICK.items():
+                observer.used.clear()
+                plain.gone_through(model)
+                for cell in observer.used:
+                    self.beside[cell].append(name)
         self.mutants = observer.mutants()
 
     def judge(self, mutant: Mutant, seconds_max: float) -> Verdict:
@@ -161,6 +168,12 @@ class Grounds:
         def verdict(by: str = "", why: str = "", situations: int = 0) -> Verdict:
             return Verdict(mutant, by, why, tuple(differs), situations, time.perf_counter() - start)
 
+        for name in self.beside[mutant.state, mutant.event]:
+            with compared(mutant) as different:
+                plain.gone_through(beside.QUICK[name])
+            differs += [name] if different else []
+            if what := self.wrong_beside(mutant, name, left()) if different else "":
+                return verdict(name, what)
         ways = self.walks[mutant.state, mutant.event]
         with fault(mutant):
             for model in self.models:
@@ -178,14 +191,22 @@ class Grounds:
                     break
         situations = 0
         for seed, kind in ways if not differs else ():
-            compared, count = self.compared(mutant, seed, kind)
+            another, count = self.tried(mutant, seed, kind)
             situations += count
-            if compared:
+            if another:
                 differs.append(f"walk {seed}, {kind}")
                 break
         return verdict(situations=situations)
 
-    def compared(self, mutant: Mutant, seed: int, kind: str) -> tuple[bool, int]:
+    def wrong_beside(self, mutant: Mutant, name: str, seconds_max: float) -> str:
+        """Return what is wrong in a model beside the parties if a mutant runs there, "" if nothing is."""
+        try:
+            with fault(mutant):
+                return plain.gone_through(beside.QUICK[name], seconds_max).wrong
+        except Exception as error:  # whatever a mutant has brought about
+            return f"{type(error).__name__}: {error}"
+
+    def tried(self, mutant: Mutant, seed: int, kind: str) -> tuple[bool, int]:
         """Tell whether a mutant does something else than its row in a situation of a walk, and how many there are."""
         observer, cell = Observer(), (mutant.state, mutant.event)
         with instead({cell: observer.watched(cell, mutant.state.rows[mutant.event])}):

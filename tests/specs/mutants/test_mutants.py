@@ -66,6 +66,15 @@ def test_what_does_the_same_in_all_that_was_seen_is_told_apart(grounds: Grounds)
     assert not verdict.by and not verdict.differs and verdict.situations
 
 
+def test_mutants_beside_the_parties_are_found(grounds: Grounds) -> None:
+    """What the threads of a process and a link do is seen in models of their own."""
+    chosen = [mutant for mutant in grounds.mutants if mutant.table.name in ("handover", "link")]
+    assert {mutant.table.name for mutant in chosen} == {"handover", "link"}
+    verdicts = [*judged(grounds, 20.0, chosen[::5])]
+    assert [verdict for verdict in verdicts if verdict.differs and not verdict.by] == []
+    assert len([verdict for verdict in verdicts if verdict.by]) > 5
+
+
 def ask(*words: str) -> tuple[int, str]:
     app = typer.Typer()
     app.callback()(lambda: None)
@@ -77,11 +86,14 @@ def ask(*words: str) -> tuple[int, str]:
 def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
     code, output = ask("--table", "ownership", "--every", "40", "--seconds", "5")
-    head, row, *survivors = output.splitlines()
+    head, row, total, share, *survivors = output.splitlines()
     assert head.split() == ["table", "mutants", "models", "walks", "the", "same", "survive"]
     name, *counts = row.split()
     made, *others = map(int, counts)
     assert name == "ownership" and made == sum(others) > 3
+    assert total.split() == ["all", *counts]
+    found = others[0] + others[1]
+    assert share == f"found: {found} of {found + others[-1]} that do something else"
     assert len(survivors) == others[-1] and code == bool(survivors)
 
 
