@@ -138,9 +138,8 @@ VALUES = (
     ),
     Rule(
         "lineage-rest",
-        "While only tasks that may run again need an object its copies may be evicted, but for the last of what cannot "
-        "be computed again.",
-        "ours; Ray: reference_counter.cc, lineage eligibility",
+        "While only tasks that may run again need an object its copies may be evicted; if it was put it is lost then.",
+        "ours; Ray keeps what cannot be computed again: reference_counter.cc, lineage eligibility",
         ("promotion ObjectRested ObjectRoused LineageLost",),
     ),
     Rule(
