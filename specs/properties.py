@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from freehold.core.account import holders
-from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
+from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, WRITING
 from freehold.core.execution import KEPT
 from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
@@ -24,6 +24,8 @@ from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
 from freehold.specs.walks.world import Violation, World
+
+HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
 
 
 class Cluster(Protocol):
@@ -182,7 +184,7 @@ def rooms_agree(cluster: Cluster) -> Iterator[str]:
     """A node's books say which copies have bytes, and CPUs are neither made nor lost."""
     for party in cluster.parties.values():
         if isinstance(party, Node):
-            place = {object: copy.nbytes for object, copy in party.copies.items() if copy.place}
+            place = {object: copy.nbytes for object, copy in party.copies.items() if copy.state in HAVE_BYTES}
             if dict(party.rooms[0].sizes) != place:
                 yield f"{party_name(party.me)} keeps {place} but its books say {dict(party.rooms[0].sizes)}"
             office = party.offices[0]

@@ -382,7 +382,7 @@ def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(models, "QUICK", small)
     code, output = ask("--quick", "--borrower-death", "ray", command="models")
     head, lend, die, *others = output.splitlines()
-    assert [line.rpartition(",")[0].split("  ")[0] for line in others] == ["hand-over", "link", "link, last try"]
+    assert [line.rpartition(",")[0].split("  ")[0] for line in others] == ["hand-over", "link", "link, last tries"]
     assert code == 1 and head.split()[:3] == ["model", "procs", "objects"]
     assert lend.split()[:5] == ["lend", "2", "1", "0", "4"]
     assert "3 of 5" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")
