@@ -124,7 +124,11 @@ def owner_missed(r: Any, e: Any, here: Any) -> Step:
     return r, ()
 
 
-@variant("ray54007", "ray#54007; the raylet's CancelGet, which names a worker and no thread", resolution.withdraw)
+@variant(
+    "ray54007",
+    "ray#54007; dependency_manager.cc, CancelGetRequest, which names a worker and no thread",
+    resolution.withdraw,
+)
 def all_withdrawn(r: Any, e: Any, here: Any) -> Step:
     """A thread that waits no more calls off what other threads of its process wait for."""
     return (None, resolution.stop(r, here)) if e.by in r.wanted else (r, ())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -48,6 +51,13 @@ def test_what_is_far_is_wrong() -> None:
         told = replayed(Sharing(FAR, policy, strides=False), WAY)
     assert told.everything[-1] == "WRONG: n0w1.2 is released while n2w1 has a reference"
     assert "n1w1: y = put([x])" in told.program and "n2w1: KEPT = x; return None" in told.program
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_it_is_short_and_says_where_it_was_found(name: str) -> None:
+    variant = VARIANTS[name]
+    assert len(inspect.getsource(variant.run).splitlines()) <= 15
+    assert re.match(rf"ray#{name.removeprefix('ray')}; \w+(\.cc| and \w+\.cc)", variant.source)
 
 
 def test_the_true_rules_come_back() -> None:
