@@ -101,16 +101,23 @@ def models(
 
     Search the models that are to prove the protocol, each for so much time at the most, and print a row for each: how
     many processes, objects and acts, and who may die or which link may break; how many states and how deep, and whether
-    that is all there are; how long it took, and how many transitions a second the last search made.  Last the threads
-    that share a process's I/O, and a link that loses, doubles and reorders what it carries.
+    that is all there are; how long it took, and how many transitions a second the last search made.  First two-phase
+    commit, of which the number of states is known; last the threads that share a process's I/O, and a link that loses,
+    doubles and reorders what it carries.
     Ends with 1 if something is wrong in one.
     """
     from freehold.specs.explorer import beside, plain
+    from freehold.specs.explorer.known import counted
     from freehold.specs.explorer.models import QUICK, WHOLE
+    from freehold.specs.explorer.plain import Outcome
 
     wrong, _ = False, known(variant) if variant else policy_of(borrower_death)
     if not as_json:
         typer.echo(HEAD)
+    for each in counted():
+        outcome = Outcome(*each.found[:4], "" if each.found.states == each.known else f"{each.known:,} are known", [])
+        typer.echo(json.dumps({"name": each.name, **outcome._asdict()}) if as_json else plainly(each.name, outcome))
+        wrong = wrong or bool(outcome.wrong)
     for bounds in QUICK if quick else WHOLE:
         row = searched(bounds, borrower_death, variant, seconds_max=seconds)
         typer.echo(json.dumps(as_data(row)) if as_json else in_a_line(row))
@@ -257,7 +264,8 @@ def plainly(name: str, outcome: Outcome) -> str:
     """Return what was found in one of the models beside the protocol as a row of the same table."""
     rate = outcome.transitions / max(outcome.seconds, 1e-9)
     text = f"{name:45} {outcome.states:12,}  {outcome.depth:5}  {outcome.seconds:14.1f} {rate:13,.0f}"
-    return f"{text}  WRONG: {outcome.wrong}, after {', '.join(outcome.way)}" if outcome.wrong else text
+    way = f", after {', '.join(outcome.way)}" if outcome.way else ""
+    return f"{text}  WRONG: {outcome.wrong}{way}" if outcome.wrong else text
 
 
 def rate(found: Found) -> float:
