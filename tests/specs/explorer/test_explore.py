@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
 from immutables import Map
-from typer.testing import CliRunner
 
 from freehold.core import borrowing, copy, membership, ownership
 from freehold.core.effects import Kill
@@ -22,8 +19,6 @@ from freehold.core.messages import InquestQuery
 from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
-from freehold.specs import commands
-from freehold.specs.explorer import models
 from freehold.specs.explorer.automata import Act, Delivery, System
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.counterexample import Way, tell
@@ -329,74 +324,3 @@ def test_a_borrower_reports_the_dead_to_whom_it_has_lent(monkeypatch: pytest.Mon
     leave_out("lent_to_the_dead", monkeypatch)
     with pytest.raises(AssertionError, match="is released while n3w1 has a reference"):
         the_lender_is_dead()
-
-
-def ask(*words: str, command: str = "explore") -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", command, *words])
-    return answer.exit_code, answer.output
-
-
-def test_the_command_says_what_it_found() -> None:
-    code, output = ask("--processes", "2")
-    assert code == 0 and "that is all there are" in output and output.endswith("nothing is wrong in any of them\n")
-    code, output = ask("--deaths", "1", "--borrower-death", "ray")
-    assert code == 1 and all(line in output.splitlines() for line in HOLE)
-
-
-HOLE_DRAWN = """\
-  n0w1                      n1w1                      n2w1
-    * x = put(...)            |                         |
-    * f.remote([x])  # runs on n1w1                     |
-    |------ TaskQuery ------->|                         |
-    |                         * f.remote([x])  # runs on n2w1
-    |                         X                         |
-    * del x                                             |
-    |                          ------ TaskQuery ------->|
-    |<------- PeerLost -------                          |
-"""
-
-
-def test_what_is_found_is_drawn_and_can_be_seen_again() -> None:
-    options = ("--deaths", "1", "--borrower-death", "ray")
-    output = ask(*options)[1]
-    assert HOLE_DRAWN in output
-    replay = output.splitlines()[-1].partition("--replay ")[2]
-    code, again = ask(*options, "--replay", replay)
-    assert code == 0 and again in output.replace("\n\nTo see", "\nTo see")
-    assert "WRONG" not in ask("--deaths", "1", "--replay", replay)[1]  # by the true rule, the same way
-
-
-@pytest.mark.parametrize(
-    ("replay", "said"), [("1.x", "numbers with full stops"), ("7.0", "first state 7"), ("1.0.99", "step 2")]
-)
-def test_a_replay_that_is_none(replay: str, said: str) -> None:
-    code, output = ask("--deaths", "1", "--replay", replay)
-    assert code == 2 and said in output
-
-
-def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = (Bounds("lend", processes=2), Bounds("lend and die", acts=5, calls=3, deaths=1))
-    monkeypatch.setattr(models, "QUICK", small)
-    code, output = ask("--quick", "--borrower-death", "ray", command="models")
-    head, *known = output.splitlines()
-    lend, die, *others = known[4:]
-    assert [line[45:58].strip() for line in known[:4]] == ["288", "8,832", "80", "314"]
-    assert [line.rpartition(",")[0].split("  ")[0] for line in others] == ["hand-over", "link", "link, last tries"]
-    assert code == 1 and head.split()[:3] == ["model", "procs", "objects"]
-    assert lend.split()[:5] == ["lend", "2", "1", "0", "4"]
-    assert "3 of 5" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")
-
-
-@pytest.mark.parametrize("words", [("--deaths", "4"), ("--borrower-death", "wishes"), ("--processes", "1")])
-def test_what_cannot_be_searched_is_refused(words: tuple[str, ...]) -> None:
-    code, output = ask(*words)
-    assert code == 2 and (words[1] in output or words[0] in output)
-
-
-def test_the_command_speaks_json() -> None:
-    code, output = ask("--deaths", "1", "--borrower-death", "ray", "--json")
-    found = json.loads(output)
-    assert code == 1 and not found["exhausted"] and "released" in found["violations"][0]["what"]
