@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
 
 Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
 Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for each mutant.")]
 Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
 
 
-def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> None:
+def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_json: Json = False) -> None:
     """freehold prove mutants --table ownership
 
     Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
     another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
     can happen in them, then on walks by chance.  Print for each table how many were found; how many do the same as
-    their rows in all that was seen; and those that do something else of which nobody notices.
+    their rows in all that was seen; and those that do something else of which nobody notices.  With --json print each
+    mutant as soon as it is judged.
     Ends with 1 if there are such.
     """
     from rich.console import Console
@@ -45,6 +48,15 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> No
         verdicts, "mutants", len(chosen), console=console, transient=True, disable=not console.is_terminal
     ):
         found.setdefault(verdict.mutant.table.name, []).append(verdict)
+        if as_json:
+            typer.echo(json.dumps({**verdict._asdict(), "mutant": str(verdict.mutant)}))
+    if not as_json:
+        tell(found)
+    raise typer.Exit(any(survives(verdict) for some in found.values() for verdict in some))
+
+
+def tell(found: dict[str, list[Verdict]]) -> None:
+    """Print a row for each table, one for all, and the survivors."""
     typer.echo(MUTANTS_HEAD)
     for name, some in found.items():
         typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
@@ -55,7 +67,6 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0) -> No
     typer.echo(f"found: {caught} of {caught + len(survivors)} that do something else")
     for verdict in survivors:
         typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
-    raise typer.Exit(bool(survivors))
 
 
 def survives(verdict: Verdict) -> bool:

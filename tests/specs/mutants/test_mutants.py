@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -95,6 +96,15 @@ def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: 
     found = others[0] + others[1]
     assert share == f"found: {found} of {found + others[-1]} that do something else"
     assert len(survivors) == others[-1] and code == bool(survivors)
+
+
+def test_the_command_speaks_json(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
+    code, output = ask("--table", "handover", "--every", "4", "--json")
+    told = [json.loads(line) for line in output.splitlines()]
+    assert code == 0 and len(told) > 3
+    assert all(each["mutant"].startswith("handover: ") for each in told)
+    assert {each["by"] for each in told} - {""} == {"hand-over"}
 
 
 def test_an_unknown_table_is_refused() -> None:
