@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 TraceAt = Annotated[
     Path, typer.Argument(metavar="PATH", help="The folder of a run, or a folder of runs, or one journal.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ToStep = Annotated[str, typer.Option("--to", metavar="STEP", help="A step's name, as stories print it: n0w1.57.")]
 
 
-def check(path: TraceAt) -> None:
+def check(path: TraceAt, as_json: Json = False) -> None:
     """freehold prove check traces/run-0001
 
     Check recorded runs: that the tables alone do the same, that every message was sent once and came in order, and
@@ -42,13 +44,16 @@ def check(path: TraceAt) -> None:
         checked = Check(usable(Trace, folder))
         with bar(checked.trace.lines) as (shown, task):
             complaint = usable(checked.complaint, lambda moments: shown.update(task, completed=moments))
-        extent = f"{folder}: {checked.moments:,} events of {len(checked.trace.journals)} parties"
-        typer.echo(f"{extent}: WRONG: {complaint}" if complaint else f"{extent}: nothing is wrong")
+        parties = len(checked.trace.journals)
+        extent = f"{folder}: {checked.moments:,} events of {parties} parties"
+        said = f"{extent}: WRONG: {complaint}" if complaint else f"{extent}: nothing is wrong"
+        data = {"run": str(folder), "events": checked.moments, "parties": parties, "wrong": complaint}
+        typer.echo(json.dumps(data) if as_json else said)
         wrong = wrong or bool(complaint)
     raise typer.Exit(wrong)
 
 
-def replay(path: TraceAt, to: ToStep) -> None:
+def replay(path: TraceAt, to: ToStep, as_json: Json = False) -> None:
     """freehold prove replay traces/run-0001 --to n0w1.57
 
     Do a recorded run again up to one step, and print the steps that led there, the first cause first, and what the
@@ -58,17 +63,20 @@ def replay(path: TraceAt, to: ToStep) -> None:
     from freehold.core.journal import Diverged
     from freehold.specs.traces import Trace, led_to
 
+    wrong, told = False, ""
     try:
-        typer.echo(usable(led_to, usable(Trace, path), to))
+        told = usable(led_to, usable(Trace, path), to)
     except Diverged as error:
-        typer.echo(f"WRONG: {error}")
-        raise typer.Exit(1) from None
+        wrong, told = True, f"WRONG: {error}"
+    typer.echo(json.dumps({"step": to, "wrong": wrong, "told": told.splitlines()}) if as_json else told)
+    raise typer.Exit(wrong)
 
 
 def conformance(
     backend: Annotated[str, typer.Option(help="A backend that freehold.init knows.")],
     nodes: Annotated[list[int], typer.Option(min=1, help="How many nodes clusters have; may be given twice.")] = [1, 3],  # noqa: B006
     only: Annotated[str, typer.Option(help="Only scenarios with this in their names.")] = "",
+    as_json: Json = False,
 ) -> None:
     """freehold prove conformance --backend inline
 
@@ -90,12 +98,13 @@ def conformance(
                 left_out[each] += 1
                 continue
             results.append(each)
-            if each.complaint:
+            if each.complaint and not as_json:
                 typer.echo(f"WRONG: {each.scenario} on {each.nodes} nodes: {each.complaint}")
     if not results:
         refuse(f"no scenario can run: {'; '.join(left_out)}")
     verdict = Verdict(results, left_out)
-    typer.echo("\n".join(conformance_in_words(backend, verdict)))
+    told = json.dumps(conformance_as_data(backend, verdict)) if as_json else conformance_in_words(backend, verdict)
+    typer.echo(told)
     raise typer.Exit(bool(verdict.wrong))
 
 
@@ -109,7 +118,17 @@ def scenarios_named(part: str) -> list[str]:
     return names
 
 
-def conformance_in_words(backend: str, verdict: Verdict) -> list[str]:
+def conformance_as_data(backend: str, verdict: Verdict) -> dict[str, Any]:
+    """Return what is said of a backend, for programs."""
+    from freehold.specs.rules import CHAPTERS
+
+    rules = {rule.id: verdict.of(rule.id) for rules in CHAPTERS.values() for rule in rules if rule.cells}
+    wrong = [{"scenario": each.scenario, "nodes": each.nodes, "what": each.complaint} for each in verdict.wrong]
+    ran = len(verdict.results)
+    return {"backend": backend, "ran": ran, "wrong": wrong, "left_out": dict(verdict.left_out), "rules": rules}
+
+
+def conformance_in_words(backend: str, verdict: Verdict) -> str:
     """Return what is said of a backend: each rule, then all in a line."""
     from freehold.specs.rules import CHAPTERS
 
@@ -119,7 +138,7 @@ def conformance_in_words(backend: str, verdict: Verdict) -> list[str]:
         lines += [chapter, *said] if said else []
     kept, ran = len(verdict.results) - len(verdict.wrong), len(verdict.results)
     lines += [f"{count} left out: {why}" for why, count in verdict.left_out.most_common()]
-    return [*lines, f"{backend}: {kept} of {ran} scenarios kept"]
+    return "\n".join([*lines, f"{backend}: {kept} of {ran} scenarios kept"])
 
 
 @contextmanager

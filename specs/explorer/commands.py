@@ -130,7 +130,7 @@ def models(
     raise typer.Exit(wrong)
 
 
-def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
+def variants(quick: Quick = False, seconds: Seconds = 600.0, as_json: Json = False) -> None:
     """freehold prove variants --quick
 
     Search the models for what is wrong with other rules than the true ones, errors that were made in a real system,
@@ -143,11 +143,13 @@ def variants(quick: Quick = False, seconds: Seconds = 600.0) -> None:
     missed = False
     models_searched = QUICK if quick else QUICK + WHOLE
     for name, variant in VARIANTS.items():
-        typer.echo(f"{name}: {variant.what}\n    {variant.source}")
+        if not as_json:
+            typer.echo(f"{name}: {variant.what}\n    {variant.source}")
         rows = (searched(bounds, "inquest", name, seconds_max=seconds) for bounds in models_searched)
         row = next((row for row in rows if row.wrong), None)
         missed = missed or row is None
-        typer.echo("    NOT FOUND" if row is None else "\n".join([f"    {line}" for line in found_in(row)]))
+        said = "    NOT FOUND" if row is None else "\n".join([f"    {line}" for line in found_in(row)])
+        typer.echo(json.dumps({"variant": name, "found": row and as_data(row)}) if as_json else said)
     raise typer.Exit(missed)
 
 

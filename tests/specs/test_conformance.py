@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -34,6 +35,10 @@ def test_a_backend_that_keeps_a_scenario() -> None:
     assert code == 0 and lines[-1] == "inline: 2 of 2 scenarios kept"
     assert any(line.split()[:4] == ["kept", "in", "2", "borrow-report"] for line in lines)
     assert any(line.split()[:3] == ["not", "seen", "threads-lead"] for line in lines)
+    code, output = ask("--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first", "--json")
+    said = json.loads(output)
+    assert code == 0 and (said["backend"], said["ran"], said["wrong"], said["left_out"]) == ("inline", 2, [], {})
+    assert said["rules"]["borrow-report"] == "kept in 2" and said["rules"]["threads-lead"] == "not seen"
 
 
 def test_a_backend_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

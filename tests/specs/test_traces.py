@@ -66,6 +66,8 @@ def test_nothing_is_wrong_in_a_run(run: Path) -> None:
     assert insist_on(run.parent) == len(trace.journals)
     code, output = prove("check", run.parent)
     assert code == 0 and output == f"{run}: {len(times):,} events of {len(trace.journals)} parties: nothing is wrong\n"
+    said = json.loads(prove("check", run, "--json")[1])
+    assert said == {"run": str(run), "events": len(times), "parties": len(trace.journals), "wrong": ""}
 
 
 @pytest.mark.nodes(1)
@@ -95,6 +97,8 @@ def test_what_led_to_a_step(run: Path) -> None:
     assert told[0] == "what led to n0w1.9" and told[1].startswith("at ms") and "user" in told[2]
     assert any(line.startswith("n0w1 has then of n0w1.") for line in told)
     assert prove("replay", run, "--to", "n0w1.9") == (0, "\n".join([*told, ""]))
+    said = json.loads(prove("replay", run, "--to", "n0w1.9", "--json")[1])
+    assert said == {"step": "n0w1.9", "wrong": False, "told": told}
 
 
 @pytest.mark.nodes(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 
 import pytest
@@ -83,6 +84,8 @@ def test_the_command_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     code, output = ask("variants", "--quick")
     assert code == 1
     assert output.count("NOT FOUND") == 2 and "CancelGet" in output
+    told = [json.loads(line) for line in ask("variants", "--quick", "--json")[1].splitlines()]
+    assert told == [{"variant": "ray18557", "found": None}, {"variant": "ray54007", "found": None}]
 
 
 def test_an_unknown_variant_is_refused() -> None:
