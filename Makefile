@@ -36,6 +36,8 @@ prove: .venv/ready-to-develop ## search the models of the protocol, and run the 
 	@for backend in inline sim local; do $(python) -m freehold prove conformance --backend $$backend || exit 1; done
 	@echo "freehold: running the tests that take long"
 	@$(python) -m pytest -m soak $(ARGUMENTS)
+	@echo "freehold: walking by chance for ten minutes, with the day as the first seed"
+	@$(python) -m freehold prove soak --seconds 600 --seed $$(date +%Y%m%d)
 	@echo "freehold: looking for faults made by machine"
 	@$(python) -m freehold prove mutants
 

@@ -15,6 +15,7 @@ from freehold.specs import manual
 from freehold.specs.explorer.commands import COMMANDS as EXPLORER
 from freehold.specs.mutants.commands import mutants
 from freehold.specs.refusal import refuse, usable
+from freehold.specs.walks.commands import soak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +156,7 @@ def bar(total: int, of: str = "events") -> Iterator[tuple[Progress, TaskID]]:
 def register(app: typer.Typer) -> None:
     """Add the commands of ``specs``."""
     prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
-    for command in (*EXPLORER, mutants, check, replay, conformance):
+    for command in (*EXPLORER, mutants, soak, check, replay, conformance):
         prove.command()(command)
     app.add_typer(prove, name="prove")
     manual.register(app)
