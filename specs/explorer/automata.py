@@ -338,6 +338,7 @@ class System:
             self.fates.meet(new, live, column[live])
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
+        self.fates.forget(new)
         moves, ends = Moves(origin, told | party << EVENT_BITS, new), self.ends[step]
         struck = [self.fates.striking(moves, ends == one, one) for one in {*ends.tolist()} - {-1}]
         return joined([self.fates.after(moves, party, used), *struck])

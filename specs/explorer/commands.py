@@ -111,7 +111,10 @@ def models(
     from freehold.specs.explorer.models import QUICK, WHOLE
     from freehold.specs.explorer.plain import Outcome
 
-    wrong, _ = False, known(variant) if variant else policy_of(borrower_death)
+    wrong = False
+    if variant:
+        known(variant)  # what is unknown is refused before anything is printed
+    policy_of(borrower_death)
     if not as_json:
         typer.echo(HEAD)
     for each in counted():

@@ -82,7 +82,6 @@ def under_one_name(system: System, first: int, actions: list[int]) -> list[int]:
     """Return what is done on a way on which, between steps, parties may have got the names of others."""
     if not system.symmetry.renamings:
         return actions
-    alone, system.alone = system.alone, False  # so that every move is there
     row = system.first()[first : first + 1]
     named, found = system.same(row), list[int]()
     for action in actions:
@@ -92,7 +91,6 @@ def under_one_name(system: System, first: int, actions: list[int]) -> list[int]:
         at = np.flatnonzero((system.same(mine.rows) == named).all(axis=1))[0]
         row = mine.rows[at : at + 1]
         found.append(int(mine.action[at]))
-    system.alone = alone
     return found
 
 
@@ -112,7 +110,6 @@ def replayed(cluster: Sharing, replay: str) -> Told:
 def retold(cluster: Sharing, first: int, chosen: Iterable[int | Chosen]) -> Told:
     """Go a way, of which each move is named by its place among all that may be, or by what it is."""
     system = System(cluster)
-    system.alone = False  # so that every move is there, whatever a search may have learned
     if first not in range(len(system.first())):
         raise ValueError(f"there is no first state {first}; there are {len(system.first())}")
     walk, ring, words, numbers = Way(system, first), Ring(), Words(cluster), [first]

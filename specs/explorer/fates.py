@@ -79,9 +79,7 @@ class Fates:
             at: those in which something is sent.
             channel: where.
         """
-        if self.bits.any():
-            rows[at, self.system.met] |= self.bit[channel]
-            self.forget(rows)
+        rows[at, self.system.met] |= self.bit[channel]
 
     def forget(self, rows: Rows) -> None:
         """Forget who has met whom, where neither may die any more."""
