@@ -139,11 +139,14 @@ def known_already(r: Ownership, e: RefFound, here: Here) -> tuple[Ownership, Out
 @TABLE.on(OWNED, event=HolderDied, to=(UNHELD,))
 def borrower_died(r: Ownership, e: HolderDied, here: Here) -> tuple[Ownership | None, Out]:
     """Whom it had lent the object to is found out before it is forgotten (rule 3.7; Ray forgets it at once)."""
-    if e.party not in r.borrowers:
+    asked = r.borrowers.get(e.party)
+    if asked is None:
         return r, ()
     if here.policy.borrower_death == "ray":
         return forget_borrower(r, InquestOver(r.object, e.party), here)
-    return r, inquire(r, e.party)
+    if not asked.attempt:
+        return r, ()  # that is being found out
+    return replace(r, borrowers=r.borrowers.set(e.party, Asked(0))), inquire(r, e.party)
 
 
 def inquire(r: Ownership, party: int) -> Out:

@@ -72,6 +72,7 @@ class HoldersAsked(Event, frozen=True, gc=False):
 
     key: ClassVar[str] = "inquest"
     inquest: InquestKey
+    asked: int  # the attempt to answer
     objects: tuple[int, ...]
     parties: tuple[int, ...]
 

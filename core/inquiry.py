@@ -38,8 +38,10 @@ class Inquiry(msgspec.Struct, frozen=True, gc=False):
     inquest: InquestKey
     state: Hearing = CLOSED
     objects: tuple[int, ...] = ()
+    asked: int = 0  # not at the head node: the attempt to answer
+    attempt: int = 0  # of our own question
     waiting: frozenset[int] = frozenset()  # who has not answered
-    found: tuple[tuple[int, int], ...] = ()  # objects, each with one that holds it
+    found: tuple[tuple[int, int], ...] = ()  # objects, each with one that holds it; sorted
     anew: bool = False  # head node: somebody has died since it began
 
 
@@ -66,8 +68,9 @@ TABLE.never(CONVENING, HEARING, event=InquestQuery, why="an owner asks each ques
 )
 def ask_all(r: Inquiry, e: HoldersAsked, here: Here) -> tuple[Inquiry | None, Out]:
     """Everybody below is asked; a node without workers has its answer at once."""
-    r = replace(r, state=HEARING if r.state is CLOSED else r.state, waiting=frozenset(e.parties), found=())
-    asked = tuple([Send(party, HoldersQuery(r.inquest, e.objects)) for party in e.parties])
+    state, attempt = HEARING if r.state is CLOSED else r.state, here.mint()
+    r = replace(r, state=state, asked=e.asked, attempt=attempt, waiting=frozenset(e.parties), found=())
+    asked = tuple([Send(party, HoldersQuery(r.inquest, attempt, e.objects)) for party in e.parties])
     after, out = heard(r, here)
     return after, asked + out
 
@@ -77,7 +80,7 @@ def heard(r: Inquiry, here: Here) -> tuple[Inquiry | None, Out]:
     if r.waiting:
         return r, ()
     if here.me != HEAD:
-        return None, (Send(HEAD, HoldersReply(r.inquest, here.me, r.found)),)
+        return None, (Send(HEAD, HoldersReply(r.inquest, r.asked, here.me, r.found)),)
     if r.anew:
         return replace(r, state=CONVENING, anew=False), (HoldersWanted(r.inquest, ()),)
     if r.state is CONVENING:
@@ -89,7 +92,8 @@ def heard(r: Inquiry, here: Here) -> tuple[Inquiry | None, Out]:
 @TABLE.on(CONVENING, HEARING, event=HoldersReply, to={CONVENING: (HEARING,), HEARING: (CLOSED, CONVENING)})
 def gather(r: Inquiry, e: HoldersReply, here: Here) -> tuple[Inquiry | None, Out]:
     """One has answered."""
-    return heard(replace(r, waiting=r.waiting - {e.party}, found=r.found + e.found), here)
+    found = tuple(sorted({*r.found, *e.found}))  # whoever was first
+    return heard(replace(r, waiting=r.waiting - {e.party}, found=found), here)
 
 
 TABLE.never(CLOSED, event=HoldersReply, why="it was asked for")

@@ -184,14 +184,16 @@ class HoldersQuery(Message, frozen=True, gc=False, tag=18):
 
     key: ClassVar[str] = "inquest"
     inquest: InquestKey
+    attempt: int
     objects: tuple[int, ...]
 
 
-class HoldersReply(Message, frozen=True, gc=False, tag=19):
+class HoldersReply(Reply, frozen=True, gc=False, tag=19):
     """This party, or its workers, hold these."""
 
     key: ClassVar[str] = "inquest"
     inquest: InquestKey
+    attempt: int
     party: int
     found: tuple[tuple[int, int], ...] = ()
 

@@ -57,9 +57,9 @@ class Node(Party):
             case Contested(party, by):  # not the first to say so has to go, and never our program
                 return [DeathNotice(by if self.offices[0].workers.get(party) is False else party)]
             case HoldersWanted(inquest, objects):
-                return [HoldersAsked(inquest, objects, (*self.others(), *self.own()))]
-            case HoldersQuery(inquest, objects):
-                return [HoldersAsked(inquest, objects, self.own())]
+                return [HoldersAsked(inquest, 0, objects, (*self.others(), *self.own()))]
+            case HoldersQuery(inquest, attempt, objects):
+                return [HoldersAsked(inquest, attempt, objects, self.own())]
             case Announced(party, alive):
                 return self.announce(party, alive)
             case Newcomer(party):

@@ -29,6 +29,7 @@ class Witness(msgspec.Struct, frozen=True, gc=False):
 
     inquest: InquestKey
     state: Testifying = SILENT
+    asked: int = 0  # the attempt to answer
     missing: int = 0  # objects that are still to be looked at
     found: tuple[tuple[int, int], ...] = ()  # those that are held here, each with our name
 
@@ -40,9 +41,9 @@ TABLE = Table("witness", Testifying, (HoldersQuery, HoldingTold))
 def take_stand(r: Witness, e: HoldersQuery, here: Here) -> tuple[Witness | None, Out]:
     """Look at every object; a question about none asks only whether the news before it has come."""
     if not e.objects:
-        return None, (Send(here.node, HoldersReply(r.inquest, here.me)),)
+        return None, (Send(here.node, HoldersReply(r.inquest, e.attempt, here.me)),)
     looks = tuple([HoldingAsked(object, r.inquest) for object in e.objects])
-    return replace(r, state=TESTIFYING, missing=len(looks)), looks
+    return replace(r, state=TESTIFYING, asked=e.attempt, missing=len(looks)), looks
 
 
 TABLE.never(TESTIFYING, event=HoldersQuery, why="a question is answered within one event")
@@ -54,7 +55,7 @@ def testify(r: Witness, e: HoldingTold, here: Here) -> tuple[Witness | None, Out
     found = (*r.found, (e.object, here.me)) if e.holds else r.found
     if r.missing > 1:
         return replace(r, missing=r.missing - 1, found=found), ()
-    return None, (Send(here.node, HoldersReply(r.inquest, here.me, found)),)
+    return None, (Send(here.node, HoldersReply(r.inquest, r.asked, here.me, found)),)
 
 
 TABLE.never(SILENT, event=HoldingTold, why="it was asked for")

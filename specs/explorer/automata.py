@@ -109,6 +109,10 @@ class Parties(Protocol):
         """Return a state of a party, a message or an act with other names of parties in it."""
         ...
 
+    def may_hear(self, party: int, state: Any, message: Any) -> bool:
+        """Tell whether a message can reach a party in a state: not if the party does first what it follows from."""
+        ...
+
     def lost(self, party: int) -> Hashable:
         """Return the message that tells of the end of a connection with a party."""
         ...

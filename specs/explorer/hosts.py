@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,6 +58,13 @@ class Granted(Worker):
             case TaskOver() | LeaseLost():
                 return []
         return super().spread(event)
+
+    def mint(self) -> int:
+        return MINTED | self.me << MINTED_BITS | super().mint()
+
+
+class Housed(Node):
+    """A node whose numbers say who has minted them."""
 
     def mint(self) -> int:
         return MINTED | self.me << MINTED_BITS | super().mint()
@@ -277,6 +285,21 @@ def renamed(thing: Any, names: Mapping[int, int]) -> Any:
             fields = [(field, getattr(thing, field)) for field in thing.__struct_fields__]
             return msgspec.structs.replace(thing, **{field: renamed(value, names) for field, value in fields})
     return thing
+
+
+@cache
+def latest(thing: Any, party: int) -> int:
+    """Return the count of the last number in a message that a party has minted, 0 if there is none."""
+    match thing:
+        case int() if thing >= MINTED:
+            return thing & (1 << MINTED_BITS) - 1 if thing >> MINTED_BITS & PARTY_MASK == party else 0
+        case tuple() | frozenset():
+            return max([latest(item, party) for item in thing], default=0)
+        case Map():
+            return max([latest(item, party) for item in thing.items()], default=0)
+        case msgspec.Struct():
+            return max([latest(getattr(thing, field), party) for field in thing.__struct_fields__], default=0)
+    return 0
 
 
 def without(pairs: tuple[tuple[int, Any], ...], name: int) -> tuple[tuple[int, Any], ...]:

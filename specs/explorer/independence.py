@@ -119,7 +119,7 @@ class Independence:
         """What has come after a delivery that was taken alone may come before it, unless that makes it possible."""
         if step in self.racing or self.source(told) == self.source(step.told):
             return
-        if self.source(told) < 0 and not self.may_do(step.before, told):
+        if not self.may_come_in(step.before, told):
             return
         if self.is_wrong(self.step(step.before, told)):  # it follows from the delivery, or must not be left out
             self.race(step)
@@ -189,6 +189,13 @@ class Independence:
     def may_do(self, state: int, act: int) -> bool:
         """Tell whether a party may do something of itself in a state."""
         return act in self.acts_in(state)
+
+    def may_come_in(self, state: int, told: int) -> bool:
+        """Tell whether it is not plain that something cannot be told a party, or done by it, in a state."""
+        event, (party, own) = self.system.events.values[told], self.system.states.values[state]
+        if isinstance(event, Act):
+            return self.may_do(state, told)
+        return isinstance(own, Wrong) or self.system.parties.may_hear(party, own, event.message)
 
     def is_wrong(self, step: Taken) -> bool:
         """Tell whether a party does by a step what it must not."""

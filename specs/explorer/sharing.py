@@ -51,12 +51,14 @@ from freehold.specs.explorer.hosts import (
     Carried,
     Custom,
     Granted,
+    Housed,
     Process,
     Store,
     Wait,
     contents,
     joined,
     landed,
+    latest,
     performed,
     renamed,
     snapshot,
@@ -102,7 +104,7 @@ class Sharing:
         self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
         self.fates = list(fates_of(bounds))
         self.parties: list[Party] = [Granted(name, workers, policy) for name in workers]
-        self.parties += [Node(node, CAPACITY, (), policy) for node in nodes]
+        self.parties += [Housed(node, CAPACITY, (), policy) for node in nodes]
         for party in self.parties if not strides else ():
             party.strides = NONE
         self.bit: Numbering[int] = Numbering()  # of an object, in a set of them
@@ -148,6 +150,11 @@ class Sharing:
         """Tell whether two have a connection at once: processes with each other, nodes too, a process with its node."""
         one, two = self.names[party], self.names[other]
         return is_node(one) is is_node(two) or node_of(one) == node_of(two)
+
+    def may_hear(self, party: int, state: Any, message: Any) -> bool:
+        """Tell whether a message can reach a party in a state: not with a number that it has not given yet."""
+        counter: int = state.tables[0]
+        return latest(message, self.names[party]) <= counter
 
     def home(self, party: int) -> int:
         """Return the node of a party."""

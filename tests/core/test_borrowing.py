@@ -54,12 +54,13 @@ def unchanged(name: str, before: Ownership, event: Any) -> Case:
 DIED, LOST, OVER = HolderDied(MINE, B), BorrowerLost(MINE, B), InquestOver(MINE, B)
 WANTED = (InquestWanted(MINE, B),)
 AT_ITS_OWNER: list[Case] = [
-    ("a borrower died", own(borrowers=asked(b=5)), DIED, own(borrowers=asked(b=5)), WANTED),
+    ("a borrower died", own(borrowers=asked(b=5)), DIED, own(borrowers=asked(b=0)), WANTED),
+    unchanged("that is being found out", own(borrowers=asked(b=0)), DIED),
     (
         "what is inside may have been taken out",
         own(refs=(THEIRS,), borrowers=asked(b=5)),
         DIED,
-        own(refs=(THEIRS,), borrowers=asked(b=5)),
+        own(refs=(THEIRS,), borrowers=asked(b=0)),
         (*WANTED, BorrowerLost(THEIRS, B)),
     ),
     (

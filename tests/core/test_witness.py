@@ -21,30 +21,30 @@ CASES: list[Case] = [
     (
         "every object is looked at",
         Witness(ASKED),
-        HoldersQuery(ASKED, (X, Y)),
-        Witness(ASKED, TESTIFYING, 2),
+        HoldersQuery(ASKED, 3, (X, Y)),
+        Witness(ASKED, TESTIFYING, 3, 2),
         (HoldingAsked(X, ASKED), HoldingAsked(Y, ASKED)),
     ),
     (
         "whether the news has come",
         Witness(ASKED),
-        HoldersQuery(ASKED, ()),
+        HoldersQuery(ASKED, 3, ()),
         None,
-        (Send(HEAD, HoldersReply(ASKED, ME)),),
+        (Send(HEAD, HoldersReply(ASKED, 3, ME)),),
     ),
     (
         "one is held",
-        Witness(ASKED, TESTIFYING, 2),
+        Witness(ASKED, TESTIFYING, 3, 2),
         HoldingTold(ASKED, X, True),
-        Witness(ASKED, TESTIFYING, 1, ((X, ME),)),
+        Witness(ASKED, TESTIFYING, 3, 1, ((X, ME),)),
         (),
     ),
     (
         "the last is not",
-        Witness(ASKED, TESTIFYING, 1, ((X, ME),)),
+        Witness(ASKED, TESTIFYING, 3, 1, ((X, ME),)),
         HoldingTold(ASKED, Y, False),
         None,
-        (Send(HEAD, HoldersReply(ASKED, ME, ((X, ME),))),),
+        (Send(HEAD, HoldersReply(ASKED, 3, ME, ((X, ME),))),),
     ),
 ]
 

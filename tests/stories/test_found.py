@@ -6,12 +6,20 @@ Each fails without its mend.
 from __future__ import annotations
 
 from freehold.core.effects import Reserve, Send
-from freehold.core.events import GetWanted, RefDropped, RefsFound, RefsHeld
+from freehold.core.events import GetWanted, RefCreated, RefDropped, RefsFound, RefsHeld
 from freehold.core.ids import HEAD, is_node, node_id, object_id, worker_id
-from freehold.core.messages import LocateQuery, LocateReply, ReleaseQuery, ReleaseReply
+from freehold.core.messages import (
+    BorrowNotice,
+    InquestQuery,
+    InquestReply,
+    LocateQuery,
+    LocateReply,
+    ReleaseQuery,
+    ReleaseReply,
+)
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved
-from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, HoldNotice, PullQuery
+from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, DeathNotice, HoldNotice, PullQuery
 from freehold.core.policies import Policy
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
@@ -42,6 +50,23 @@ def test_the_news_of_a_death_comes_twice() -> None:
     assert me.ownership[Y].pins == 1 and [*worker_counts_agree(me)] == []
     (released,) = sent(me, RefDropped(X), RefDropped(Y))
     assert (released.target, released.message) == (OTHER, ReleaseReply(Y, 9, ME, ()))
+
+
+def test_an_owner_hears_twice_of_a_borrower_s_death() -> None:
+    """Its node tells an owner of a borrower's death, and while all are being asked who holds the object the link ends.
+
+    The owner took that for one more death, and asked everybody once more.  Nothing was wrong in the end, but the
+    search had many times as much to go through.  (Found when it was counted what keeps the search from its end.)
+    """
+    owner = Worker(OWNER)
+    owner.handle(RefCreated(X, Payload(3, (), b"abc")))
+    (asked,) = sent(owner, BorrowNotice((X,), ME))
+    assert isinstance(asked.message, ReleaseQuery)
+    (inquest,) = sent(owner, DeathNotice(ME))
+    assert isinstance(inquest.message, InquestQuery)
+    assert sent(owner, PeerLost(ME)) == []
+    assert sent(owner, InquestReply(inquest.message.inquest[1], ())) == []
+    assert not owner.inquests and not owner.ownership[X].borrowers
 
 
 def test_the_source_of_a_copy_dies_when_it_has_been_read() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.specs.explorer import toys
 from tests.specs.explorer.naive import Plain, naive
 
-from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.automata import Act, Delivery, Step, System
 from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.known import counted
 from freehold.specs.explorer.models import Helper
@@ -26,6 +26,7 @@ TOYS: dict[str, Any] = {
     "together": toys.Together(),
     "strangers": toys.Strangers(),
     "a duel": toys.Duel(),
+    "answers": toys.Answers(),
     "hidden": toys.Hidden(),
     "unseen": toys.Unseen(),
     "again": toys.Again(),
@@ -105,6 +106,21 @@ def test_much_is_left_out_where_all_commutes_and_little_where_nothing_does() -> 
         some = Independence(system).explore().states
         system.alone = False
         assert (some < share * search(system).states) is (share == 0.5)
+
+
+def test_an_answer_is_not_awaited_before_its_question() -> None:
+    class Unsure(toys.Answers):
+        """It does not say what cannot come."""
+
+        def may_hear(self, party: int, state: Any, message: Any) -> bool:
+            return True
+
+        def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+            return toys.Answers().step(party, before, told)
+
+    sure = Independence(System(toys.Answers())).explore()
+    unsure = Independence(System(Unsure())).explore()
+    assert sure.states < unsure.states
 
 
 def test_what_goes_on_for_ever_without_a_choice_comes_to_an_end() -> None:

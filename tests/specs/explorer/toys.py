@@ -34,6 +34,9 @@ class Toy:
     def complaint(self, states: Any) -> str:
         return ""
 
+    def may_hear(self, party: int, state: Any, message: Any) -> bool:
+        return True
+
     def lost(self, party: int) -> Hashable:
         return ("lost", party)
 
@@ -188,6 +191,29 @@ class PingPong(Toy):
 
     def may_do(self, party: int, state: Any) -> list[Act]:
         return [Act("serve", (1,))] if state else []
+
+
+class Answers(Toy):
+    """One asks numbered questions when it is told to; no answer comes before its question."""
+
+    count, begin = 3, (0, (0, 0), 0)
+    budgets: tuple[int, ...] = (3,)
+
+    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
+        if isinstance(told, Act):
+            return Step(before + 1, ((1, "go"),))
+        if party == 2:
+            return Step(before + 1, ((1, told.message),))
+        asked, answered = before
+        if told.message == "go":
+            return Step((asked + 1, answered), ((2, asked + 1),))
+        return Step((asked, answered + 1) if self.may_hear(party, before, told.message) else Wrong("nobody asked"))
+
+    def may_do(self, party: int, state: Any) -> list[Act]:
+        return [] if party else [Act("tell", (1,))]
+
+    def may_hear(self, party: int, state: Any, message: Any) -> bool:
+        return not isinstance(message, int) or bool(message <= state[0])
 
 
 # ------------------------------------------------------------------ what would be missed if more were left out
