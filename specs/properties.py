@@ -6,20 +6,15 @@ no party could check them alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from freehold.core.account import holders
 from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, WRITING
-from freehold.core.execution import KEPT
-from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
 from freehold.core.node import Node
-from freehold.core.office import cpus_left
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
-from freehold.core.promotion import INLINE, PLACED
+from freehold.core.promotion import PLACED
 from freehold.core.resolution import IDLE, LOCAL
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
@@ -111,62 +106,6 @@ def one_primary(parties: Parties, object: int = 0) -> Iterator[str]:
 # ------------------------------------------------------------------ of all
 
 
-def counts_agree(world: World) -> Iterator[str]:
-    """Every count of references is the number of what it counts."""
-    for party in world.parties.values():
-        if isinstance(party, Worker):
-            yield from worker_counts_agree(party)
-
-
-def worker_counts_agree(worker: Worker) -> Iterator[str]:
-    """Every count of references in one worker is the number of what it counts."""
-    arguments, lineage, pins, containers = kinds(worker)
-    for object, r in worker.ownership.items():
-        said = (r.arguments, r.lineage, r.pins, r.containers)
-        true = (arguments[object], lineage[object], pins[object], containers[object])
-        if said != true:
-            yield f"{party_name(worker.me)} counts {said} for {object_name(object)}, but there are {true}"
-
-
-def accounts_agree(*parties: Party) -> Iterator[str]:
-    """The references that an account lists are, kind by kind, those that the ownership record counts."""
-    for worker in parties:
-        if not isinstance(worker, Worker):
-            continue
-        listed: Counter[tuple[int, str]] = Counter()
-        for fact in bounded(holders(worker, worker.ownership)):
-            if fact.kind in REFERENCES:
-                listed[fact.object, REFERENCES[fact.kind]] += fact.count
-        for object, r in worker.ownership.items():
-            for field in sorted(set(REFERENCES.values())):
-                counted = getattr(r, field)
-                counted = len(counted) if field == "borrowers" else int(counted)
-                if counted != listed[object, field]:
-                    name = f"{object_name(object)} in {party_name(worker.me)}"
-                    yield f"{name}: {field} is {counted}, but an account lists {listed[object, field]}"
-
-
-def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:
-    """Return how often each object is an argument, of a task that may run again, pinned, and contained."""
-    arguments: Counter[int] = Counter()
-    lineage: Counter[int] = Counter()
-    pins: Counter[int] = Counter()
-    containers: Counter[int] = Counter()
-    for task in worker.execution.values():
-        arguments.update(task.lent if task.state is not KEPT else ())
-        lineage.update(task.lent if task.state is KEPT or task.due else ())
-    for run in worker.running.values():
-        if run.query is not None:
-            pins.update(run.query.lent if run.state.name != "HANDING" else ())
-            pins.update(run.held)
-    for value in worker.resolution.values():
-        pins.update(value.refs if value.orphaned else ())
-    for r in worker.ownership.values():
-        pins.update(r.covers)
-        containers.update(r.refs)
-    return arguments, lineage, pins, containers
-
-
 def users_agree(world: Users) -> Iterator[str]:
     """The core knows which references user code has."""
     for me, process in world.processes.items():
@@ -178,75 +117,6 @@ def users_agree(world: Users) -> Iterator[str]:
         for object, r in worker.ownership.items():
             if r.local and object not in process.told:
                 yield f"{party_name(me)} believes in a reference to {object_name(object)} that is gone"
-
-
-def rooms_agree(cluster: Cluster) -> Iterator[str]:
-    """A node's books say which copies have bytes, and CPUs are neither made nor lost."""
-    for party in cluster.parties.values():
-        if isinstance(party, Node):
-            place = {object: copy.nbytes for object, copy in party.copies.items() if copy.state in HAVE_BYTES}
-            if dict(party.rooms[0].sizes) != place:
-                yield f"{party_name(party.me)} keeps {place} but its books say {dict(party.rooms[0].sizes)}"
-            office = party.offices[0]
-            lent: Counter[str] = Counter()
-            for loan in office.loans.values():
-                lent.update(dict(cpus_left(loan)))
-            total = {name: office.free.get(name, 0.0) + lent[name] for name in office.free}
-            me = party.members.get(party.me)  # a node is told of itself first of all
-            if me is not None and total != dict(me.resources):
-                yield f"{party_name(party.me)} lends {dict(lent)} and has {dict(office.free)} left"
-
-
-def stores_are_bounded(cluster: Cluster) -> Iterator[str]:
-    """The copies of a node take no more bytes than its store may have."""
-    for party in cluster.parties.values():
-        if isinstance(party, Node):
-            room = party.rooms[0]
-            if sum(room.sizes.values()) > room.capacity:
-                yield f"{party_name(party.me)} keeps {sum(room.sizes.values())} B in a store of {room.capacity} B"
-
-
-def counts_are_natural(cluster: Cluster) -> Iterator[str]:
-    """No count is below zero, and no record is kept of what is counted zero times."""
-    for party in cluster.parties.values():
-        if isinstance(party, Worker):
-            for r in party.ownership.values():
-                if min(r.arguments, r.containers, r.pins, r.lineage) < 0:
-                    yield f"{party_name(party.me)} counts below zero in {r}"
-            for value in party.resolution.values():
-                if min(value.grants, value.views, value.round) < 0:
-                    yield f"{party_name(party.me)} counts below zero in {value}"
-        if isinstance(party, Node):
-            for copy in party.copies.values():
-                if min(copy.holds.values(), default=1) < 1:
-                    yield f"{party_name(party.me)} counts a hold that is none in {copy}"
-
-
-def placeholders_are_true(cluster: Cluster) -> Iterator[str]:
-    """What stands in the place of a value at its owner names a location, or the value is to be computed."""
-    for party in cluster.parties.values():
-        for r in party.promotion.values() if isinstance(party, Worker) else ():
-            if r.state is PLACED and not r.nodes:
-                yield f"{party_name(party.me)} has a placeholder without a location: {r}"
-
-
-def small_values_travel(cluster: Cluster) -> Iterator[str]:
-    """What is kept in an in-process store, but by who is still placing it, is not larger than the policy says."""
-    for party in cluster.parties.values():
-        if isinstance(party, Worker):
-            mine = [(r.object, r.payload) for r in party.promotion.values() if r.state is INLINE]
-            for object, payload in (*mine, *[(r.object, r.payload) for r in party.resolution.values()]):
-                if payload is not None and payload.nbytes > party.policy.inline_bytes_max:
-                    yield f"{party_name(party.me)} keeps {payload.nbytes} B of {object_name(object)} in its process"
-
-
-def pulls_keep_to_their_share(cluster: Cluster) -> Iterator[str]:
-    """What is pulled for waits and arguments at a time takes no more than a share of the store, unless it is one."""
-    for party in cluster.parties.values():
-        if isinstance(party, Node):
-            pulls = party.rooms[0].pulls
-            if len(pulls) > 1 and sum(pulls.values()) > party.policy.pull_share * party.rooms[0].capacity:
-                yield f"{party_name(party.me)} pulls {dict(pulls)} at a time"
 
 
 def runs_once(cluster: Cluster) -> Iterator[str]:

@@ -23,30 +23,11 @@ from freehold.core.party import Party
 from freehold.core.strides import Raw
 from freehold.core.trace import Ring, Step, unfolded
 from freehold.core.trace import table as table_of
-from freehold.core.worker import Worker
-from freehold.specs.properties import (
-    accounts_agree,
-    counts_are_natural,
-    object_agrees,
-    placeholders_are_true,
-    pulls_keep_to_their_share,
-    rooms_agree,
-    runs_once,
-    small_values_travel,
-    stores_are_bounded,
-    worker_counts_agree,
-)
+from freehold.specs.properties import object_agrees, runs_once
+from freehold.specs.records import agree
 from freehold.specs.walks.world import Violation
 
 RECORDS_PER_LOOK = 4  # the counts of a party with so many records are looked at after every event, of others seldomer
-OF_ONE = (  # what must be true of each party
-    counts_are_natural,
-    placeholders_are_true,
-    small_values_travel,
-    rooms_agree,
-    stores_are_bounded,
-    pulls_keep_to_their_share,
-)
 STEPS_KEPT = 1 << 20  # of each party, to find causes among
 
 
@@ -266,11 +247,7 @@ class Check:
         if left < 0:
             self.until_look[party.me] = sum(map(len, party.tables.values())) // RECORDS_PER_LOOK
             yield from runs_once(Alive(self.alive))
-            for check in OF_ONE:
-                yield from check(Alive({party.me: party}))
-            if isinstance(party, Worker):
-                yield from worker_counts_agree(party)
-                yield from accounts_agree(party)
+            yield from agree(party)
 
     def transport(self, moment: Moment) -> Iterator[str]:
         """A message was sent before it came, and between two parties they come in order, each once.

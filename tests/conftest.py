@@ -27,8 +27,9 @@ from freehold.core import cluster, journal
 from freehold.core.party import Party
 from freehold.core.session import Session
 from freehold.core.tables import TABLES, compile_tables
-from freehold.specs import properties
 from freehold.specs.leftovers import settled
+from freehold.specs.properties import insist
+from freehold.specs.records import accounts_agree
 from freehold.specs.rules import RULES
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
@@ -106,7 +107,7 @@ class World:
 
 def look(party: Party) -> None:
     """Check, amid a run that is done again, what explain would say of a process."""
-    properties.insist(properties.accounts_agree(party))
+    insist(accounts_agree(party))
 
 
 def backends() -> list[str]:

@@ -169,12 +169,12 @@ def gone_again(bounds: Bounds, borrower_death: str, variant: str, replay: str) -
     """Go a way that a search has printed."""
     from freehold.specs.explorer.counterexample import replayed
     from freehold.specs.explorer.sharing import Sharing
-    from freehold.specs.variants import played
+    from freehold.specs.variants import COUNTS, played
 
     if not variant:
         return usable(replayed, Sharing(bounds, policy_of(borrower_death)), replay)
     with played(known(variant)) as policy:
-        return usable(replayed, Sharing(bounds, policy, strides=False), replay)
+        return usable(replayed, Sharing(bounds, policy, strides=False, checks=COUNTS), replay)
 
 
 def known(variant: str) -> str:
@@ -189,13 +189,13 @@ def known(variant: str) -> str:
 def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool = False, **limits: Any) -> Row:
     """Search a model by some rules."""
     from freehold.specs.explorer.models import gone_through
-    from freehold.specs.variants import played
+    from freehold.specs.variants import COUNTS, played
 
     shown = (lambda *_: None) if quiet else progress()
     if not variant:
         return usable(gone_through, bounds, policy_of(borrower_death), each_layer=shown, **limits)
     with played(known(variant)) as policy:
-        return usable(gone_through, bounds, policy, strides=False, each_layer=shown, **limits)
+        return usable(gone_through, bounds, policy, strides=False, checks=COUNTS, each_layer=shown, **limits)
 
 
 def policy_of(borrower_death: str) -> Policy:

@@ -252,6 +252,17 @@ def snapshot(party: Party) -> tuple[Any, ...]:
     return in_order(party.snapshot())
 
 
+def tidy(one: Party, after: Any) -> Any:
+    """Return the state of a party, without what nobody asks for any more."""
+    if isinstance(one, Worker):
+        after = after._replace(
+            copies=tuple([item for item in after.copies if item[0] in one.resolution or item[0] in one.promotion])
+        )
+        for desk in one.desk.values():  # nobody asks how many turns there were
+            one.desk[0] = msgspec.structs.replace(desk, turns=0, timed=False, attempt=0, timed_turn=0)
+    return after._replace(tables=snapshot(one))
+
+
 def in_order(tables: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the state of a party with its records in the order of their names."""
     counter, *rest = tables

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from multiprocessing import get_context
@@ -20,6 +20,7 @@ from freehold.specs.explorer.fates import Fate
 from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.search import Found
 from freehold.specs.explorer.sharing import Sharing
+from freehold.specs.records import CHECKS, Check
 
 
 class Row(NamedTuple):
@@ -66,6 +67,7 @@ def gone_through(
     policy: Policy = DEFAULT,
     *,
     strides: bool = True,
+    checks: Sequence[Check] = CHECKS,
     states_max: int = 1 << 40,
     seconds_max: float = float("inf"),
     each_layer: Callable[[int, int], Any] = lambda depth, states: None,
@@ -76,11 +78,12 @@ def gone_through(
         bounds: of the model.
         policy: the rules that all play by.
         strides: whether they may take short cuts, which know nothing of changed tables.
+        checks: of what each party has written down.
         states_max: give up a search that has so many states.
         seconds_max: give up after so much time.
         each_layer: called with the depth that is finished and the states known, of the fates searched here.
     """
-    start, cluster = time.perf_counter(), Sharing(bounds, policy, strides=strides)
+    start, cluster = time.perf_counter(), Sharing(bounds, policy, strides=strides, checks=checks)
     fates = [Searcher(cluster, fate) for fate in cluster.fates]
     share = min(len(fates), len(os.sched_getaffinity(0)))
     finished, limits = 0, {"states_max": states_max}

@@ -10,9 +10,9 @@ anybody may be slow.  The parties are real ones; this file decides what users ma
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import product
+from itertools import chain, product
 from operator import or_
 from typing import Any
 
@@ -63,11 +63,12 @@ from freehold.specs.explorer.hosts import (
     renamed,
     snapshot,
     taken_out,
+    tidy,
     without,
 )
 from freehold.specs.explorer.numbering import Numbering
 from freehold.specs.explorer.symmetry import Permutation
-from freehold.specs.properties import worker_counts_agree
+from freehold.specs.records import CHECKS, Check
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 WAITS_MAX = 2  # threads that wait at a time, in a process
@@ -85,9 +86,18 @@ class Sharing:
         bounds: how much can happen.
         policy: the rules that all play by.
         strides: whether they may take short cuts, which know nothing of changed tables.
+        checks: of what each party has written down.
     """
 
-    def __init__(self, bounds: Bounds, policy: Policy = DEFAULT, *, strides: bool = True) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        policy: Policy = DEFAULT,
+        *,
+        strides: bool = True,
+        checks: Sequence[Check] = CHECKS,
+    ) -> None:
+        self.checks = checks
         processes = bounds.processes
         inlined = SMALL if bounds.large else VALUE if bounds.lists else LIST
         policy = msgspec.structs.replace(policy, inline_bytes_max=inlined)
@@ -181,7 +191,7 @@ class Sharing:
                     ends = self.index[killed] if killed else ends
                     queue += events
                     sent += [(self.index[target], message) for target, message in messages]
-            for complaint in worker_counts_agree(one) if isinstance(one, Worker) else ():
+            for complaint in chain.from_iterable(check(one) for check in self.checks):
                 return Step(Wrong(complaint))
         except Exception as error:  # a handler that raises has done what it must not, whatever it is
             return Step(Wrong(f"{type(error).__name__}: {error}"))
@@ -367,17 +377,6 @@ def in_short(record: Any) -> str:
         elif field.name != "state" and value not in (field.default, ()):
             said.append(f"{field.name}={dict(value) if isinstance(value, Map) else value}")
     return f"{type(record).__name__.rstrip('_')}({', '.join(said)})"
-
-
-def tidy(one: Party, after: Any) -> Any:
-    """Return the state of a party, without what nobody asks for any more."""
-    if isinstance(one, Worker):
-        after = after._replace(
-            copies=tuple([item for item in after.copies if item[0] in one.resolution or item[0] in one.promotion])
-        )
-        for desk in one.desk.values():  # nobody asks how many turns there were
-            one.desk[0] = msgspec.structs.replace(desk, turns=0, timed=False, attempt=0, timed_turn=0)
-    return after._replace(tables=snapshot(one))
 
 
 def waiting(before: Process, object: int, is_put: bool) -> tuple[Process, int]:

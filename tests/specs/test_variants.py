@@ -18,7 +18,7 @@ from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.counterexample import replayed
 from freehold.specs.explorer.models import QUICK, WHOLE, gone_through
 from freehold.specs.explorer.sharing import Sharing
-from freehold.specs.variants import VARIANTS, played
+from freehold.specs.variants import COUNTS, VARIANTS, played
 
 FOUND = {  # variant -> the model of ``freehold prove models --quick`` in which it is found, and what is wrong there
     "ray18456": ("lend and die", "n0w1.2 is released while n2w1 has a reference"),
@@ -36,7 +36,7 @@ MODELS = {model.name: model for model in QUICK}
 def test_it_is_found(name: str) -> None:
     model, what = FOUND[name]
     with played(name) as policy:
-        row = gone_through(MODELS[model], policy, strides=False)
+        row = gone_through(MODELS[model], policy, strides=False, checks=COUNTS)
     ((found, told),) = row.wrong
     assert what in found
     assert len(told.program) <= 8
@@ -49,7 +49,7 @@ WAY = "0.1.8.14.10.3.3.3.3.3.3.3.3.3.3.3.4.3.5.4.2.0.0"
 def test_what_is_far_is_wrong() -> None:
     """A reference out of a list that its reader does not keep until the owner of what is inside has heard of it."""
     with played("ray18751") as policy:
-        told = replayed(Sharing(FAR, policy, strides=False), WAY)
+        told = replayed(Sharing(FAR, policy, strides=False, checks=COUNTS), WAY)
     assert told.everything[-1] == "WRONG: n0w1.2 is released while n2w1 has a reference"
     assert "n1w1: y = put([x])" in told.program and "n2w1: KEPT = x; return None" in told.program
 

@@ -23,7 +23,7 @@ from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, Deat
 from freehold.core.policies import Policy
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
-from freehold.specs.properties import worker_counts_agree
+from freehold.specs.records import counts_agree
 from freehold.specs.walks.trial import Trial
 
 ME, OWNER, OTHER = (worker_id(node_id(index), 1) for index in range(3))
@@ -47,7 +47,7 @@ def test_the_news_of_a_death_comes_twice() -> None:
     assert isinstance(asked.message, LocateQuery)
     sent(me, LocateReply(X, asked.message.attempt, Payload(3, (Y,), b"abc")), RefsFound(X, (Y,)), ReleaseQuery(Y, 9))
     sent(me, PeerLost(OWNER), PeerLost(OWNER))
-    assert me.ownership[Y].pins == 1 and [*worker_counts_agree(me)] == []
+    assert me.ownership[Y].pins == 1 and [*counts_agree(me)] == []
     (released,) = sent(me, RefDropped(X), RefDropped(Y))
     assert (released.target, released.message) == (OTHER, ReleaseReply(Y, 9, ME, ()))
 

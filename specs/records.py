@@ -1,0 +1,312 @@
+"""What must be true of the records of one party, whatever the others do: between any two events.
+
+Each check says what is wrong, of whom; of a party of another kind it says nothing.
+
+Refuses to know what others have, and what users want.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import TypeVar
+
+from freehold.core.account import holders
+from freehold.core.copy import PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING
+from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING
+from freehold.core.facts import REFERENCES, bounded
+from freehold.core.ids import object_name, owner_of, party_name
+from freehold.core.node import Node
+from freehold.core.office import STARTING, cpus_left
+from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, is_held
+from freehold.core.party import Party
+from freehold.core.promotion import INLINE, PLACED, Promotion
+from freehold.core.resolution import IDLE, LOCAL, SEEN, Resolution
+from freehold.core.resolution import WAITING as AWAITED
+from freehold.core.worker import Worker
+
+HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
+Check = Callable[[Party], Iterator[str]]
+CHECKS: list[Check] = []
+P = TypeVar("P", bound=Party)
+
+
+def of(kind: type[P]) -> Callable[[Callable[[P], Iterator[str]]], Check]:
+    """Declare the decorated function as a check of parties of a kind; it need not say of whom it complains."""
+
+    def declare(check: Callable[[P], Iterator[str]]) -> Check:
+        @wraps(check)
+        def complain(party: Party) -> Iterator[str]:
+            if isinstance(party, kind):
+                yield from [f"{party_name(party.me)} {what}" for what in check(party)]
+
+        CHECKS.append(complain)
+        return complain
+
+    return declare
+
+
+def agree(party: Party) -> Iterator[str]:
+    """What one party has written down goes together."""
+    for check in CHECKS:
+        yield from check(party)
+
+
+# ------------------------------------------------------------------ of a worker
+
+
+@of(Worker)
+def counts_agree(worker: Worker) -> Iterator[str]:
+    """Every count of references is the number of what it counts."""
+    arguments, lineage, pins, containers = kinds(worker)
+    for object, r in worker.ownership.items():
+        said = (r.arguments, r.lineage, r.pins, r.containers)
+        true = (arguments[object], lineage[object], pins[object], containers[object])
+        if said != true:
+            yield f"counts {said} for {object_name(object)}, but there are {true}"
+
+
+def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:
+    """Return how often each object is an argument, of a task that may run again, pinned, and contained."""
+    arguments: Counter[int] = Counter()
+    lineage: Counter[int] = Counter()
+    pins: Counter[int] = Counter()
+    containers: Counter[int] = Counter()
+    for task in worker.execution.values():
+        arguments.update(task.lent if task.state is not KEPT else ())
+        lineage.update(task.lent if task.state is KEPT or task.due else ())
+    for run in worker.running.values():
+        if run.query is not None:
+            pins.update(run.query.lent if run.state.name != "HANDING" else ())
+            pins.update(run.held)
+    for value in worker.resolution.values():
+        pins.update(value.refs if value.orphaned else ())
+    for r in worker.ownership.values():
+        pins.update(r.covers)
+        containers.update(r.refs)
+    return arguments, lineage, pins, containers
+
+
+@of(Worker)
+def counts_are_natural(worker: Worker) -> Iterator[str]:
+    """No count is below zero."""
+    for r in worker.ownership.values():
+        if min(r.arguments, r.containers, r.pins, r.lineage) < 0:
+            yield f"counts below zero in {r}"
+    for value in worker.resolution.values():
+        if min(value.grants, value.views, value.round) < 0:
+            yield f"counts below zero in {value}"
+
+
+@of(Worker)
+def accounts_agree(worker: Worker) -> Iterator[str]:
+    """The references that an account lists are, kind by kind, those that the ownership record counts."""
+    listed: Counter[tuple[int, str]] = Counter()
+    for fact in bounded(holders(worker, worker.ownership)):
+        if fact.kind in REFERENCES:
+            listed[fact.object, REFERENCES[fact.kind]] += fact.count
+    for object, r in worker.ownership.items():
+        for field in sorted(set(REFERENCES.values())):
+            counted = getattr(r, field)
+            counted = len(counted) if field == "borrowers" else int(counted)
+            if counted != listed[object, field]:
+                yield f"counts {counted} {field} of {object_name(object)}, but an account lists {listed[object, field]}"
+
+
+@of(Worker)
+def placeholders_are_true(worker: Worker) -> Iterator[str]:
+    """What stands in the place of a value at its owner names a location, or the value is to be computed."""
+    for r in worker.promotion.values():
+        if r.state is PLACED and not r.nodes:
+            yield f"has a placeholder without a location: {r}"
+
+
+@of(Worker)
+def small_values_travel(worker: Worker) -> Iterator[str]:
+    """What is kept in an in-process store, but by who is still placing it, is not larger than the policy says."""
+    mine = [(r.object, r.payload) for r in worker.promotion.values() if r.state is INLINE]
+    for object, payload in (*mine, *[(r.object, r.payload) for r in worker.resolution.values()]):
+        if payload is not None and payload.nbytes > worker.policy.inline_bytes_max:
+            yield f"keeps {payload.nbytes} B of {object_name(object)} in its process"
+
+
+@of(Worker)
+def introductions_are_covered(worker: Worker) -> Iterator[str]:
+    """Who introduces itself keeps the value in which it has found the reference, and nobody else does."""
+    for r in worker.ownership.values():
+        if (r.state is INTRODUCING) is not bool(r.covers):
+            yield f"keeps {r.covers} for {r}"
+
+
+@of(Worker)
+def wants_are_open(worker: Worker) -> Iterator[str]:
+    """Whoever a value is wanted for still waits for it."""
+    values: list[Promotion | Resolution] = [*worker.promotion.values(), *worker.resolution.values()]
+    for r in values:
+        for by in r.wanted:
+            if not waits_for(worker, by, r.object):
+                yield f"wants {object_name(r.object)} for {by}, which does not wait for it"
+
+
+def waits_for(worker: Worker, by: int, object: int) -> bool:
+    """Tell whether a call or a task of this process waits for an object."""
+    call, task, run = worker.requests.get(by), worker.execution.get(by), worker.running.get(by)
+    if call is not None:
+        return object in call.objects
+    if task is not None and task.state is RESOLVING and task.description is not None:
+        return object in [slot.object for slot in task.description.slots]
+    return run is not None and run.query is not None and run.state.name == "FETCHING"
+
+
+@of(Worker)
+def copies_agree(worker: Worker) -> Iterator[str]:
+    """A hold is where a copy can be read, a location where one is known, and who waits has an owner to hear from."""
+    for r in worker.resolution.values():
+        waits, near = r.state in AWAITED, r.state in (LOCAL, IDLE)
+        if bool(r.wanted) is not waits:
+            yield f"waits for nobody, or keeps somebody waiting, in {r}"
+        if near is not bool(r.grants):
+            yield f"has {r.grants} holds in {r}"
+        if r.state is IDLE and not r.unused:
+            yield f"uses a copy that is given back when its node asks for it: {r}"
+        if r.state is SEEN and not r.sources:
+            yield f"knows no location in {r}"
+        if (waits or r.state is SEEN) and not worker.hears(owner_of(r.object)):
+            yield f"waits for somebody dead in {r}"
+
+
+@of(Worker)
+def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
+    """The dead neither ask for locations, nor run tasks, nor are they to be answered."""
+    for r in worker.promotion.values():
+        yield from [f"would answer the dead in {r}" for asker in r.askers if not worker.hears(asker)]
+    for task in worker.execution.values():
+        if task.state is RUNNING and not worker.hears(task.worker):
+            yield f"waits for somebody dead in {task}"
+        yield from [f"offers a task to the dead in {task}" for waiter in task.waiters if not worker.hears(waiter)]
+    for o in worker.ownership.values():
+        if o.state is REGISTERED and not worker.hears(owner_of(o.object)):
+            yield f"is to answer somebody dead in {o}"
+
+
+@of(Worker)
+def copies_rest(worker: Worker) -> Iterator[str]:
+    """Copies may be evicted if nothing but tasks that may run again needs them, and only then."""
+    for r in worker.promotion.values():
+        o = worker.ownership.get(r.object)
+        if o is None or o.state is not OWNED or r.state is not PLACED:
+            continue
+        if r.rested is (is_held(o) or bool(o.borrowers)):
+            yield f"has {r} but {o}"
+
+
+@of(Worker)
+def threads_agree(worker: Worker) -> Iterator[str]:
+    """The tasks whose threads wait are those for which calls are open, and a desk knows it."""
+    calls: Counter[int] = Counter(call.task for call in worker.requests.values())
+    for run in worker.running.values():
+        if run.state.name == "RUNNING" and run.blocked != calls[run.task]:
+            yield f"has {calls[run.task]} calls of {run}"
+    for desk in worker.desk.values():
+        for task in desk.stack:
+            top = worker.running.get(task)
+            if top is not None and top.state.name == "RUNNING" and (task in desk.waiting) is not bool(top.blocked):
+                yield f"has {desk} but {top}"
+
+
+@of(Worker)
+def pools_agree(worker: Worker) -> Iterator[str]:
+    """A pool's queue has the tasks that wait for a worker, and some cancelled ones; its leases count who has one."""
+    queued: dict[object, set[int]] = {}
+    running: Counter[tuple[object, int]] = Counter()
+    for task in worker.execution.values():
+        if task.state is QUEUED:
+            queued.setdefault(task.pool, set()).add(task.task)
+        if task.state is RUNNING:
+            running[task.pool, task.worker] += 1
+    for pool in worker.pools.values():
+        if not queued.get(pool.key, set()) <= {*pool.queue.values()}:
+            yield f"has {queued.get(pool.key)} in the queue of {pool}"
+        for at, lease in pool.leases.items():
+            if lease.tasks != running[pool.key, at]:
+                yield f"has {running[pool.key, at]} tasks at {party_name(at)}: {pool}"
+
+
+# ------------------------------------------------------------------ of a node
+
+
+@of(Node)
+def rooms_agree(node: Node) -> Iterator[str]:
+    """A store's books say which copies have bytes, which wait for some, are pulled, and may be evicted."""
+    room, copies = node.rooms[0], node.copies.values()
+    asks = [ask.object for ask in room.queue]
+    books: dict[str, tuple[object, object]] = {
+        "bytes of": (dict(room.sizes), {copy.object: copy.nbytes for copy in copies if copy.state in HAVE_BYTES}),
+        "asks for": (sorted(asks), sorted([copy.object for copy in copies if copy.state is RESERVING])),
+        "may evict": ({*room.idle}, {copy.object for copy in copies if copy.state is SECONDARY and not copy.holds}),
+    }
+    for what, (said, true) in books.items():
+        if said != true:
+            yield f"{what} {said} by its books, but {true}"
+
+
+@of(Node)
+def stores_are_bounded(node: Node) -> Iterator[str]:
+    """The copies of a node take no more bytes than its store may have."""
+    room = node.rooms[0]
+    if sum(room.sizes.values()) > room.capacity:
+        yield f"keeps {sum(room.sizes.values())} B in a store of {room.capacity} B"
+
+
+@of(Node)
+def pulls_keep_to_their_share(node: Node) -> Iterator[str]:
+    """What is pulled for waits and arguments at a time takes no more than a share of the store, unless it is one."""
+    pulls = node.rooms[0].pulls
+    if len(pulls) > 1 and sum(pulls.values()) > node.policy.pull_share * node.rooms[0].capacity:
+        yield f"pulls {dict(pulls)} at a time"
+
+
+@of(Node)
+def holds_are_held(node: Node) -> Iterator[str]:
+    """No record is kept of a hold that was given back."""
+    for copy in node.copies.values():
+        if min(copy.holds.values(), default=1) < 1:
+            yield f"counts a hold that is none in {copy}"
+
+
+@of(Node)
+def cpus_add_up(node: Node) -> Iterator[str]:
+    """Resources are neither made nor lost."""
+    office, me = node.offices[0], node.members.get(node.me)
+    lent: Counter[str] = Counter()
+    for loan in office.loans.values():
+        lent.update(dict(cpus_left(loan)))
+    total = {name: office.free.get(name, 0.0) + lent[name] for name in office.free}
+    if me is not None and total != dict(me.resources):  # a node is told of itself first of all
+        yield f"lends {dict(lent)} and has {dict(office.free)} left"
+
+
+@of(Node)
+def lenders_live(node: Node) -> Iterator[str]:
+    """Whoever holds a copy, waits for one or has a worker lives, and so does whoever is to answer."""
+    for copy in node.copies.values():
+        named = {*copy.holds, *copy.askers, *[query.target for query in copy.awaited]}
+        yield from [f"waits for somebody dead in {copy}" for one in named if not node.hears(one)]
+        if copy.state is RETIRING and not copy.holds:
+            yield f"keeps what nobody holds: {copy}"
+    for inquiry in node.inquiries.values():
+        if not inquiry.waiting or not all(map(node.hears, inquiry.waiting)):
+            yield f"waits for nobody, or for somebody dead, in {inquiry}"
+
+
+@of(Node)
+def offices_agree(node: Node) -> Iterator[str]:
+    """A worker that runs tasks is lent or idle, and lives; nobody waits for one whom it could have."""
+    office = node.offices[0]
+    able = {worker for worker, runs in office.workers.items() if runs}
+    if sorted([*office.idle, *office.loans]) != sorted(able):
+        yield f"has {able}, but {office}"
+    if (office.state is STARTING) is not bool(office.starting):
+        yield f"starts {office.starting} in {office}"
+    yield from [f"has somebody dead in {office}" for worker in office.workers if not node.hears(worker)]
