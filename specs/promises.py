@@ -150,6 +150,12 @@ ALWAYS = (
         "search: every state",
     ),
     Promise(
+        "retry-timed",
+        "Who has tried all locations in vain tries them again after a while.",
+        "Ray: pull_manager.cc, its timer",
+        (properties.retries_are_timed,),
+    ),
+    Promise(
         "computed-once",
         "The run of a task that its owner awaits is on one worker, however often its values are lost at once.",
         "NSDI'21 section 4.3; Ray: object_recovery_manager.cc",
@@ -183,6 +189,12 @@ AT_REST = (
         "Ray: reference_counter.cc, the tree of borrowers",
         (properties.borrowers_agree,),
         "search: has, gone, at every step",
+    ),
+    Promise(
+        "askers-wait",
+        "Whoever an owner is still to answer waits for the answer.",
+        "ours",
+        (properties.askers_wait,),
     ),
     Promise(
         "directory-agrees",

@@ -15,7 +15,7 @@ from freehold.core.node import Node
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
 from freehold.core.promotion import PLACED
-from freehold.core.resolution import IDLE, LOCAL
+from freehold.core.resolution import ASKING, IDLE, LOCAL, RETRYING
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
 from freehold.specs.walks.world import Violation, World
@@ -130,7 +130,26 @@ def runs_once(cluster: Cluster) -> Iterator[str]:
                     yield f"{object_name(run.task)} runs on {party_name(other)} and on {party_name(party.me)}"
 
 
+def retries_are_timed(world: World) -> Iterator[str]:
+    """Who has tried all locations in vain has set a timer to try them again."""
+    for party in world.parties.values():
+        for r in party.resolution.values() if isinstance(party, Worker) else ():
+            if r.state is RETRYING and (party.me, r.attempt) not in world.timers:
+                yield f"{party_name(party.me)} never tries again: {r}"
+
+
 # ------------------------------------------------------------------ at rest
+
+
+def askers_wait(world: World) -> Iterator[str]:
+    """At rest whoever an owner is still to answer waits for the answer."""
+    for party in world.parties.values():
+        for r in party.promotion.values() if isinstance(party, Worker) else ():
+            for asker, (attempt, _) in r.askers.items():
+                worker = world.parties.get(asker)
+                asks = worker.resolution.get(r.object) if isinstance(worker, Worker) else None
+                if asks is None or asks.state not in (ASKING, RETRYING) or asks.attempt != attempt:
+                    yield f"{party_name(party.me)} is to answer {party_name(asker)}, which does not ask: {r}"
 
 
 def directories_agree(world: World) -> Iterator[str]:

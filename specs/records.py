@@ -14,10 +14,12 @@ from typing import TypeVar
 
 from freehold.core.account import holders
 from freehold.core.copy import PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING
+from freehold.core.events import Event
 from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING
 from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import object_name, owner_of, party_name
 from freehold.core.node import Node
+from freehold.core.node_messages import HoldReturnNotice
 from freehold.core.office import STARTING, cpus_left
 from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, is_held
 from freehold.core.party import Party
@@ -27,6 +29,7 @@ from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.worker import Worker
 
 HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
+HOLDS = (PRIMARY, SECONDARY, RETIRING)  # and may have been lent
 Check = Callable[[Party], Iterator[str]]
 CHECKS: list[Check] = []
 P = TypeVar("P", bound=Party)
@@ -51,6 +54,15 @@ def agree(party: Party) -> Iterator[str]:
     """What one party has written down goes together."""
     for check in CHECKS:
         yield from check(party)
+
+
+def hears_well(party: Party, event: Event) -> Iterator[str]:
+    """What a party is about to be told goes with what it has written down."""
+    if isinstance(party, Node) and type(event) is HoldReturnNotice and party.hears(event.holder):
+        copy = party.copies.get(event.object)
+        granted = copy.holds.get(event.holder, 0) if copy is not None else event.count
+        if copy is not None and copy.state in HOLDS and event.count > granted:
+            yield f"{party_name(party.me)} gets {event.count} holds back, but has granted {granted}: {copy}"
 
 
 # ------------------------------------------------------------------ of a worker

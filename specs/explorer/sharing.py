@@ -68,7 +68,7 @@ from freehold.specs.explorer.hosts import (
 )
 from freehold.specs.explorer.numbering import Numbering
 from freehold.specs.explorer.symmetry import Permutation
-from freehold.specs.records import CHECKS, Check
+from freehold.specs.records import CHECKS, Check, hears_well
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 WAITS_MAX = 2  # threads that wait at a time, in a process
@@ -180,11 +180,13 @@ class Sharing:
                 before, events = self.act(party, before, told.what)
                 queue += events
             else:
-                message = told.message
+                message: Any = told.message
                 cause = 0 if isinstance(message, PeerLost) else self.names[told.source] << COUNTER_BITS | 1
                 if isinstance(message, Carried):
                     before, message = landed(one, before, message), message.message
                 queue.append(message)
+                for complaint in hears_well(one, message):
+                    return Step(Wrong(complaint))
             while queue:
                 for _, effect in one.handle(queue.popleft(), 0.0, cause):
                     before, events, messages, killed = performed(one, before, effect, self.custom)

@@ -25,8 +25,10 @@ from freehold.core.events import (
     ViewDropped,
     ViewTaken,
 )
+from freehold.core.execution import QUEUED, RESOLVING
 from freehold.core.ids import COUNTER_BITS, object_id, object_name, party_name
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.promotion import FAILED
 from freehold.core.queries import Held, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
 from freehold.core.values import Description, Failure, Payload, Shape, Slot, Want
@@ -189,8 +191,13 @@ class Users(World):
         self.tell(frame.worker, RequestAbandoned(request))
 
     def cancel(self, frame: Frame, object: int, force: bool) -> None:
-        """Cancel the task that produces an object."""
+        """Cancel the task that produces an object; one that its owner has not sent yet is never to run."""
+        own = self.worker(frame.worker)
+        value = own.promotion.get(object)
+        task = own.execution.get(value.by) if value is not None else None
         self.tell(frame.worker, CancelAsked(object, force))
+        if task is not None and task.state in (RESOLVING, QUEUED) and own.promotion[object].state is not FAILED:
+            raise Violation(f"{object_name(object)} is still awaited although its task was cancelled: {task}")
 
     def drop(self, frame: Frame, index: int) -> None:
         """Forget one local variable."""

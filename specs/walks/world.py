@@ -37,6 +37,7 @@ from freehold.core.strides import NONE
 from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Failure, Shape
 from freehold.core.worker import Worker
+from freehold.specs.records import hears_well
 
 
 class Violation(AssertionError):
@@ -161,6 +162,8 @@ class World:
                 return
             if self.log is not None:
                 self.log(f"{party_name(party)} <- {event}")
+            for what in hears_well(self.parties[party], event):
+                raise Violation(what)
             for step, effect in self.handle(self.parties[party], event, cause):
                 if party in self.parties:  # it may end itself
                     self.perform(party, step, effect)
