@@ -75,6 +75,7 @@ class Trace:
         lines = {file: count for file in files if (count := lines_of(file, cut))}
         if not lines:
             raise ValueError(f"{path} has no trace of a run: a program makes one with init(trace=) or FREEHOLD_TRACE")
+        self.whole = path.is_dir()
         self.lines = sum(lines.values())  # a little more than events
         self.journals = {journal.party.me: journal for journal in [Redo(str(file)) for file in lines]}
 
@@ -83,6 +84,7 @@ class Trace:
 
         Raises:
             UndeclaredTransition, Diverged: the core does not do what was recorded.
+            ValueError: something is missing.
         """
         due: list[tuple[float, int]] = []
         for journal in self.journals.values():
@@ -93,11 +95,8 @@ class Trace:
             journal = self.journals[me]
             entry = journal.next
             assert entry is not None
-            source = self.journals.get(entry.cause >> COUNTER_BITS)
+            source = self.source(journal, entry.cause)
             if source is not None and source.party.step < entry.cause:
-                if source.next is None:
-                    what = f"is told of step {object_name(entry.cause)}, which its journal does not have"
-                    raise Diverged(f"{journal.path}:{journal.line}: {party_name(me)} {what}")
                 waiting[source.party.me].append(me)
                 continue
             line = f"{journal.path}:{journal.line}"
@@ -110,6 +109,19 @@ class Trace:
             stuck = [self.journals[me] for others in waiting.values() for me in others]
             lines = ", ".join([f"{journal.path}:{journal.line}" for journal in stuck])
             raise Diverged(f"nothing comes first: {lines} are each told of what others do later")
+
+    def source(self, journal: Redo, cause: int) -> Redo | None:
+        """Return the journal with the step that caused what comes next, None if it is not known.
+
+        Whoever does something writes it down first, so that even one who was killed has written what others heard.
+        """
+        source = self.journals.get(cause >> COUNTER_BITS)
+        missing = cause and (self.whole if source is None else source.party.step < cause and source.next is None)
+        if missing:
+            where, name = f"{journal.path}:{journal.line}", party_name(cause >> COUNTER_BITS)
+            lost = "the journal of" if source is None else "the end of the journal of"
+            raise ValueError(f"{where}: step {object_name(cause)} was heard of, but {lost} {name} is missing")
+        return source
 
 
 def push(due: list[tuple[float, int]], journal: Redo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,13 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
         ("nothing", "cannot be read: No such file or directory"),
     ):
         code, output = prove("check", tmp_path / name)
+        assert (code, output.count("\n")) == (2, 1) and says in output, output
+    for name, lost in (("n0w1.ndjson", ""), ("n0.ndjson", "the end of ")):
+        shutil.copytree(run, part := tmp_path / f"without {name}")
+        lines = (part / name).read_bytes().splitlines(True)
+        (part / name).write_bytes(b"".join(lines[: len(lines) // 2]) if lost else b"")
+        code, output = prove("check", part)
+        says = f"was heard of, but {lost}the journal of {name[:-7]} is missing"
         assert (code, output.count("\n")) == (2, 1) and says in output, output
     for step, says in (
         ("n7w1.5", "is not a step, such as n0w1.57"),
