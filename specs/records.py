@@ -17,7 +17,7 @@ from freehold.core.copy import PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY,
 from freehold.core.events import Event
 from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING
 from freehold.core.facts import REFERENCES, bounded
-from freehold.core.ids import object_name, owner_of, party_name
+from freehold.core.ids import is_node, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.node_messages import HoldReturnNotice
 from freehold.core.office import STARTING, cpus_left
@@ -57,8 +57,16 @@ def agree(party: Party) -> Iterator[str]:
 
 
 def hears_well(party: Party, event: Event) -> Iterator[str]:
-    """What a party is about to be told goes with what it has written down."""
-    if isinstance(party, Node) and type(event) is HoldReturnNotice and party.hears(event.holder):
+    """What a party is about to be told goes with what it has written down.
+
+    A process gives no more holds back than it was granted; a node that gives up a copy need not know if it was granted.
+    """
+    if (
+        isinstance(party, Node)
+        and type(event) is HoldReturnNotice
+        and not is_node(event.holder)
+        and party.hears(event.holder)
+    ):
         copy = party.copies.get(event.object)
         granted = copy.holds.get(event.holder, 0) if copy is not None else event.count
         if copy is not None and copy.state in HOLDS and event.count > granted:
