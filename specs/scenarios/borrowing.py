@@ -7,6 +7,7 @@ from typing import Any
 
 import freehold
 from freehold.specs.scenario import forget, keep, kept, scenario
+from freehold.specs.scenarios.gates import Gate
 
 
 @scenario(returns="lent")
@@ -255,3 +256,65 @@ def two_readers_of_an_executors_object() -> Any:
 
     refs = freehold.get(make.remote())
     return freehold.get([size.remote(refs), size.remote(refs)])
+
+
+@scenario(returns="done")
+def returned_reference_is_dropped_unread() -> Any:
+    """A task returns references to what it has put, small and large; the program drops the result and reads nothing."""
+
+    @freehold.remote(node=0)
+    def make() -> list[Any]:
+        return [freehold.put("small"), freehold.put(bytes(300_000))]
+
+    @freehold.remote(node=0)
+    def done() -> str:
+        return "done"
+
+    result = make.remote()
+    freehold.wait([result])
+    del result
+    dropped_pending = make.remote()
+    del dropped_pending
+    return freehold.get(done.remote())
+
+
+@scenario(returns=[1, 1, "inner"])
+def nested_and_never_used() -> Any:
+    """A value with a reference inside is read, and passed on, by tasks that never look at what is inside."""
+
+    @freehold.remote
+    def count(value: list[Any]) -> int:
+        return len(value)
+
+    @freehold.remote
+    def count_inside(refs: list[Any]) -> int:
+        return len(freehold.get(refs[0]))
+
+    inner = freehold.put("inner")
+    outer = freehold.put([inner])
+    found: list[Any] = [freehold.get(count.remote(outer)), freehold.get(count_inside.remote([outer]))]
+    del outer
+    return [*found, freehold.get(inner)]
+
+
+@scenario(marks=["preempts"], init={"num_cpus": 2}, returns=["lent", "slow", "lent"])
+def replies_come_out_of_order() -> Any:
+    """Two tasks borrow one object; the second ends first, and returns what it was lent; then the first ends, too."""
+    gate = Gate()
+
+    @freehold.remote(node=0)
+    def slow(refs: list[Any]) -> str:
+        gate.wait()
+        return "slow"
+
+    @freehold.remote(node=0)
+    def quick(refs: list[Any]) -> list[Any]:
+        return refs
+
+    ref = freehold.put("lent")
+    first, second = slow.remote([ref]), quick.remote([ref])
+    del ref
+    (ref,) = freehold.get(second)
+    found = [freehold.get(ref)]
+    gate.open()
+    return [*found, freehold.get(first), freehold.get(ref)]

@@ -92,28 +92,6 @@ def node_dies_with_the_only_copy() -> Any:
     return [found, outcome(large), outcome(small)]
 
 
-@scenario(returns=[300_000, 300_001, 300_002])
-def lost_results_are_computed_again() -> Any:
-    """A chain of three large results dies with its node; only the last is needed, and its task needs the others."""
-
-    @freehold.remote(num_cpus=0, resources={"fast": 1})
-    def longer(value: bytes) -> bytes:
-        return value + b"x"
-
-    cluster = Changing()
-    node = cluster.add_node(fast=1)
-    ref = make(300_000, resources={"fast": 1})
-    lengths = [300_000]
-    for _ in range(2):
-        ref = longer.remote(ref)
-        lengths.append(lengths[-1] + 1)
-    freehold.wait([ref], fetch_local=False)
-    cluster.add_node(fast=1)
-    cluster.remove_node(node, graceful=False)
-    found = outcome(ref)
-    return [*lengths[:2], found]
-
-
 @scenario(returns=[300_000, 300_000, 300_000])
 def node_dies_after_its_object_was_read() -> Any:
     """The node of a primary copy dies; the copy that a get has brought here is read by the program and by tasks."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from freehold.core.effects import Run
+from freehold.core.events import Event
 
 REQUESTS = 1 << 35  # requests are numbered apart from what a party mints: both name timers
 SMALL, LARGE = 10, 100  # bytes; the policy's limit must lie between
@@ -46,3 +47,22 @@ class Process:
         self.frames: list[Frame] = []
         self.views: list[tuple[int, int]] = []  # (object, place)
         self.futures: dict[int, int] = {}  # request -> object; its closure has a handle
+
+
+class Resumed(Event, frozen=True, gc=False):
+    """A thread that waited goes on."""
+
+    request: int
+    failed: bool
+
+
+class Begun(Event, frozen=True, gc=False):
+    """A task's thread begins."""
+
+    run: Run
+
+
+class Interrupted(Event, frozen=True, gc=False):
+    """A thread that waits is interrupted."""
+
+    task: int

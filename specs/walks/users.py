@@ -33,7 +33,7 @@ from freehold.core.queries import Held, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
 from freehold.core.values import Description, Failure, Payload, Shape, Slot, Want
 from freehold.core.worker import Worker
-from freehold.specs.walks.frames import LARGE, SMALL, Frame, Process
+from freehold.specs.walks.frames import LARGE, SMALL, Begun, Frame, Interrupted, Process, Resumed
 from freehold.specs.walks.world import Violation, World
 
 __all__ = ["LARGE", "SMALL", "Frame", "Users"]
@@ -193,8 +193,7 @@ class Users(World):
     def cancel(self, frame: Frame, object: int, force: bool) -> None:
         """Cancel the task that produces an object; one that its owner has not sent yet is never to run."""
         own = self.worker(frame.worker)
-        value = own.promotion.get(object)
-        task = own.execution.get(value.by) if value is not None else None
+        task = own.execution.get(own.promotion[object].by) if object in own.promotion else None
         self.tell(frame.worker, CancelAsked(object, force))
         if task is not None and task.state in (RESOLVING, QUEUED) and own.promotion[object].state is not FAILED:
             raise Violation(f"{object_name(object)} is still awaited although its task was cancelled: {task}")
@@ -377,25 +376,6 @@ class Users(World):
 
     def died(self, party: int) -> None:
         self.processes.pop(party, None)
-
-
-class Resumed(Event, frozen=True, gc=False):
-    """A thread that waited goes on."""
-
-    request: int
-    failed: bool
-
-
-class Begun(Event, frozen=True, gc=False):
-    """A task's thread begins."""
-
-    run: Run
-
-
-class Interrupted(Event, frozen=True, gc=False):
-    """A thread that waits is interrupted."""
-
-    task: int
 
 
 def owner_lives(world: World, object: int) -> bool:
