@@ -94,11 +94,19 @@ def result_of(backend: str, scenario: Scenario, nodes: int) -> Result:
     return Result(scenario.name, nodes, complaint, frozenset(taken))
 
 
-def run(backend: str, scenario: Scenario, nodes: int, folder: str) -> None:
-    """Run the program in a new cluster; raise an error if it does not give what it must, or leaves something."""
+def run(backend: str, scenario: Scenario, nodes: int, folder: str | None = None, seconds: float = SECONDS) -> None:
+    """Run the program in a new cluster; raise an error if it does not give what it must, or leaves something.
+
+    Args:
+        backend: where.
+        scenario: whose program.
+        nodes: how many the cluster has.
+        folder: where what happens is recorded.
+        seconds: that it may take.
+    """
     options: dict[str, Any] = {"num_nodes": nodes, "num_cpus": 2, "object_store_memory": STORE_NBYTES, **scenario.init}
     try:
-        with deadline(SECONDS), patch.dict(os.environ, FREEHOLD_CHECK="step"):  # in other processes
+        with deadline(seconds), patch.dict(os.environ, FREEHOLD_CHECK="step"):  # in other processes
             freehold.init(backend=backend, trace=folder, **options)
             scenario.run()
             assert cluster.active is not None

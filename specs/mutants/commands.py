@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freehold.specs.mutants.equivalent import reason
 from freehold.specs.refusal import refuse
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_js
 
     Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
     another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
-    can happen in them, then on walks by chance.  Print for each table how many were found; how many do the same as
-    their rows in all that was seen; and those that do something else of which nobody notices.  With --json print each
-    mutant as soon as it is judged.
+    can happen in them, then in scenarios and on walks by chance.  Print for each table how many were found; how many do
+    the same as their rows in all that was seen; how many do something else to no effect, and why; and those that do
+    something else of which nobody notices.  With --json print each mutant as soon as it is judged.
     Ends with 1 if there are such.
     """
     from rich.console import Console
@@ -64,21 +65,32 @@ def tell(found: dict[str, list[Verdict]]) -> None:
     typer.echo(f"{'all':12}" + "".join([f"{sum(map(counts, every_one)):9}" for _, counts in OUTCOMES]))
     caught = sum(bool(verdict.by) for verdict in every_one)
     survivors = [verdict for verdict in every_one if survives(verdict)]
-    typer.echo(f"found: {caught} of {caught + len(survivors)} that do something else")
+    typer.echo(f"found: {caught} of {caught + len(survivors)} that do something else to some effect")
     for verdict in survivors:
         typer.echo(f"{verdict.mutant}  (differs in {', '.join(verdict.differs)}; {verdict.seconds:.0f} s)")
+    excused = [verdict for verdict in every_one if excuse(verdict)]
+    for why in dict.fromkeys(map(excuse, excused)):
+        typer.echo(f"to no effect, because {why}")
+        typer.echo("".join([f"    {verdict.mutant}\n" for verdict in excused if excuse(verdict) == why]).rstrip())
+
+
+def excuse(verdict: Verdict) -> str:
+    """Return why a mutant that was not found does something else to no effect, "" if it was found or there is none."""
+    return reason(verdict.mutant) if not verdict.by and verdict.differs else ""
 
 
 def survives(verdict: Verdict) -> bool:
-    """Tell whether a mutant does something else than its row, and was not found."""
-    return not verdict.by and bool(verdict.differs)
+    """Tell whether a mutant does something else than its row, was not found, and has no excuse."""
+    return not verdict.by and bool(verdict.differs) and not excuse(verdict)
 
 
 OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, and how one knows
     ("mutants", lambda _: True),
-    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith("walk")),
+    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith(("walk", "scenario"))),
+    ("programs", lambda verdict: verdict.by.startswith("scenario")),
     ("walks", lambda verdict: verdict.by.startswith("walk")),
     ("the same", lambda verdict: not verdict.by and not verdict.differs),
+    ("excused", lambda verdict: bool(excuse(verdict))),
     ("survive", survives),
 )
 MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])

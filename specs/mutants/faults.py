@@ -34,8 +34,8 @@ class Mutant(NamedTuple):
 
     ``kind`` and ``detail``:
         ignored: nothing happens.
-        dropped: what it asks for as its nth is not asked for.
-        swapped: what it asks for as its nth, and as the one behind it, come the other way round.
+        dropped: what it asks for as its nth is not asked for: (n, what that has been seen to be).
+        swapped: what it asks for as its nth, and as the one behind it, come the other way round: (n, what they were).
         counted: a count that it changes becomes greater, or less, by one: (field, +1 or -1).
         ended: it ends in another state: (the true one, the other).
         stale: the answer to another attempt is taken for the one that is awaited.
@@ -57,6 +57,8 @@ class Mutant(NamedTuple):
             detail = f"{detail[0]} {detail[1]:+}"
         elif self.kind == "ended":
             detail = f"in {detail[1].name} instead of {detail[0].name}"
+        elif detail is not None:
+            detail = f"{detail[0]}: {detail[1]}"
         name = f"{self.table.name}: {self.state.name} {self.event.__name__} {self.kind}"
         return name if detail is None else f"{name} {detail}"
 
@@ -65,8 +67,8 @@ class Seen:
     """What a row has been seen to do."""
 
     def __init__(self) -> None:
-        self.effects = 0  # that it asks for at once, at the most
-        self.pairs: set[int] = set()  # of what it asks for, the nth and the one behind it do not commute at once
+        self.asks: dict[int, set[str]] = {}  # for what, as its nth
+        self.pairs: dict[int, set[str]] = {}  # which of these, and the one behind it, do not commute at once
         self.counts: set[str] = set()  # that it changes by one
         self.ends: set[State] = set()  # other than where it begins
         self.changes = False
@@ -74,8 +76,11 @@ class Seen:
     def note(self, before: Any, after: Any, out: Out, me: int) -> None:
         """See what it has done this time."""
         self.changes = self.changes or bool(out) or after is not before
-        self.effects = max(self.effects, len(out))
-        self.pairs |= {n for n, pair in enumerate(pairwise(out)) if not commute(*pair, me)}
+        for n, thing in enumerate(out):
+            self.asks.setdefault(n, set()).add(named(thing))
+        for n, (one, two) in enumerate(pairwise(out)):
+            if not commute(one, two, me):
+                self.pairs.setdefault(n, set()).add(f"{named(one)} {named(two)}")
         end = TABLE_OF[before.state].states[0] if after is None else after.state
         if end is not before.state:
             self.ends.add(end)
@@ -87,8 +92,8 @@ class Seen:
             return
         state, event = cell
         yield Mutant(state, event, "ignored")
-        yield from [Mutant(state, event, "dropped", n) for n in range(self.effects)]
-        yield from [Mutant(state, event, "swapped", n) for n in sorted(self.pairs)]
+        for kind, some in (("dropped", self.asks), ("swapped", self.pairs)):
+            yield from [Mutant(state, event, kind, (n, "/".join(sorted(some[n])))) for n in sorted(some)]
         yield from [Mutant(state, event, "counted", (name, by)) for name in sorted(self.counts) for by in (1, -1)]
         states = TABLE_OF[state].states
         for end in sorted(self.ends, key=states.index):
@@ -124,6 +129,11 @@ class Observer:
         """Return all that differ from the true tables in what has been seen, table by table."""
         cells = [(state, event) for table in TABLES for state, event in table.rows if (state, event) in self.seen]
         return [mutant for cell in cells for mutant in self.seen[cell].faults(cell)]
+
+
+def named(thing: Any) -> str:
+    """Return what a thing that a row asks for is called: a message by its own name."""
+    return type(thing.message if isinstance(thing, Send) else thing).__name__
 
 
 def commute(one: Any, two: Any, me: int) -> bool:
@@ -175,9 +185,9 @@ def faulty(mutant: Mutant, run: Handler) -> Handler:
         after, out = run(record, event, here)
         match kind:
             case "dropped":
-                return after, out[:detail] + out[detail + 1 :]
-            case "swapped" if len(out) > detail + 1:
-                return after, (*out[:detail], out[detail + 1], out[detail], *out[detail + 2 :])
+                return after, out[: detail[0]] + out[detail[0] + 1 :]
+            case "swapped" if len(out) > (n := detail[0]) + 1:
+                return after, (*out[:n], out[n + 1], out[n], *out[n + 2 :])
             case "ended" if (first if after is None else after.state) is detail[0] and record.state is not detail[0]:
                 wrong = detail[1]
                 return None if wrong is first else replace(record if after is None else after, state=wrong), out

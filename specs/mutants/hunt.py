@@ -1,4 +1,4 @@
-"""Mutants are looked for: first in the models, everything that can happen in them, then on walks by chance.
+"""Mutants are looked for: in the models, everything that can happen in them; in scenarios; on walks by chance.
 
 A model is searched once with the true tables, which shows in which steps of its parties each row has a part.  A mutant
 of a row that does the same in every one of these steps is the same table, as far as the model goes.  Otherwise these
@@ -16,10 +16,14 @@ from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
+from freehold.core import worker
 from freehold.core.effects import Effect
 from freehold.core.events import Event
 from freehold.core.party import Party
+from freehold.core.strides import NONE
+from freehold.specs.conformance import run
 from freehold.specs.explorer import beside, plain
 from freehold.specs.explorer.automata import System, Taken
 from freehold.specs.explorer.bounds import Bounds
@@ -28,6 +32,7 @@ from freehold.specs.explorer.numbering import HALF
 from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.instead import Cell, instead
 from freehold.specs.mutants.faults import Mutant, Observer, compared, fault, observed
+from freehold.specs.scenario import Scenario, hosts, scenarios
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
 MODELS = (
@@ -43,6 +48,9 @@ MODELS = (
     Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
     Bounds("large and die", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
+SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes
+HANGS = 10.0  # seconds after which a program has none of them
+PROGRAMS_MAX = 30  # that are tried of those in which a row runs
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
 WALKS = 50  # of each kind, on which it is seen which rows run
 
@@ -166,6 +174,13 @@ class Grounds:
                 for cell in observer.used:
                     self.beside[cell].append(name)
         self.mutants = observer.mutants()
+        self.programs: dict[Cell, list[Scenario]] = defaultdict(list)  # in which a row runs
+        with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
+            for program in [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]:
+                watching.used.clear()
+                run(SIMULATED, program, NODES)
+                for cell in watching.used:
+                    self.programs[cell].append(program)
 
     def judge(self, mutant: Mutant, seconds_max: float) -> Verdict:
         """Look for a mutant; it changes what is known of the models, so do it in a copy of this process.
@@ -196,6 +211,9 @@ class Grounds:
                 differs.append(model.name)
                 if what := model.wrong_with(left()):
                     return verdict(model.name, what)
+            for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
+                if left() > 0 and (what := self.wrong_in(program)):
+                    return verdict(f"scenario {program}", what)
             for seed, kind in ways if left() > 0 else ():
                 try:
                     walk(seed, kind=ByTables, **WORLDS[kind])
@@ -211,6 +229,15 @@ class Grounds:
                 differs.append(f"walk {seed}, {kind}")
                 break
         return verdict(situations=situations)
+
+    def wrong_in(self, program: Scenario) -> str:
+        """Return what is wrong with a program now, "" if nothing is."""
+        try:
+            with patch.object(worker, "chosen", lambda strides: NONE):
+                run(SIMULATED, program, NODES, seconds=HANGS)
+        except Exception as error:  # whatever a mutant has brought about
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     def wrong_beside(self, mutant: Mutant, name: str, seconds_max: float) -> str:
         """Return what is wrong in a model beside the parties if a mutant runs there, "" if nothing is."""

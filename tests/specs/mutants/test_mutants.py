@@ -37,7 +37,7 @@ def test_what_a_row_does_is_where_it_can_be_wrong(grounds: Grounds) -> None:
     made = {mutant for mutant in grounds.mutants if mutant[:2] == (OWNED, ReleaseReply)}
     assert Mutant(OWNED, ReleaseReply, "ignored") in made
     assert Mutant(OWNED, ReleaseReply, "ended", (UNHELD, OWNED)) in made
-    assert Mutant(OWNED, ReleaseReply, "dropped", 0) in made
+    assert Mutant(OWNED, ReleaseReply, "dropped", (0, "ObjectReleased/ReleaseQuery")) in made
     counted = {mutant.detail for mutant in grounds.mutants if mutant[:3] == (OWNED, ArgumentDone, "counted")}
     assert counted == {("arguments", 1), ("arguments", -1)}
     assert len({*map(str, grounds.mutants)}) == len(grounds.mutants) > 500
@@ -63,7 +63,7 @@ def test_mutants_are_found(grounds: Grounds) -> None:
 
 def test_what_does_the_same_in_all_that_was_seen_is_told_apart(grounds: Grounds) -> None:
     """Nothing is asked for a second time here."""
-    (verdict,) = judged(grounds, 20.0, [Mutant(OWNED, ReleaseReply, "dropped", 7)])
+    (verdict,) = judged(grounds, 20.0, [Mutant(OWNED, ReleaseReply, "dropped", (7, "nothing"))])
     assert not verdict.by and not verdict.differs and verdict.situations
 
 
@@ -87,15 +87,15 @@ def ask(*words: str) -> tuple[int, str]:
 def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
     code, output = ask("--table", "ownership", "--every", "40", "--seconds", "5")
-    head, row, total, share, *survivors = output.splitlines()
-    assert head.split() == ["table", "mutants", "models", "walks", "the", "same", "survive"]
+    head, row, total, share, *rest = output.splitlines()
+    assert head.split() == ["table", "mutants", "models", "programs", "walks", "the", "same", "excused", "survive"]
     name, *counts = row.split()
     made, *others = map(int, counts)
     assert name == "ownership" and made == sum(others) > 3
     assert total.split() == ["all", *counts]
-    found = others[0] + others[1]
-    assert share == f"found: {found} of {found + others[-1]} that do something else"
-    assert len(survivors) == others[-1] and code == bool(survivors)
+    found = sum(others[:3])
+    assert share == f"found: {found} of {found + others[-1]} that do something else to some effect"
+    assert code == bool(others[-1]) and sum(line.startswith("ownership: ") for line in rest) == others[-1]
 
 
 def test_the_command_speaks_json(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
