@@ -150,10 +150,10 @@ ALWAYS = (
         "search: every state",
     ),
     Promise(
-        "retry-timed",
-        "Who has tried all locations in vain tries them again after a while.",
-        "Ray: pull_manager.cc, its timer",
-        (properties.retries_are_timed,),
+        "timed",
+        "Who has tried all locations in vain tries them again after a while, and a call with a timeout ends by then.",
+        "Ray: pull_manager.cc, its timer; the timeouts of get and wait",
+        (properties.timers_are_set,),
     ),
     Promise(
         "computed-once",

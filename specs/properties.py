@@ -130,12 +130,15 @@ def runs_once(cluster: Cluster) -> Iterator[str]:
                     yield f"{object_name(run.task)} runs on {party_name(other)} and on {party_name(party.me)}"
 
 
-def retries_are_timed(world: World) -> Iterator[str]:
-    """Who has tried all locations in vain has set a timer to try them again."""
+def timers_are_set(world: World) -> Iterator[str]:
+    """Who has tried all locations in vain has set a timer to try again, and a call with a deadline one for that."""
     for party in world.parties.values():
-        for r in party.resolution.values() if isinstance(party, Worker) else ():
-            if r.state is RETRYING and (party.me, r.attempt) not in world.timers:
-                yield f"{party_name(party.me)} never tries again: {r}"
+        if isinstance(party, Worker):
+            due = {r.attempt: r for r in party.resolution.values() if r.state is RETRYING}
+            ends = {call.request: call for call in party.requests.values() if call.timed}
+            for timer, waits in (*due.items(), *ends.items()):
+                if (party.me, timer) not in world.timers:
+                    yield f"{party_name(party.me)} has set no timer for {waits}"
 
 
 # ------------------------------------------------------------------ at rest

@@ -44,7 +44,7 @@ MODELS = (
     Bounds("copy and return", processes=2, acts=4, calls=2, returns=True, gets=True),
     Bounds("values", processes=2, acts=4, calls=2, returns=True, values=True),
     Bounds("large", processes=2, acts=4, calls=2, gets=True, values=True, views=True, large=True),
-    Bounds("lend and die", acts=4, calls=2, deaths=1),
+    Bounds("lend and die", acts=5, calls=3, deaths=1),
     Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
     Bounds("large and die", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
