@@ -97,7 +97,8 @@ def draw(data: dict[str, Any]) -> None:
         figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.25, 1))
         left.set_axis_off()
         left.set_title("Ray's rule: the shortest way to what is wrong", loc="left")
-        left.text(0, 1, data["trace"].replace(" ", "\N{NO-BREAK SPACE}"), family="monospace", fontsize="small", va="top", transform=left.transAxes)
+        trace = data["trace"].replace(" ", "\N{NO-BREAK SPACE}")
+        left.text(0, 1, trace, family="monospace", fontsize="small", va="top", transform=left.transAxes)
         right.set_title(f"The rule here: {states:,} states, and nothing is wrong", loc="left")
         for (who, one), colour in zip(searches.items(), COLOURS, strict=True):
             depths = range(1, len(one["known"]) + 1)
