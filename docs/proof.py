@@ -73,7 +73,7 @@ def search_all() -> dict[str, Any]:
     ((what, told),) = gone_through(pinned(), Policy(borrower_death="ray")).wrong
     trace = "\n".join([*told.program, "", *told.diagram, "", what])
     where = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return {"machine": where, "searches": dict(zip(DYING, found, strict=True)), "trace": trace}
+    return {"model": pinned(), "machine": where, "searches": dict(zip(DYING, found, strict=True)), "trace": trace}
 
 
 # ---------------------------------------------------------------- drawing

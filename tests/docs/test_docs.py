@@ -68,12 +68,25 @@ def test_the_pictures_are_drawn_from_a_run_of_the_tour() -> None:
     assert check.returncode == 0, check.stdout + check.stderr
 
 
-def test_the_figure_shows_what_was_measured() -> None:
+def script(name: str) -> Any:
+    """Return a script of the docs as a module."""
     sys.path.insert(0, str(DOCS))
     try:
-        latency = importlib.import_module("latency")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(DOCS))
+
+
+def test_the_proof_that_is_drawn_is_of_the_pinned_model() -> None:
+    proof = script("proof")
+    data = json.loads(proof.DATA.read_text("utf-8"))
+    assert proof.digest(data) in proof.PICTURE.read_text("utf-8"), "run: python docs/proof.py --draw"
+    assert data["model"] == [*proof.pinned()]
+    assert all(search["known"][-1] == search["states"] for search in data["searches"].values())
+
+
+def test_the_figure_shows_what_was_measured() -> None:
+    latency = script("latency")
     data = json.loads(latency.DATA.read_text("utf-8"))
     assert latency.digest(data) in latency.PICTURE.read_text("utf-8"), "run: python docs/latency.py --draw"
     assert data["sizes"] == list(latency.SIZES)
