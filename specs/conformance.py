@@ -29,6 +29,7 @@ from freehold.specs.traces import insist_on
 from freehold.specs.walks.world import Violation
 
 SECONDS = 60.0  # that a scenario may take
+LEFTOVERS_SECONDS = 10.0  # in which what it has left has to go
 STORE_NBYTES = 256 * 2**20
 
 
@@ -110,7 +111,7 @@ def run(backend: str, scenario: Scenario, nodes: int, folder: str | None = None,
             freehold.init(backend=backend, trace=folder, **options)
             scenario.run()
             assert cluster.active is not None
-            found, waited = settled(cluster.active)
+            found, waited = settled(cluster.active, min(seconds, LEFTOVERS_SECONDS))
     finally:
         freehold.shutdown()
     if found:

@@ -49,7 +49,7 @@ MODELS = (
     Bounds("large and die", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes
-HANGS = 10.0  # seconds after which a program has none of them
+HANGS = 3.0  # seconds after which a program has not ended, or has left something
 PROGRAMS_MAX = 30  # that are tried of those in which a row runs
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
 WALKS = 50  # of each kind, on which it is seen which rows run
@@ -159,6 +159,13 @@ class Grounds:
     """All models, and the mutants that can be made of the rows that run in them and on walks."""
 
     def __init__(self) -> None:
+        self.programs: dict[Cell, list[Scenario]] = defaultdict(list)  # in which a row runs
+        with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
+            for program in [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]:
+                watching.used.clear()
+                run(SIMULATED, program, NODES)
+                for cell in watching.used:
+                    self.programs[cell].append(program)
         with observed() as observer:
             self.models = [Ground(bounds, observer) for bounds in MODELS]
             self.walks: dict[Cell, list[tuple[int, str]]] = defaultdict(list)  # on which a row runs: seed, kind
@@ -174,13 +181,6 @@ class Grounds:
                 for cell in observer.used:
                     self.beside[cell].append(name)
         self.mutants = observer.mutants()
-        self.programs: dict[Cell, list[Scenario]] = defaultdict(list)  # in which a row runs
-        with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
-            for program in [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]:
-                watching.used.clear()
-                run(SIMULATED, program, NODES)
-                for cell in watching.used:
-                    self.programs[cell].append(program)
 
     def judge(self, mutant: Mutant, seconds_max: float) -> Verdict:
         """Look for a mutant; it changes what is known of the models, so do it in a copy of this process.
