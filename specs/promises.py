@@ -143,6 +143,7 @@ ALWAYS = (
         everywhere(
             records.copies_agree,
             records.copies_rest,
+            records.values_are_owned,
             records.introductions_are_covered,
             records.pools_agree,
             records.offices_agree,

@@ -23,12 +23,13 @@ from freehold.core.node_messages import HoldReturnNotice
 from freehold.core.office import STARTING, cpus_left
 from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, is_held
 from freehold.core.party import Party
-from freehold.core.promotion import INLINE, PLACED, Promotion
+from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
 from freehold.core.resolution import IDLE, LOCAL, SEEN, Resolution
 from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.worker import Worker
 
 HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
+KEPT_VALUES = (INLINE, PLACED, RELEASED, FAILED, PENDING)
 HOLDS = (PRIMARY, SECONDARY, RETIRING)  # and may have been lent
 Check = Callable[[Party], Iterator[str]]
 CHECKS: list[Check] = []
@@ -140,6 +141,15 @@ def placeholders_are_true(worker: Worker) -> Iterator[str]:
     for r in worker.promotion.values():
         if r.state is PLACED and not r.nodes:
             yield f"has a placeholder without a location: {r}"
+
+
+@of(Worker)
+def values_are_owned(worker: Worker) -> Iterator[str]:
+    """A value, or what stands in its place, is kept as long as its owner has the object's record."""
+    for r in worker.promotion.values():
+        o = worker.ownership.get(r.object)
+        if r.state in KEPT_VALUES and (o is None or o.state is not OWNED):
+            yield f"keeps {r}, but {o}"
 
 
 @of(Worker)

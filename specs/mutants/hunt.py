@@ -206,10 +206,10 @@ class Grounds:
         ways = self.walks[mutant.state, mutant.event]
         with fault(mutant):
             for model in self.models:
-                if left() <= 0 or not model.changed(mutant):
-                    continue
+                if (rest := left() - seconds_max / 2) <= 0 or not model.changed(mutant):
+                    continue  # half of the time is for programs and walks
                 differs.append(model.name)
-                if what := model.wrong_with(left()):
+                if what := model.wrong_with(rest):
                     return verdict(model.name, what)
             for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
                 if left() > 0 and (what := self.wrong_in(program)):

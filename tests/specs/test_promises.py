@@ -105,6 +105,11 @@ def asked_by_the_dead(world: Trial) -> None:
     program(world).promotion[5] = Promotion(5, PENDING, askers=Map({77: (1, ())}))
 
 
+def value_of_nobody(world: Trial) -> None:
+    object = object_id(program(world).me, 5)
+    program(world).promotion[object] = Promotion(object, INLINE, payload=Payload(1))
+
+
 def not_evictable(world: Trial) -> None:
     me = program(world)
     object = object_id(me.me, 5)
@@ -209,6 +214,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (waits_for_nobody, records.copies_agree, "n0w2 waits for nobody, or keeps somebody waiting, in"),
     (held_without_a_grant, records.copies_agree, "n0w2 has 0 holds in"),
     (asked_by_the_dead, records.the_dead_wait_no_more, "n0w2 would answer the dead in"),
+    (value_of_nobody, records.values_are_owned, "n0w2 keeps Promotion("),
     (not_evictable, records.copies_rest, "n0w2 has Promotion("),
     (thread_forgotten, records.threads_agree, "n0w1 has "),
     (not_in_the_queue, records.pools_agree, "n0w2 has "),
