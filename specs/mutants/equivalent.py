@@ -1,6 +1,6 @@
 """Mutants that do something else than their rows, to no effect that anybody could notice: which, and why.
 
-Each reason is for all mutants whose name its pattern fits.  A mutant that is found for all that was not so.
+Each reason is for all pairs of things, or mutants, whose name its pattern fits.  One that is found had an effect.
 """
 
 from __future__ import annotations
@@ -15,35 +15,51 @@ ALIKE = "the same is asked for some objects or tasks, one after the other: any o
 APART = "the two are for different records, or for the driver, and neither changes what the other does"
 SERVED = "those who wait for one value are served in another order"
 BOTH = "a copy goes, or may go, only when both have happened, whichever is first"
-EQUIVALENT = {
-    "* swapped *: ObjectReleased ObjectUnused": BOTH,
-    "* swapped *: ObjectRested ObjectUnused": BOTH,
-    "* swapped *: ObjectUnused ContainerGone": APART,
-    "* swapped *: ReturnArrived Argument*": APART,
-    "* swapped *: Argument* TaskOver": APART,
-    "* swapped *: Argument* LineageKept": APART,
-    "* swapped *: Lineage* TaskOver": APART,
-    "* swapped *: WantWithdrawn ThreadResumed": APART,
-    "* swapped *: ThreadBlocked *Wanted": APART,
-    "* swapped *: *Wanted ReturnAwaited": APART,
-    "* swapped *: Settle CancelTimer": APART,
-    "* swapped *: TurnOver *": APART,
-    "* swapped *: CopyWanted ValueWanted": APART,
-    "* swapped *: ValueWanted CopyWanted": APART,
-    "* swapped *: CopyWanted RequestReady": SERVED,
-    "* swapped *: CopyWanted DependencyReady": SERVED,
-    "* swapped *: RequestReady CopyWanted": SERVED,
-    "* swapped *: RequestReady DependencyReady": SERVED,
-    "* swapped *: DependencyReady RequestReady": SERVED,
+PAIRS = {  # of things that a row asks for, which may come the other way round
+    "ObjectReleased ObjectUnused": BOTH,
+    "ObjectRested ObjectUnused": BOTH,
+    "ObjectUnused ContainerGone": APART,
+    "ReturnArrived Argument*": APART,
+    "Argument* TaskOver": APART,
+    "Argument* LineageKept": APART,
+    "Lineage* TaskOver": APART,
+    "ReturnArrived Contained": APART,
+    "Contained ContentsKnown": APART,
+    "ContentsKnown ReturnArrived": APART,
+    "WantWithdrawn ThreadResumed": APART,
+    "ThreadBlocked *Wanted": APART,
+    "*Wanted ReturnAwaited": APART,
+    "Settle CancelTimer": APART,
+    "TurnOver *": APART,
+    "CopyWanted ValueWanted": APART,
+    "ValueWanted CopyWanted": APART,
+    "CopyWanted *Ready": SERVED,
+    "RequestReady CopyWanted": SERVED,
+    "RequestReady DependencyReady": SERVED,
+    "DependencyReady RequestReady": SERVED,
+}
+UNAWAITED = "whoever has asked gets an answer that it does not wait for any more"
+OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped *: LocateReply": "who still asks then is dead to the owner",
-    "promotion: * LocateCancelNotice ignored": "whoever has asked gets an answer that it does not wait for any more",
+    "promotion: * LocateCancelNotice ignored": UNAWAITED,
+    "resolution: * WantWithdrawn dropped *: LocateCancelNotice": UNAWAITED,
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
 
 
 def reason(mutant: Mutant) -> str:
     """Return why a mutant is as good as its row, "" if there is no reason."""
-    if mutant.kind == "swapped" and all(pair.split()[0] == pair.split()[1] for pair in mutant.detail[1].split("/")):
-        return ALIKE
-    name = str(mutant)
-    return next((why for pattern, why in EQUIVALENT.items() if fnmatchcase(name, pattern)), "")
+    if mutant.kind != "swapped":
+        return first(OTHERS, str(mutant))
+    some = [first(PAIRS, pair) or ALIKE * same(*pair.split()) for pair in mutant.detail[1].split("/")]
+    return "; ".join(dict.fromkeys(some)) if all(some) else ""
+
+
+def same(one: str, two: str) -> bool:
+    """Tell whether two things are called the same."""
+    return one == two
+
+
+def first(reasons: dict[str, str], name: str) -> str:
+    """Return the first reason whose pattern a name fits, "" if there is none."""
+    return next((why for pattern, why in reasons.items() if fnmatchcase(name, pattern)), "")

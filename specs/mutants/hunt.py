@@ -10,10 +10,10 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
+from itertools import count, product
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -214,21 +214,36 @@ class Grounds:
             for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
                 if left() > 0 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
-            for seed, kind in ways if left() > 0 else ():
-                try:
-                    walk(seed, kind=ByTables, **WORLDS[kind])
-                except Exception as error:  # whatever a mutant has brought about
-                    return verdict(f"walk {seed}, {kind}", f"{type(error).__name__}: {error}")
-                if left() < 0:
-                    break
+            for seed, kind in ways:
+                if left() > 0 and (what := self.wrong_on(seed, kind)):
+                    return verdict(f"walk {seed}, {kind}", what)
         situations = 0
         for seed, kind in ways if not differs else ():
-            another, count = self.tried(mutant, seed, kind)
-            situations += count
+            another, times = self.tried(mutant, seed, kind)
+            situations += times
             if another:
                 differs.append(f"walk {seed}, {kind}")
                 break
+        with fault(mutant):
+            for seed, kind in self.more_of(ways) if differs else ():
+                if left() <= 0:
+                    break
+                if what := self.wrong_on(seed, kind):
+                    return verdict(f"walk {seed}, {kind}", what)
         return verdict(situations=situations)
+
+    def more_of(self, ways: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Yield more walks, without end, of the kinds on which a row runs most often first."""
+        kinds = [kind for kind, _ in Counter(kind for _, kind in ways).most_common()]
+        return ((seed, kind) for seed in count(WALKS) for kind in kinds) if kinds else iter(())
+
+    def wrong_on(self, seed: int, kind: str) -> str:
+        """Return what is wrong on a walk now, "" if nothing is."""
+        try:
+            walk(seed, kind=ByTables, **WORLDS[kind])
+        except Exception as error:  # whatever a mutant has brought about
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     def wrong_in(self, program: Scenario) -> str:
         """Return what is wrong with a program now, "" if nothing is."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from freehold.core.events import ArgumentDone
+from freehold.core.events import ArgumentDone, Lent, RefDropped
 from freehold.core.messages import ReleaseQuery, ReleaseReply
+from freehold.core.node_messages import PullReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
+from freehold.core.resolution import PULLING
 from freehold.specs import commands
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.mutants import hunt
+from freehold.specs.mutants.equivalent import ALIKE, BOTH, SERVED, reason
 from freehold.specs.mutants.faults import Mutant, fault
 from freehold.specs.mutants.hunt import Grounds, judged
 
@@ -37,10 +41,19 @@ def test_what_a_row_does_is_where_it_can_be_wrong(grounds: Grounds) -> None:
     made = {mutant for mutant in grounds.mutants if mutant[:2] == (OWNED, ReleaseReply)}
     assert Mutant(OWNED, ReleaseReply, "ignored") in made
     assert Mutant(OWNED, ReleaseReply, "ended", (UNHELD, OWNED)) in made
-    assert Mutant(OWNED, ReleaseReply, "dropped", (0, "ObjectReleased/ReleaseQuery")) in made
+    (dropped,) = [mutant.detail[1] for mutant in made if mutant.kind == "dropped" and mutant.detail[0] == 0]
+    assert {"ObjectReleased", "ReleaseQuery"} <= {*dropped.split("/")}
     counted = {mutant.detail for mutant in grounds.mutants if mutant[:3] == (OWNED, ArgumentDone, "counted")}
     assert counted == {("arguments", 1), ("arguments", -1)}
     assert len({*map(str, grounds.mutants)}) == len(grounds.mutants) > 500
+
+
+def test_what_is_to_no_effect_has_a_reason() -> None:
+    swapped = partial(Mutant, OWNED, RefDropped, "swapped")
+    assert reason(swapped((0, "ObjectReleased ObjectUnused"))) == BOTH
+    assert reason(swapped((0, "CopyWanted DependencyReady/RequestReady RequestReady"))) == f"{SERVED}; {ALIKE}"
+    assert reason(swapped((0, "ObjectReleased ObjectUnused/Contained ReturnArrived"))) == ""
+    assert reason(Mutant(PULLING, PullReply, "counted", ("round", 1))) and not reason(Mutant(OWNED, Lent, "ignored"))
 
 
 def test_a_fault_is_there_as_long_as_it_is_wanted() -> None:
