@@ -8,8 +8,6 @@ situations that must really occur on walks, so that it says something if nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import wraps
-from itertools import chain
 from typing import Any, NamedTuple
 
 from freehold.specs import properties, records
@@ -25,19 +23,7 @@ class Promise(NamedTuple):
     source: str
     checks: tuple[Check, ...] = ()  # over a world with users; each yields what is wrong
     where: str = ""  # what else shows it
-
-
-def everywhere(*checks: records.Check) -> tuple[Check, ...]:
-    """Return checks of one party as checks of all parties."""
-
-    def wide(check: records.Check) -> Check:
-        @wraps(check)
-        def all_agree(world: Any) -> Iterator[str]:
-            return chain.from_iterable(map(check, world.parties.values()))
-
-        return all_agree
-
-    return tuple(map(wide, checks))
+    of_each: tuple[records.Check, ...] = ()  # over one party, whichever
 
 
 def readers_hold(world: Any) -> Iterator[str]:
@@ -68,14 +54,20 @@ ALWAYS = (
         "counts-agree",
         "Each count of references is the number of what it counts, kind by kind, and an account lists just these.",
         "ours",
-        everywhere(records.counts_agree, records.accounts_agree),
-        "search: every state; prove check: every event of a run",
+        of_each=(
+            records.counts_agree,
+            records.accounts_agree,
+        ),
+        where="search: every state; prove check: every event of a run",
     ),
     Promise(
         "counts-natural",
         "No count falls below zero.",
         "Ray: reference_counter.cc, its checks",
-        everywhere(records.counts_are_natural, records.holds_are_held),
+        of_each=(
+            records.counts_are_natural,
+            records.holds_are_held,
+        ),
     ),
     Promise(
         "value",
@@ -87,7 +79,7 @@ ALWAYS = (
         "placeholder-true",
         "What stands in the place of a large value at its owner names a location.",
         "Ray: the marker for an object in plasma",
-        everywhere(records.placeholders_are_true),
+        of_each=(records.placeholders_are_true,),
     ),
     Promise(
         "one-primary",
@@ -107,40 +99,50 @@ ALWAYS = (
         "small-inline",
         "An in-process store keeps no value that is larger than the policy says.",
         "Ray: max_direct_call_object_size, 100 KiB",
-        everywhere(records.small_values_travel),
-        "scenarios/sizes.py: one byte less, as much, one byte more",
+        of_each=(records.small_values_travel,),
+        where="scenarios/sizes.py: one byte less, as much, one byte more",
     ),
     Promise(
         "pull-share",
         "What is pulled for waits and arguments takes at most its share of a store, unless it is one; gets go first.",
         "Ray: pull_manager.cc, its quota",
-        everywhere(records.pulls_keep_to_their_share),
+        of_each=(records.pulls_keep_to_their_share,),
     ),
     Promise(
         "store-bounded",
         "A store has no more bytes than it may; its books, and those of the CPUs, add up.",
         "ours",
-        everywhere(records.rooms_agree, records.cpus_add_up, records.stores_are_bounded),
+        of_each=(
+            records.rooms_agree,
+            records.cpus_add_up,
+            records.stores_are_bounded,
+        ),
     ),
     Promise(
         "open-only",
         "What is wanted is wanted for somebody who waits: no call or task that is over keeps a question open.",
         "ours",
-        everywhere(records.wants_are_open, records.threads_agree),
-        "search: every state",
+        of_each=(
+            records.wants_are_open,
+            records.threads_agree,
+        ),
+        where="search: every state",
     ),
     Promise(
         "dead-forgotten",
         "Nobody waits for the dead, or is to answer them.",
         "ours; ray#17553",
-        everywhere(records.the_dead_wait_no_more, records.lenders_live),
-        "search: every state",
+        of_each=(
+            records.the_dead_wait_no_more,
+            records.lenders_live,
+        ),
+        where="search: every state",
     ),
     Promise(
         "records-agree",
         "The records of one party say the same: of copies, rests, introductions, queues, leases and workers.",
         "ours",
-        everywhere(
+        of_each=(
             records.copies_agree,
             records.copies_rest,
             records.values_are_owned,
@@ -148,7 +150,7 @@ ALWAYS = (
             records.pools_agree,
             records.offices_agree,
         ),
-        "search: every state",
+        where="search: every state",
     ),
     Promise(
         "timed",

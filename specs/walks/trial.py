@@ -12,6 +12,7 @@ from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.policies import Policy
 from freehold.core.values import Shape
+from freehold.specs import records
 from freehold.specs.promises import ALWAYS, AT_REST, AT_THE_END
 from freehold.specs.properties import insist
 from freehold.specs.walks.users import SMALL, Frame, Users
@@ -84,6 +85,9 @@ class Trial(Users):
     def check(self) -> None:
         """Check what must be true after every step."""
         insist(*[check(self) for check in CHECKS])
+        moved = [self.parties[me] for me in self.moved if me in self.parties]
+        insist(*[check(party) for party in moved for check in records.CHECKS])
+        self.moved.clear()
         allowed = {"timeout", "task", "full"}
         if self.cancelling:
             allowed |= {"cancelled"}

@@ -66,6 +66,7 @@ class World:
         self.stores: dict[int, dict[int, Stored]] = {}  # node -> place -> bytes
         self.writes: dict[tuple[int, int], tuple[int, Any]] = {}  # (worker, attempt) -> place, token
         self.started: dict[int, int] = {}  # node -> workers that it has started
+        self.moved: set[int] = set()  # who was told something since somebody looked
         self.numbers = 0
         self.log: Callable[[str], None] | None = None
 
@@ -162,6 +163,7 @@ class World:
                 return
             if self.log is not None:
                 self.log(f"{party_name(party)} <- {event}")
+            self.moved.add(party)
             for what in hears_well(self.parties[party], event):
                 raise Violation(what)
             for step, effect in self.handle(self.parties[party], event, cause):

@@ -259,8 +259,8 @@ def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:
 def test_every_check_belongs_to_a_promise() -> None:
     promised = [promise for some in PROMISES.values() for promise in some]
     assert len({promise.id for promise in promised}) == len(promised)
-    assert all(promise.checks or promise.where for promise in promised)
-    checks = {check.__name__ for promise in promised for check in promise.checks}
+    assert all(promise.checks or promise.of_each or promise.where for promise in promised)
+    checks = {check.__name__ for promise in promised for check in (*promise.checks, *promise.of_each)}
     known = {
         name for name, value in vars(properties).items() if getattr(value, "__module__", "") == properties.__name__
     } | {check.__name__ for check in records.CHECKS}
