@@ -243,6 +243,8 @@ def relieve(r: Office) -> tuple[Office, Out]:
 @TABLE.on(OPEN, STARTING, CLOSED, event=WorkerStarted, to={STARTING: (OPEN,)})
 def worker_started(r: Office, e: WorkerStarted, here: Here) -> tuple[Office, Out]:
     """A worker is told which nodes live, and is free to be lent; a user's program is only told."""
+    if not here.hears(e.worker):
+        return r, ()  # it has died since, and is not expected any more
     r = replace(r, workers=r.workers.set(e.worker, e.serves))
     if e.serves:
         starting = max(0, r.starting - 1)

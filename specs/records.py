@@ -208,12 +208,10 @@ def copies_agree(worker: Worker) -> Iterator[str]:
 
 @of(Worker)
 def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
-    """The dead neither ask for locations, nor run tasks, nor are they to be answered."""
+    """The dead neither ask for locations, nor wait for tasks, nor are they to be answered."""
     for r in worker.promotion.values():
         yield from [f"would answer the dead in {r}" for asker in r.askers if not worker.hears(asker)]
     for task in worker.execution.values():
-        if task.state is RUNNING and not worker.hears(task.worker):
-            yield f"waits for somebody dead in {task}"
         yield from [f"offers a task to the dead in {task}" for waiter in task.waiters if not worker.hears(waiter)]
     for o in worker.ownership.values():
         if o.state is REGISTERED and not worker.hears(owner_of(o.object)):

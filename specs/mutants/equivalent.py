@@ -26,11 +26,11 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "ReturnArrived Contained": APART,
     "Contained ContentsKnown": APART,
     "ContentsKnown ReturnArrived": APART,
-    "WantWithdrawn ThreadResumed": APART,
     "ThreadBlocked *Wanted": APART,
     "*Wanted ReturnAwaited": APART,
     "Settle CancelTimer": APART,
     "TurnOver *": APART,
+    "WantWithdrawn *": APART,
     "CopyWanted ValueWanted": APART,
     "ValueWanted CopyWanted": APART,
     "CopyWanted *Ready": SERVED,
@@ -43,6 +43,7 @@ OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped *: LocateReply": "who still asks then is dead to the owner",
     "promotion: * LocateCancelNotice ignored": UNAWAITED,
     "resolution: * WantWithdrawn dropped *: LocateCancelNotice": UNAWAITED,
+    "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
 

@@ -195,3 +195,23 @@ def cancel_twice() -> Any:
     for force in (False, False, True):
         freehold.cancel(ref, force=force)
     return [outcome(ref), outcome(ref)]
+
+
+@scenario(marks=["virtual"], nodes=3, init={"chunk_bytes": 65_536, "chunks_in_flight": 1}, returns=[True, False])
+def cancel_while_it_fetches() -> Any:
+    """A task was sent to another node, which fetches its argument in small chunks, when it is cancelled: it never runs.
+
+    On a real cluster the copy could be there sooner than the cancel.
+    """
+    ran = Gate()
+
+    @freehold.remote(node=1)
+    def read(value: bytes) -> None:
+        ran.open()
+
+    ref = read.remote(freehold.put(bytes(40 * 2**20)))
+    freehold.wait([ref], timeout=0.005)
+    freehold.cancel(ref)
+    cancelled = outcome(ref) == "TaskCancelledError"
+    time.sleep(1)
+    return [cancelled, ran.is_open()]

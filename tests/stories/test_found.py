@@ -21,12 +21,14 @@ from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved
 from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, DeathNotice, HoldNotice, PullQuery
 from freehold.core.policies import Policy
+from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
 from freehold.specs.records import counts_agree
 from freehold.specs.walks.trial import Trial
 
 ME, OWNER, OTHER = (worker_id(node_id(index), 1) for index in range(3))
+OTHER_OF_MINE = worker_id(HEAD, 2)
 X, Y = object_id(OWNER, 5), object_id(OTHER, 7)
 
 
@@ -67,6 +69,21 @@ def test_an_owner_hears_twice_of_a_borrower_s_death() -> None:
     assert sent(owner, PeerLost(ME)) == []
     assert sent(owner, InquestReply(inquest.message.inquest[1], ())) == []
     assert not owner.inquests and not owner.ownership[X].borrowers
+
+
+def test_a_worker_dies_before_its_node_hears_that_it_has_started() -> None:
+    """A worker's link ends, and only then its node is told that it is ready: it was lent, again and again.
+
+    Whoever had leased it sent a task to the dead, heard of that, and gave the worker back.  (Found by walks on which
+    links break, once it was looked at whether a node's workers live.)
+    """
+    node = Node(HEAD, 1 << 20, (("CPU", 1.0),))
+    node.handle(OfficeOpened(0))
+    node.handle(PeerLost(ME))
+    node.handle(WorkerStarted(ME))
+    assert ME not in node.offices[0].workers and not node.offices[0].idle
+    node.handle(WorkerStarted(OTHER_OF_MINE))
+    assert node.offices[0].idle == (OTHER_OF_MINE,)
 
 
 def test_the_source_of_a_copy_dies_when_it_has_been_read() -> None:
