@@ -43,6 +43,7 @@ OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped *: LocateReply": "who still asks then is dead to the owner",
     "promotion: * LocateCancelNotice ignored": UNAWAITED,
     "resolution: * WantWithdrawn dropped *: LocateCancelNotice": UNAWAITED,
+    "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
