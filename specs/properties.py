@@ -131,12 +131,13 @@ def runs_once(cluster: Cluster) -> Iterator[str]:
 
 
 def timers_are_set(world: World) -> Iterator[str]:
-    """Who has tried all locations in vain has set a timer to try again, and a call with a deadline one for that."""
+    """Who has tried all locations in vain has set a timer to try again; so have calls that may end, and slow turns."""
     for party in world.parties.values():
         if isinstance(party, Worker):
             due = {r.attempt: r for r in party.resolution.values() if r.state is RETRYING}
             ends = {call.request: call for call in party.requests.values() if call.timed}
-            for timer, waits in (*due.items(), *ends.items()):
+            turns = {desk.attempt: desk for desk in party.desk.values() if desk.timed}
+            for timer, waits in (*due.items(), *ends.items(), *turns.items()):
                 if (party.me, timer) not in world.timers:
                     yield f"{party_name(party.me)} has set no timer for {waits}"
 

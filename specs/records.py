@@ -208,11 +208,14 @@ def copies_agree(worker: Worker) -> Iterator[str]:
 
 @of(Worker)
 def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
-    """The dead neither ask for locations, nor wait for tasks, nor are they to be answered."""
+    """The dead neither ask for locations, nor wait for tasks, nor are they to be answered; nothing begins for them."""
     for r in worker.promotion.values():
         yield from [f"would answer the dead in {r}" for asker in r.askers if not worker.hears(asker)]
     for task in worker.execution.values():
         yield from [f"offers a task to the dead in {task}" for waiter in task.waiters if not worker.hears(waiter)]
+    for run in worker.running.values():
+        if run.state.name in ("FETCHING", "READY") and run.query is not None and not worker.hears(run.query.caller):
+            yield f"is to begin for somebody dead {run}"
     for o in worker.ownership.values():
         if o.state is REGISTERED and not worker.hears(owner_of(o.object)):
             yield f"is to answer somebody dead in {o}"

@@ -9,6 +9,7 @@ import pytest
 from immutables import Map
 
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, Copy
+from freehold.core.desk import Desk
 from freehold.core.execution import QUEUED
 from freehold.core.ids import HEAD, node_id, object_id
 from freehold.core.inquiry import HEARING, Inquiry
@@ -18,9 +19,9 @@ from freehold.core.node import Node
 from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
-from freehold.core.resolution import ASKING, CACHED, LOCAL, Resolution
+from freehold.core.resolution import ASKING, CACHED, LOCAL, RETRYING, Resolution
 from freehold.core.room import Ask
-from freehold.core.running import RUNNING
+from freehold.core.running import READY, RUNNING
 from freehold.core.tables import TABLES
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
@@ -108,6 +109,26 @@ def asked_by_the_dead(world: Trial) -> None:
 def value_of_nobody(world: Trial) -> None:
     object = object_id(program(world).me, 5)
     program(world).promotion[object] = Promotion(object, INLINE, payload=Payload(1))
+
+
+def runs_for_the_dead(world: Trial) -> None:
+    worker = running(world)
+    worker.members[program(world).me] = Member(program(world).me, DEAD)
+    for run in worker.running.values():
+        worker.running[run.task] = replace(run, state=READY)
+
+
+def never_tried_again(world: Trial) -> None:
+    program(world).resolution[5] = Resolution(5, RETRYING, attempt=9)
+
+
+def turn_without_a_timer(world: Trial) -> None:
+    program(world).desk[0] = Desk(timed=True, attempt=9)
+
+
+def asks_for_nothing(world: Trial) -> None:
+    object = object_id(program(world).me, 5)
+    program(world).promotion[object] = Promotion(object, PENDING, askers=Map({program(world, 1).me: (1, ())}))
 
 
 def not_evictable(world: Trial) -> None:
@@ -215,6 +236,10 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (held_without_a_grant, records.copies_agree, "n0w2 has 0 holds in"),
     (asked_by_the_dead, records.the_dead_wait_no_more, "n0w2 would answer the dead in"),
     (value_of_nobody, records.values_are_owned, "n0w2 keeps Promotion("),
+    (runs_for_the_dead, records.the_dead_wait_no_more, "n0w1 is to begin for somebody dead"),
+    (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
+    (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
+    (asks_for_nothing, properties.askers_wait, "n0w2 is to answer n1w2, which does not ask"),
     (not_evictable, records.copies_rest, "n0w2 has Promotion("),
     (thread_forgotten, records.threads_agree, "n0w1 has "),
     (not_in_the_queue, records.pools_agree, "n0w2 has "),
