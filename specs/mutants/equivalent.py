@@ -44,6 +44,7 @@ OTHERS = {  # mutants
     "promotion: * LocateCancelNotice ignored": UNAWAITED,
     "resolution: * WantWithdrawn dropped *: LocateCancelNotice": UNAWAITED,
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
+    "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
