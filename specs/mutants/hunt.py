@@ -224,12 +224,15 @@ class Grounds:
             if another:
                 differs.append(f"walk {seed}, {kind}")
                 break
-        with fault(mutant):
-            for seed, kind in self.more_of(ways) if differs else ():
-                if left() <= 0:
-                    break
-                if what := self.wrong_on(seed, kind):
-                    return verdict(f"walk {seed}, {kind}", what)
+        for seed, kind in self.more_of(ways) if differs else ():
+            if left() <= 0:
+                break
+            with fault(mutant):
+                what = self.wrong_on(seed, kind)
+            if what:
+                if true := self.wrong_on(seed, kind):  # nobody has taken this walk before
+                    raise ValueError(f"walk {seed}, {kind}: something is wrong without a mutant: {true}")
+                return verdict(f"walk {seed}, {kind}", what)
         return verdict(situations=situations)
 
     def more_of(self, ways: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
