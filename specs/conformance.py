@@ -95,7 +95,7 @@ def result_of(backend: str, scenario: Scenario, nodes: int) -> Result:
     return Result(scenario.name, nodes, complaint, frozenset(taken))
 
 
-def run(backend: str, scenario: Scenario, nodes: int, folder: str | None = None, seconds: float = SECONDS) -> None:
+def run(backend: str, scenario: Scenario, nodes: int, folder: str | None = None, seconds: float = 0.0) -> None:
     """Run the program in a new cluster; raise an error if it does not give what it must, or leaves something.
 
     Args:
@@ -103,8 +103,9 @@ def run(backend: str, scenario: Scenario, nodes: int, folder: str | None = None,
         scenario: whose program.
         nodes: how many the cluster has.
         folder: where what happens is recorded.
-        seconds: that it may take.
+        seconds: that it may take; 0.0: as many as any scenario.
     """
+    seconds = seconds or SECONDS
     options: dict[str, Any] = {"num_nodes": nodes, "num_cpus": 2, "object_store_memory": STORE_NBYTES, **scenario.init}
     try:
         with deadline(seconds), patch.dict(os.environ, FREEHOLD_CHECK="step"):  # in other processes
