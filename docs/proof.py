@@ -10,15 +10,14 @@ who do six things in all, of which three call a task that carries a reference.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from latency import digest, machine
 
 if TYPE_CHECKING:
     from freehold.specs.explorer.bounds import Bounds
@@ -72,16 +71,10 @@ def search_all() -> dict[str, Any]:
     found = [json.loads(run.communicate()[0]) for run in runs]
     ((what, told),) = gone_through(pinned(), Policy(borrower_death="ray")).wrong
     trace = "\n".join([*told.program, "", *told.diagram, "", what])
-    where = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return {"model": pinned(), "machine": where, "searches": dict(zip(DYING, found, strict=True)), "trace": trace}
+    return {"model": pinned(), "machine": machine(), "searches": dict(zip(DYING, found, strict=True)), "trace": trace}
 
 
 # ---------------------------------------------------------------- drawing
-
-
-def digest(data: dict[str, Any]) -> str:
-    """Return a fingerprint of what was found; the figure carries it, so that a test can tell a stale one."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def draw(data: dict[str, Any]) -> None:

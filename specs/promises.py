@@ -131,7 +131,7 @@ ALWAYS = (
     Promise(
         "dead-forgotten",
         "Nobody waits for the dead, or is to answer them.",
-        "ours; ray#17553",
+        "ours",
         of_each=(
             records.the_dead_wait_no_more,
             records.lenders_live,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, WRITING
+from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.ownership import OWNED
@@ -19,8 +19,6 @@ from freehold.core.resolution import ASKING, IDLE, LOCAL, RETRYING
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
 from freehold.specs.walks.world import Violation, World
-
-HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
 
 
 class Cluster(Protocol):

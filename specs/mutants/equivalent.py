@@ -54,13 +54,9 @@ def reason(mutant: Mutant) -> str:
     """Return why a mutant is as good as its row, "" if there is no reason."""
     if mutant.kind != "swapped":
         return first(OTHERS, str(mutant))
-    some = [first(PAIRS, pair) or ALIKE * same(*pair.split()) for pair in mutant.detail[1].split("/")]
+    pairs = mutant.detail[1].split("/")
+    some = [first(PAIRS, pair) or (ALIKE if len({*pair.split()}) == 1 else "") for pair in pairs]
     return "; ".join(dict.fromkeys(some)) if all(some) else ""
-
-
-def same(one: str, two: str) -> bool:
-    """Tell whether two things are called the same."""
-    return one == two
 
 
 def first(reasons: dict[str, str], name: str) -> str:

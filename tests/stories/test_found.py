@@ -72,10 +72,9 @@ def test_an_owner_hears_twice_of_a_borrower_s_death() -> None:
 
 
 def test_a_worker_dies_before_its_node_hears_that_it_has_started() -> None:
-    """A worker's link ends, and only then its node is told that it is ready: it was lent, again and again.
+    """A worker's link ends, and only then its node is told that it is ready: it was taken for alive, and lent.
 
-    Whoever had leased it sent a task to the dead, heard of that, and gave the worker back.  (Found by walks on which
-    links break, once it was looked at whether a node's workers live.)
+    (Found by walks on which links break, once it was looked at whether a node's workers live.)
     """
     node = Node(HEAD, 1 << 20, (("CPU", 1.0),))
     node.handle(OfficeOpened(0))
