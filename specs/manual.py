@@ -119,7 +119,7 @@ def promises_block(when: str) -> str:
     """Return what is promised of every step, of rest or of the end: each with its source, and what checks it."""
     lines = ["| id | the promise | source | checked by |", "|---|---|---|---|"]
     for promise in PROMISES[when]:
-        checks = [f"`{check.__name__}`" for check in (*promise.checks, *promise.of_each)]
+        checks = [f"`{check.__name__}`" for check in (*promise.checks, *promise.of_each, *promise.of_two)]
         by = "; ".join([", ".join(checks)] * bool(checks) + [promise.where] * bool(promise.where))
         lines.append(f"| `{promise.id}` | {promise.what} | {promise.source} | {by} |")
     return "\n".join(lines)

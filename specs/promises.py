@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from freehold.specs import properties, records
+from freehold.specs import pairs, properties, records
 
 Check = Callable[[Any], Iterator[str]]
 
@@ -24,6 +24,7 @@ class Promise(NamedTuple):
     checks: tuple[Check, ...] = ()  # over a world with users; each yields what is wrong
     where: str = ""  # what else shows it
     of_each: tuple[records.Check, ...] = ()  # over one party, whichever
+    of_two: tuple[pairs.Check, ...] = ()  # over two parties between which nothing is on its way
 
 
 def readers_hold(world: Any) -> Iterator[str]:
@@ -116,6 +117,7 @@ ALWAYS = (
             records.rooms_agree,
             records.cpus_add_up,
             records.stores_are_bounded,
+            records.rooms_take_turns,
         ),
     ),
     Promise(
@@ -144,13 +146,21 @@ ALWAYS = (
         "ours",
         of_each=(
             records.copies_agree,
+            records.copies_are_used,
             records.copies_rest,
+            records.copies_are_of_use,
             records.values_are_owned,
             records.introductions_are_covered,
             records.pools_agree,
             records.offices_agree,
         ),
         where="search: every state",
+    ),
+    Promise(
+        "pairs-agree",
+        "What two parties know of each other is true while nothing is on its way between them.",
+        "ours",
+        of_two=tuple(pairs.CHECKS),
     ),
     Promise(
         "timed",
@@ -192,12 +202,6 @@ AT_REST = (
         "Ray: reference_counter.cc, the tree of borrowers",
         (properties.borrowers_agree,),
         "search: has, gone, at every step",
-    ),
-    Promise(
-        "askers-wait",
-        "Whoever an owner is still to answer waits for the answer.",
-        "ours",
-        (properties.askers_wait,),
     ),
     Promise(
         "directory-agrees",

@@ -15,7 +15,7 @@ from freehold.core.node import Node
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
 from freehold.core.promotion import PLACED
-from freehold.core.resolution import ASKING, IDLE, LOCAL, RETRYING
+from freehold.core.resolution import IDLE, LOCAL, RETRYING
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users
 from freehold.specs.walks.world import Violation, World
@@ -143,17 +143,6 @@ def timers_are_set(world: World) -> Iterator[str]:
 # ------------------------------------------------------------------ at rest
 
 
-def askers_wait(world: World) -> Iterator[str]:
-    """At rest whoever an owner is still to answer waits for the answer."""
-    for party in world.parties.values():
-        for r in party.promotion.values() if isinstance(party, Worker) else ():
-            for asker, (attempt, _) in r.askers.items():
-                worker = world.parties.get(asker)
-                asks = worker.resolution.get(r.object) if isinstance(worker, Worker) else None
-                if asks is None or asks.state not in (ASKING, RETRYING) or asks.attempt != attempt:
-                    yield f"{party_name(party.me)} is to answer {party_name(asker)}, which does not ask: {r}"
-
-
 def directories_agree(world: World) -> Iterator[str]:
     """At rest an owner knows each node that has a copy, and no other."""
     nodes = [party for party in world.parties.values() if isinstance(party, Node)]
@@ -168,14 +157,17 @@ def directories_agree(world: World) -> Iterator[str]:
 
 
 def borrowers_agree(world: World) -> Iterator[str]:
-    """At rest an owner knows each process that borrows an object, or one that knows it, and no other."""
+    """At rest an owner knows each process that borrows an object, or one that knows it, and no other.
+
+    Through one that is dead it will find out about all others: an inquest is held as soon as that one is reported.
+    """
     workers = {party.me: party for party in world.parties.values() if isinstance(party, Worker)}
     for owner in workers.values():
         for object, r in owner.ownership.items():
             if r.state is OWNED:
                 borrow = {me for me, worker in workers.items() if worker is not owner and object in worker.ownership}
                 known = reached(workers, object, r.borrowers)
-                if not {*r.borrowers} <= borrow <= known:
+                if not ({*r.borrowers} <= borrow and (borrow <= known or known - {*workers})):
                     names, true = (", ".join(map(party_name, sorted(some))) or "nobody" for some in (known, borrow))
                     yield f"{object_name(object)} is borrowed by {true}; its owner knows of {names}, through others"
 

@@ -26,6 +26,9 @@ from freehold.core.party import Party
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
 from freehold.core.resolution import IDLE, LOCAL, SEEN, Resolution
 from freehold.core.resolution import WAITING as AWAITED
+from freehold.core.room import AWAITING as SHORT
+from freehold.core.room import OPEN
+from freehold.core.room import RESERVING as TAKING
 from freehold.core.worker import Worker
 
 HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
@@ -207,6 +210,15 @@ def copies_agree(worker: Worker) -> Iterator[str]:
 
 
 @of(Worker)
+def copies_are_used(worker: Worker) -> Iterator[str]:
+    """Nothing is kept of a value to which no reference is left, but for what is viewed, or kept in case."""
+    for r in worker.resolution.values():
+        o = worker.ownership.get(r.object)
+        if not r.unused and (o is None or not is_held(o)):
+            yield f"uses {r}, but has {o}"
+
+
+@of(Worker)
 def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
     """The dead neither ask for locations, nor wait for tasks, nor are they to be answered; nothing begins for them."""
     for r in worker.promotion.values():
@@ -283,6 +295,15 @@ def rooms_agree(node: Node) -> Iterator[str]:
 
 
 @of(Node)
+def rooms_take_turns(node: Node) -> Iterator[str]:
+    """A store that waits has somebody in its queue, and a time by which to say no; else it keeps nobody waiting."""
+    room = node.rooms[0]
+    well = {SHORT: bool(room.queue and room.overdue), OPEN: not room.queue or bool(room.pulls)}
+    if (room.state is TAKING) is not bool(room.reserving) or not well.get(room.state, True):
+        yield f"waits for nobody, or keeps somebody waiting, in {room}"
+
+
+@of(Node)
 def stores_are_bounded(node: Node) -> Iterator[str]:
     """The copies of a node take no more bytes than its store may have."""
     room = node.rooms[0]
@@ -307,6 +328,18 @@ def holds_are_held(node: Node) -> Iterator[str]:
 
 
 @of(Node)
+def copies_are_of_use(node: Node) -> Iterator[str]:
+    """A copy's owner lives, or else somebody holds it; and no more of it comes than was asked for."""
+    for copy in node.copies.values():
+        if copy.state in (PRIMARY, SECONDARY) and not node.hears(owner_of(copy.object)):
+            yield f"keeps what nobody can ask for: {copy}"
+        if copy.state is RETIRING and not copy.holds:
+            yield f"keeps what nobody holds: {copy}"
+        if copy.state is PULLING and copy.arrived > copy.asked:
+            yield f"got more than it had asked for: {copy}"
+
+
+@of(Node)
 def cpus_add_up(node: Node) -> Iterator[str]:
     """Resources are neither made nor lost."""
     office, me = node.offices[0], node.members.get(node.me)
@@ -324,8 +357,6 @@ def lenders_live(node: Node) -> Iterator[str]:
     for copy in node.copies.values():
         named = {*copy.holds, *copy.askers, *[query.target for query in copy.awaited]}
         yield from [f"waits for somebody dead in {copy}" for one in named if not node.hears(one)]
-        if copy.state is RETIRING and not copy.holds:
-            yield f"keeps what nobody holds: {copy}"
     for inquiry in node.inquiries.values():
         if not inquiry.waiting or not all(map(node.hears, inquiry.waiting)):
             yield f"waits for nobody, or for somebody dead, in {inquiry}"

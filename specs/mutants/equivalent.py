@@ -40,9 +40,9 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
 }
 UNAWAITED = "whoever has asked gets an answer that it does not wait for any more"
 OTHERS = {  # mutants
-    "promotion: * ObjectReleased dropped *: LocateReply": "who still asks then is dead to the owner",
+    "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
     "promotion: * LocateCancelNotice ignored": UNAWAITED,
-    "resolution: * WantWithdrawn dropped *: LocateCancelNotice": UNAWAITED,
+    "resolution: * WantWithdrawn dropped LocateCancelNotice": UNAWAITED,
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
@@ -54,9 +54,8 @@ def reason(mutant: Mutant) -> str:
     """Return why a mutant is as good as its row, "" if there is no reason."""
     if mutant.kind != "swapped":
         return first(OTHERS, str(mutant))
-    pairs = mutant.detail[1].split("/")
-    some = [first(PAIRS, pair) or (ALIKE if len({*pair.split()}) == 1 else "") for pair in pairs]
-    return "; ".join(dict.fromkeys(some)) if all(some) else ""
+    one, two = mutant.detail
+    return ALIKE if one == two else first(PAIRS, f"{one} {two}")
 
 
 def first(reasons: dict[str, str], name: str) -> str:

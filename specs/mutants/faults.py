@@ -1,7 +1,7 @@
 """Mutants: what the tables would be with one small fault, for each place where there can be one.
 
-How many effects a row asks for, which counts it changes and where it ends is seen while the true tables run; each of
-these is a place for faults.  A mutant takes the row's place on its state, so that every party that runs in this
+What a row asks for, in which order, which counts it changes and where it ends is seen while the true tables run; each
+of these is a place for faults.  A mutant takes the row's place on its state, so that every party that runs in this
 process has the fault.
 
 Refuses to know how a fault is found.
@@ -34,8 +34,8 @@ class Mutant(NamedTuple):
 
     ``kind`` and ``detail``:
         ignored: nothing happens.
-        dropped: what it asks for as its nth is not asked for: (n, what that has been seen to be).
-        swapped: what it asks for as its nth, and as the one behind it, come the other way round: (n, what they were).
+        dropped: it does not ask for something: the first of a kind.
+        swapped: two things that it asks for come the other way round: the first two of two kinds.
         counted: a count that it changes becomes greater, or less, by one: (field, +1 or -1).
         ended: it ends in another state: (the true one, the other).
         stale: the answer to another attempt is taken for the one that is awaited.
@@ -57,8 +57,8 @@ class Mutant(NamedTuple):
             detail = f"{detail[0]} {detail[1]:+}"
         elif self.kind == "ended":
             detail = f"in {detail[1].name} instead of {detail[0].name}"
-        elif detail is not None:
-            detail = f"{detail[0]}: {detail[1]}"
+        elif self.kind == "swapped":
+            detail = " ".join(detail)
         name = f"{self.table.name}: {self.state.name} {self.event.__name__} {self.kind}"
         return name if detail is None else f"{name} {detail}"
 
@@ -67,8 +67,8 @@ class Seen:
     """What a row has been seen to do."""
 
     def __init__(self) -> None:
-        self.asks: dict[int, set[str]] = {}  # for what, as its nth
-        self.pairs: dict[int, set[str]] = {}  # which of these, and the one behind it, do not commute at once
+        self.asks = set[str]()  # for what
+        self.pairs = set[tuple[str, str]]()  # of these, one after the other, whose order may matter
         self.counts: set[str] = set()  # that it changes by one
         self.ends: set[State] = set()  # other than where it begins
         self.changes = False
@@ -76,11 +76,8 @@ class Seen:
     def note(self, before: Any, after: Any, out: Out, me: int) -> None:
         """See what it has done this time."""
         self.changes = self.changes or bool(out) or after is not before
-        for n, thing in enumerate(out):
-            self.asks.setdefault(n, set()).add(named(thing))
-        for n, (one, two) in enumerate(pairwise(out)):
-            if not commute(one, two, me):
-                self.pairs.setdefault(n, set()).add(f"{named(one)} {named(two)}")
+        self.asks.update(map(named, out))
+        self.pairs.update([(named(one), named(two)) for one, two in pairwise(out) if not commute(one, two, me)])
         end = TABLE_OF[before.state].states[0] if after is None else after.state
         if end is not before.state:
             self.ends.add(end)
@@ -92,8 +89,8 @@ class Seen:
             return
         state, event = cell
         yield Mutant(state, event, "ignored")
-        for kind, some in (("dropped", self.asks), ("swapped", self.pairs)):
-            yield from [Mutant(state, event, kind, (n, "/".join(sorted(some[n])))) for n in sorted(some)]
+        yield from [Mutant(state, event, "dropped", name) for name in sorted(self.asks)]
+        yield from [Mutant(state, event, "swapped", pair) for pair in sorted(self.pairs)]
         yield from [Mutant(state, event, "counted", (name, by)) for name in sorted(self.counts) for by in (1, -1)]
         states = TABLE_OF[state].states
         for end in sorted(self.ends, key=states.index):
@@ -185,15 +182,29 @@ def faulty(mutant: Mutant, run: Handler) -> Handler:
         after, out = run(record, event, here)
         match kind:
             case "dropped":
-                return after, out[: detail[0]] + out[detail[0] + 1 :]
-            case "swapped" if len(out) > (n := detail[0]) + 1:
-                return after, (*out[:n], out[n + 1], out[n], *out[n + 2 :])
+                return after, without(out, detail)
+            case "swapped":
+                return after, other_way_round(out, detail, here.me)
             case "ended" if (first if after is None else after.state) is detail[0] and record.state is not detail[0]:
                 wrong = detail[1]
                 return None if wrong is first else replace(record if after is None else after, state=wrong), out
         return after, out
 
     return unchanged if kind == "ignored" else step
+
+
+def without(out: Out, name: str) -> Out:
+    """Return what a row asks for, but for the first thing of this name."""
+    n = next((n for n, thing in enumerate(out) if named(thing) == name), len(out))
+    return out[:n] + out[n + 1 :]
+
+
+def other_way_round(out: Out, names: tuple[str, str], me: int) -> Out:
+    """Return what a row asks for, the first two things of these names, of which the order may matter, swapped."""
+    for n, (one, two) in enumerate(pairwise(out)):
+        if (named(one), named(two)) == names and not commute(one, two, me):
+            return (*out[:n], two, one, *out[n + 2 :])
+    return out
 
 
 @contextmanager

@@ -48,7 +48,7 @@ MODELS = (
     Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
     Bounds("large and die", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
 )
-SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes
+SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need
 HANGS = 3.0  # seconds after which a program has not ended, or has left something
 PROGRAMS_MAX = 30  # that are tried of those in which a row runs
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
@@ -104,7 +104,8 @@ def asked(effects: list[tuple[int, Effect]]) -> dict[Any, list[Effect]]:
     """Return what a party asks for, sorted apart: messages to others, timers, calls and copies overtake each other."""
     found: dict[Any, list[Effect]] = defaultdict(list)
     for _, effect in effects:
-        found[effect.__struct_fields__[0], getattr(effect, effect.__struct_fields__[0])].append(effect)
+        name = effect.__struct_fields__[0] if effect.__struct_fields__ else ""
+        found[name, getattr(effect, name, None)].append(effect)
     return found
 
 
@@ -163,7 +164,7 @@ class Grounds:
         with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
             for program in [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]:
                 watching.used.clear()
-                run(SIMULATED, program, NODES)
+                run(SIMULATED, program, nodes_of(program))
                 for cell in watching.used:
                     self.programs[cell].append(program)
         with observed() as observer:
@@ -252,7 +253,7 @@ class Grounds:
         """Return what is wrong with a program now, "" if nothing is."""
         try:
             with patch.object(worker, "chosen", lambda strides: NONE):
-                run(SIMULATED, program, NODES, seconds=HANGS)
+                run(SIMULATED, program, nodes_of(program), seconds=HANGS)
         except Exception as error:  # whatever a mutant has brought about
             return f"{type(error).__name__}: {error}"
         return ""
@@ -273,6 +274,11 @@ class Grounds:
             taken = walk(seed, kind=world, **WORLDS[kind])
         assert isinstance(taken, Compared)
         return taken.differs, taken.situations
+
+
+def nodes_of(program: Scenario) -> int:
+    """Return on how many nodes a program runs."""
+    return program.nodes if program.init else NODES
 
 
 def judged(grounds: Grounds, seconds_max: float, mutants: list[Mutant], processes: int = 0) -> Iterator[Verdict]:

@@ -69,3 +69,24 @@ def waiting_for_tasks_of_others() -> Any:
     first = slow.remote()
     leaves = [leaf.remote(first) for _ in range(3)]
     return freehold.get([outer.remote([ref]) for ref in leaves])
+
+
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[5, 5])
+def waiting_before_the_argument_of_what_they_wait_for() -> Any:
+    """The only worker waits for a task whose argument is computed behind it: both run on its stack, in turn."""
+
+    @freehold.remote
+    def slow() -> int:
+        time.sleep(0.05)
+        return 5
+
+    @freehold.remote
+    def same(value: int) -> int:
+        return value
+
+    @freehold.remote
+    def read(refs: list[Any]) -> Any:
+        return freehold.get(refs[0])
+
+    value = same.remote(same.remote(slow.remote()))
+    return freehold.get([read.remote([value]), read.remote([value])])

@@ -10,9 +10,10 @@ from __future__ import annotations
 from freehold.core.ids import HEAD, is_node, node_id, node_of
 from freehold.core.node import Node
 from freehold.core.office import FULL
+from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.values import Shape
-from freehold.specs import records
+from freehold.specs import pairs, records
 from freehold.specs.promises import ALWAYS, AT_REST, AT_THE_END
 from freehold.specs.properties import insist
 from freehold.specs.walks.users import SMALL, Frame, Users
@@ -87,6 +88,7 @@ class Trial(Users):
         insist(*[check(self) for check in CHECKS])
         moved = [self.parties[me] for me in self.moved if me in self.parties]
         insist(*[check(party) for party in moved for check in records.CHECKS])
+        insist(*[pairs.agree(party, other) for party in moved for other in self.in_touch_with(party)])
         self.moved.clear()
         allowed = {"timeout", "task", "full"}
         if self.cancelling:
@@ -97,6 +99,12 @@ class Trial(Users):
             if failure.cause not in allowed:
                 raise Violation(f"a read failed with {failure}")
         self.failures.clear()
+
+    def in_touch_with(self, party: Party) -> list[Party]:
+        """Return all others to and from whom nothing is on its way, now that their link holds."""
+        me, ways = party.me, {*self.channels} | self.cuts
+        peers = [other for other in self.parties.values() if other is not party]
+        return [other for other in peers if (me, other.me) not in ways and (other.me, me) not in ways]
 
     def finish(self) -> None:
         """Stop faults, let all user code return and forget everything; nothing may be left."""

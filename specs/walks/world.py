@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from freehold.core.copy import PULLING
 from freehold.core.effects import (
     CancelTimer,
     Effect,
@@ -264,10 +265,11 @@ class World:
         if stored is None or stored.object != effect.object or stored.token is None:
             raise Violation(f"{party_name(me)} sends a chunk of {object_name(effect.object)} that it has not")
         target = self.parties.get(effect.target)
-        if isinstance(target, Node) and effect.object in target.copies:
-            landing = self.stores[target.me].get(target.copies[effect.object].place)
-            if landing is not None and landing.object == effect.object:
-                landing.token = stored.token
+        coming = target.copies.get(effect.object) if isinstance(target, Node) else None
+        if coming is not None and coming.state is PULLING and coming.attempt == effect.attempt:
+            landing = self.stores[effect.target][coming.place]
+            landing.missing -= effect.nbytes
+            landing.token = None if landing.missing else stored.token
         self.send(me, effect.target, step, ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes))
 
     def release(self, me: int, object: int, place: int, nbytes: int) -> None:
@@ -301,4 +303,5 @@ class Stored:
     def __init__(self, object: int, nbytes: int) -> None:
         self.object = object
         self.nbytes = nbytes
+        self.missing = nbytes  # of a copy that comes from another node
         self.token: Any = None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from immutables import Map
 
-from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, Copy
+from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, Copy
 from freehold.core.desk import Desk
 from freehold.core.execution import QUEUED
 from freehold.core.ids import HEAD, node_id, object_id
@@ -20,12 +20,12 @@ from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, Asked, Owner
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
 from freehold.core.resolution import ASKING, CACHED, LOCAL, RETRYING, Resolution
-from freehold.core.room import Ask
+from freehold.core.room import AWAITING, Ask
 from freehold.core.running import READY, RUNNING
 from freehold.core.tables import TABLES
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
-from freehold.specs import properties, records
+from freehold.specs import pairs, properties, records
 from freehold.specs.promises import PROMISES, SOMETIMES
 from freehold.specs.walks.trial import Trial
 
@@ -126,11 +126,6 @@ def turn_without_a_timer(world: Trial) -> None:
     program(world).desk[0] = Desk(timed=True, attempt=9)
 
 
-def asks_for_nothing(world: Trial) -> None:
-    object = object_id(program(world).me, 5)
-    program(world).promotion[object] = Promotion(object, PENDING, askers=Map({program(world, 1).me: (1, ())}))
-
-
 def not_evictable(world: Trial) -> None:
     me = program(world)
     object = object_id(me.me, 5)
@@ -166,6 +161,29 @@ def not_in_the_queue(world: Trial) -> None:
 def room_for_nobody(world: Trial) -> None:
     room = node(world, ONE).rooms
     room[0] = replace(room[0], queue=(Ask(5, 100, 0),))
+
+
+def room_wanted_by_nobody(world: Trial) -> None:
+    room = node(world, ONE).rooms
+    room[0] = replace(room[0], state=AWAITING)
+
+
+def used_by_nobody(world: Trial) -> None:
+    program(world).resolution[5] = Resolution(5, CACHED)
+
+
+def owner_dead(world: Trial) -> None:
+    me = program(world, 1).me
+    node(world, ONE).copies[object_id(me, 5)] = Copy(object_id(me, 5), PRIMARY)
+    node(world, ONE).members[me] = Member(me, DEAD)
+
+
+def released_for_nobody(world: Trial) -> None:
+    node(world, ONE).copies[5] = Copy(5, RETIRING)
+
+
+def too_many_bytes(world: Trial) -> None:
+    node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10, arrived=10)
 
 
 def reader_dead(world: Trial) -> None:
@@ -239,11 +257,15 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (runs_for_the_dead, records.the_dead_wait_no_more, "n0w1 is to begin for somebody dead"),
     (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
     (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
-    (asks_for_nothing, properties.askers_wait, "n0w2 is to answer n1w2, which does not ask"),
     (not_evictable, records.copies_rest, "n0w2 has Promotion("),
     (thread_forgotten, records.threads_agree, "n0w1 has "),
     (not_in_the_queue, records.pools_agree, "n0w2 has "),
     (room_for_nobody, records.rooms_agree, "n0 asks for [5] by its books, but []"),
+    (room_wanted_by_nobody, records.rooms_take_turns, "n0 waits for nobody, or keeps somebody waiting, in Room("),
+    (used_by_nobody, records.copies_are_used, "n0w2 uses Resolution("),
+    (owner_dead, records.copies_are_of_use, "n0 keeps what nobody can ask for: Copy("),
+    (released_for_nobody, records.copies_are_of_use, "n0 keeps what nobody holds: Copy("),
+    (too_many_bytes, records.copies_are_of_use, "n0 got more than it had asked for: Copy("),
     (reader_dead, records.lenders_live, "n0 waits for somebody dead in"),
     (nobody_asked, records.lenders_live, "n0 waits for nobody, or for somebody dead, in"),
     (worker_lost, records.offices_agree, "n0 has {"),
@@ -284,8 +306,9 @@ def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:
 def test_every_check_belongs_to_a_promise() -> None:
     promised = [promise for some in PROMISES.values() for promise in some]
     assert len({promise.id for promise in promised}) == len(promised)
-    assert all(promise.checks or promise.of_each or promise.where for promise in promised)
+    assert all(promise.checks or promise.of_each or promise.of_two or promise.where for promise in promised)
     checks = {check.__name__ for promise in promised for check in (*promise.checks, *promise.of_each)}
+    assert {check for promise in promised for check in promise.of_two} == {*pairs.CHECKS}
     known = {
         name for name, value in vars(properties).items() if getattr(value, "__module__", "") == properties.__name__
     } | {check.__name__ for check in records.CHECKS}
