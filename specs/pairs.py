@@ -164,7 +164,7 @@ def copies_are_listed(owner: Worker, node: Node) -> Iterator[str]:
         if copy.state in (PRIMARY, SECONDARY) and owner_of(copy.object) == owner.me:
             r = owner.promotion.get(copy.object)
             if r is None or node.me not in r.nodes:
-                yield f"one has {r}, the other {copy}"
+                yield f"one knows of {object_name(copy.object)} {r}, the other has {copy}"
 
 
 @of(Worker, Node)

@@ -163,7 +163,7 @@ BROKEN: list[tuple[Callable[[Two], None], Any, str]] = [
     (room_for_nobody, pairs.copies_are_coming, "wants room for n0w2.5 (None), the other has been asked (4)"),
     (room_never_comes, pairs.copies_are_coming, "wants room for n0w2.5 (4), the other has been asked (None)"),
     (cpu_not_lent, pairs.cpus_are_lent, "one lends the CPU of Loan("),
-    (copy_unknown, pairs.copies_are_listed, "one has None, the other Copy("),
+    (copy_unknown, pairs.copies_are_listed, "one knows of n0w2.5 None, the other has Copy("),
     (query_lost, pairs.queries_are_open, "the other has in its queue: {}"),
     (owner_not_told_to_wait, pairs.queries_are_open, "(1, False, False)}; the other has in its queue: {"),
     (worker_of_nobody, pairs.loans_are_known, "the other has {}"),
