@@ -63,7 +63,8 @@ def keep_copies(r: Promotion, e: ObjectReleased, here: Here) -> tuple[None, Out]
 
 def test_a_fault_is_found_and_told_as_a_program() -> None:
     looking = settings(THOROUGH, database=None, derandomize=True, phases=[Phase.generate])
-    with instead({(PLACED, ObjectReleased): keep_copies}), pytest.raises(Violation, match="None, the other has Copy") as found:
+    unknown = pytest.raises(Violation, match="None, the other has Copy")
+    with instead({(PLACED, ObjectReleased): keep_copies}), unknown as found:
         run_state_machine_as_test(RemoteObjects, settings=looking)
     told = "\n".join(getattr(found.value, "__notes__", []))
     assert "state = RemoteObjects()" in told and "state.put(" in told and "state.teardown()" in told
