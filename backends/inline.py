@@ -24,6 +24,7 @@ from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.values import Failure
 
+PROGRAM = worker_id(HEAD, 1)
 STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes are only taken when used
 
 
@@ -84,12 +85,18 @@ class Inline(World):
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
         self.ran = False  # what falls due by this call's own deadline did not fall due while a task ran
         while request not in driver.settled and not came:
+            self.end_of_the_dead(driver)
             if not self.turn():
                 awaited = driver.awaited(request)
                 driver.drive(RequestAbandoned(request))
                 text = "every task that could make progress waits for another, further down this stack"
                 return Failure("deadlock", awaited, driver.party.me, text)
         return driver.settled.pop(request, None)
+
+    def end_of_the_dead(self, driver: Hosted) -> None:
+        """Unwind a task whose worker has died while it was on the stack, as its process would have ended."""
+        if driver.party.me not in self.drivers and driver.party.me != PROGRAM:
+            raise SystemExit
 
     def turn(self) -> bool:
         """Do the next thing there is to do; tell whether there was one.
@@ -143,6 +150,7 @@ class Debugged(Hosted):
 
     def tell(self, *events: Event) -> None:
         with self.world.interrupts:
+            self.world.end_of_the_dead(self)
             super().tell(*events)
 
     def view(self, object: int) -> memoryview | None:
@@ -173,4 +181,4 @@ def freehold_start(options: Options) -> Session:
             world.start_node(world.capacity, resources)
         world.idle()
         interrupts.heir = world.interrupts
-    return world.sessions[worker_id(HEAD, 1)]
+    return world.sessions[PROGRAM]

@@ -17,7 +17,7 @@ from freehold.core.events import (
     WantWithdrawn,
 )
 from freehold.core.machine import Here, Out, replace
-from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import LateNotice, LocateCancelNotice, LocateQuery, LocateReply
 from freehold.core.node_messages import CopyNotice, FreeNotice, KeepNotice
 from freehold.core.promotion import (
     ABSENT,
@@ -38,8 +38,8 @@ from freehold.core.promotion import (
     spare,
     told,
 )
-from freehold.core.task_events import ReturnLost, TaskAwaited
-from freehold.core.values import Failure
+from freehold.core.task_events import ArgumentLate, ReturnLost, TaskAwaited
+from freehold.core.values import Failure, Want
 
 LOSS = (INLINE, RESERVING, PENDING, RELEASED, FAILED)  # where the loss of a copy may lead
 
@@ -60,8 +60,9 @@ def fetch(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
 
 @TABLE.on(PENDING, event=ValueWanted)
 def wait(r: Promotion, e: ValueWanted, here: Here) -> tuple[Promotion, Out]:
-    """One entry for each waiter, however often it asks."""
-    return replace(r, wanted=r.wanted.set(e.by, e.want)), ()
+    """One entry for each waiter, however often it asks; a task that was sent here goes back."""
+    r = replace(r, wanted=r.wanted.set(e.by, e.want))
+    return r, (ArgumentLate(e.by, r.object),) if e.want == Want.RUN else ()
 
 
 @TABLE.on(RESERVING, WRITING, event=ValueWanted)
@@ -118,8 +119,9 @@ def compute_for_asker(r: Promotion, e: LocateQuery, here: Here) -> tuple[Promoti
 @TABLE.on(PENDING, RESERVING, WRITING, event=LocateQuery)
 def ask_later(r: Promotion, e: LocateQuery, here: Here) -> tuple[Promotion, Out]:
     """One open question for each asker; nobody polls.  One whose thread waits may run the task that is awaited."""
-    out = (TaskAwaited(r.by, e.asker, r.object, e.wait),) if e.wait and r.state is PENDING else ()
-    return replace(r, askers=r.askers.set(e.asker, (e.attempt, e.known))), out
+    late = (Send(e.asker, LateNotice(r.object)),) if r.task and r.state is PENDING else ()
+    hand = (TaskAwaited(r.by, e.asker, r.object, e.wait),) if e.wait and r.state is PENDING else ()
+    return replace(r, askers=r.askers.set(e.asker, (e.attempt, e.known))), late + hand
 
 
 @TABLE.on(INLINE, event=LocateQuery, to=(RESERVING,))
@@ -190,11 +192,16 @@ def lose(r: Promotion, node: int, here: Here) -> tuple[Promotion, Out]:
 
 
 def compute(r: Promotion) -> tuple[Promotion, Out]:
-    """Have the value computed again.  A location that has failed somebody may be a good one by then."""
+    """Have the value computed again.  A location that has failed somebody may be a good one by then.
+
+    No task keeps its worker meanwhile: all workers there are could come to wait for what none of them can compute.
+    """
     askers = r.askers
     for worker, (attempt, _) in r.askers.items():
         askers = askers.set(worker, (attempt, ()))
-    return replace(r, state=PENDING, by=r.task, askers=askers), (ReturnLost(r.task, r.object),)
+    late = [Send(worker, LateNotice(r.object)) for worker in sorted(askers)]
+    late_here = [ArgumentLate(by, r.object) for by in sorted(r.wanted) if r.wanted[by] == Want.RUN]
+    return replace(r, state=PENDING, by=r.task, askers=askers), (*late, *late_here, ReturnLost(r.task, r.object))
 
 
 @TABLE.on(RELEASED, event=CopyNotice, to=(PLACED,))

@@ -17,7 +17,6 @@ from freehold.core.effects import Send
 from freehold.core.events import (
     ArgumentAdded,
     ArgumentDone,
-    ArgumentInlined,
     ArgumentKept,
     Contained,
     ContentsKnown,
@@ -37,7 +36,7 @@ from freehold.core.ids import owner_of
 from freehold.core.inquest_events import BorrowerLost
 from freehold.core.machine import Here, Out, State, Table, replace
 from freehold.core.messages import StopNotice, TaskQuery, TaskReply, TaskReturnNotice, TaskTakenNotice
-from freehold.core.policies import INLINED_BYTES_MAX, argument_home
+from freehold.core.policies import argument_home
 from freehold.core.task_events import (
     CancelWanted,
     ExecutorDied,
@@ -54,7 +53,7 @@ from freehold.core.task_events import (
     TaskSubmitted,
     Unschedulable,
 )
-from freehold.core.values import Description, Failure, Outcome, Payload, Placed, PoolKey, Slot, Want
+from freehold.core.values import Description, Failure, Outcome, Payload, Placed, PoolKey, Want
 
 
 class Executing(State):
@@ -198,79 +197,39 @@ def resolved(r: Execution) -> tuple[Execution, Out]:
     return queued(replace(r, pool=(r.pool[0], home)))
 
 
+def resolving(r: Execution, here: Here) -> tuple[Execution, Out]:
+    """See to what the task takes by reference: what is lost by now is computed again before the task runs."""
+    assert r.description is not None
+    needed = tuple(dict.fromkeys([slot.object for slot in r.description.slots if slot.value is None]))
+    if not needed:
+        return resolved(r)
+    r = replace(r, state=RESOLVING, worker=0, missing=len(needed))
+    hands = [hand for worker in sorted(r.waiters) for hand in arguments_awaited(r, worker, here)]
+    return r, (*[wanted(here.me, object, r.task, Want.SEND) for object in needed], *hands)
+
+
+def arguments_awaited(r: Execution, worker: int, here: Here) -> list[ReturnAwaited]:
+    """Offer the hand of who waits for the task to the tasks of its arguments."""
+    assert r.description is not None
+    slots = [slot for slot in r.description.slots if slot.value is None and owner_of(slot.object) == here.me]
+    return [ReturnAwaited(slot.object, worker, *r.waiters[worker]) for slot in slots]
+
+
 @TABLE.on(ABSENT, event=TaskSubmitted, to=(RESOLVING, QUEUED))
 def submit(r: Execution, e: TaskSubmitted, here: Here) -> tuple[Execution, Out]:
     """The returns exist at once; every reference that the task carries is kept alive until it is over."""
     description = e.description
-    needed = tuple(dict.fromkeys([slot.object for slot in description.slots]))
+    needed = [slot.object for slot in description.slots]
     lent = tuple(dict.fromkeys((description.function, *needed, *description.payload.refs)))
     out: list[object] = []
     for object in returns_of(description):
         out += (RefCreated(object), ValuePending(object, e.task))
     out += [ArgumentAdded(ref) for ref in lent]
-    r = Execution(e.task, RESOLVING, 0, description, e.retries, len(needed), lent, (e.shape, 0))
-    if not needed:
-        r, ready = resolved(r)
-        return r, (*out, *ready)
-    return r, (*out, *[wanted(here.me, object, e.task, Want.SEND) for object in needed])
+    r, asked = resolving(Execution(e.task, RESOLVING, 0, description, e.retries, 0, lent, (e.shape, 0)), here)
+    return r, (*out, *asked)
 
 
 TABLE.never(RESOLVING, QUEUED, RUNNING, KEPT, event=TaskSubmitted, why="a name is minted once")
-
-
-@TABLE.on(RESOLVING, event=DependencyReady, to=(QUEUED, *OVER))
-def fill(r: Execution, e: DependencyReady, here: Here) -> tuple[Execution | None, Out]:
-    """A small value is inlined, a large one stays a reference, a failed one fails the task."""
-    outcome = e.outcome
-    if isinstance(outcome, Failure):
-        waited = [WantWithdrawn(slot.object, r.task) for slot in r.description.slots] if r.description else []
-        after, out = fail(r, outcome, here)
-        return after, (*waited, *out)
-    if isinstance(outcome, Payload) and not r.due:  # a task that runs again carries what it carried
-        r, counts = inline(r, e.object, outcome, here)
-    else:
-        r, counts = refer(r, e.object, outcome), ()
-    r = replace(r, missing=r.missing - 1)
-    if r.missing:
-        return r, counts
-    r, ready = resolved(r)
-    return r, (*counts, *ready)
-
-
-def refer(r: Execution, object: int, outcome: Payload | Placed) -> Execution:
-    """Note in the description where the copies of an argument are."""
-    assert r.description is not None
-    nodes = outcome.nodes if isinstance(outcome, Placed) else ()
-    slot = Slot(object, None, nodes, outcome.nbytes, outcome.refs)
-    slots = [slot if s.object == object else s for s in r.description.slots]
-    return replace(r, description=replace(r.description, slots=tuple(slots)))
-
-
-def inline(r: Execution, object: int, value: Payload, here: Here) -> tuple[Execution, Out]:
-    """Put a small value into the description; the references inside it are carried from now on.
-
-    All values in one description are bounded (Ray does not bound these; rule 3.1): beyond the bound the argument
-    stays a reference, and the worker resolves it.
-    """
-    description = r.description
-    assert description is not None
-    inlined = description.payload.nbytes + sum(s.value.nbytes for s in description.slots if s.value is not None)
-    times = sum(s.object == object for s in description.slots)
-    borrowed = owner_of(object) != here.me and value.refs  # what is inside was never introduced by us
-    if inlined + times * value.nbytes > INLINED_BYTES_MAX or borrowed:
-        return refer(r, object, value), ()
-    slots = tuple([Slot(object, value) if s.object == object else s for s in description.slots])
-    r = replace(r, description=replace(description, slots=slots))
-    fresh = tuple([ref for ref in value.refs if ref not in r.lent])
-    nested = object in description.payload.refs or any(s.value and object in s.value.refs for s in slots)
-    still = nested or object == description.function
-    lent = r.lent + fresh if still else tuple([ref for ref in r.lent if ref != object]) + fresh
-    gone = () if still else (ArgumentInlined(object, r.task),)
-    return replace(r, lent=lent), (*[ArgumentAdded(ref) for ref in fresh], *gone)
-
-
-TABLE.ignore(*OVER, event=DependencyReady, why="another argument failed, or the task was cancelled")
-TABLE.never(QUEUED, RUNNING, event=DependencyReady, why="each argument is settled once")
 
 
 @TABLE.on(QUEUED, event=TaskAssigned, to=(RUNNING,))
@@ -300,10 +259,7 @@ def offer_hand(r: Execution, e: TaskAwaited, here: Here) -> tuple[Execution, Out
     r = replace(r, waiters=r.waiters.set(e.worker, (e.object, e.wait)))
     if r.state is QUEUED:
         return r, (HandOffered(r.pool, r.task, e.worker, e.object),)
-    if r.state is RUNNING or r.description is None:
-        return r, ()
-    arguments = [slot.object for slot in r.description.slots if owner_of(slot.object) == here.me]
-    return r, tuple([ReturnAwaited(object, e.worker, e.object, e.wait) for object in arguments])
+    return r, () if r.state is RUNNING else tuple(arguments_awaited(r, e.worker, here))
 
 
 TABLE.ignore(*OVER, event=TaskAwaited, why="it is over")
@@ -323,14 +279,17 @@ def finish(r: Execution, e: TaskReply, here: Here) -> tuple[Execution | None, Ou
     return after, (*merged, *out, TaskOver(r.pool, e.executor, e.seconds), *taken)
 
 
-@TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, *OVER))
+@TABLE.on(RUNNING, event=TaskReturnNotice, to=(QUEUED, RESOLVING, *OVER))
 def take_back(r: Execution, e: TaskReturnNotice, here: Here) -> tuple[Execution | None, Out]:
     """It was not started there, and never will be; if its thread was to run it, that does not wait for it now."""
     over = TaskOver(r.pool, e.executor)  # before the task is queued again: the worker is not quick, as it seemed
     if r.cancelled:
         after, out = fail(r, Failure("cancelled", r.task, here.me), here)
         return after, (*out, over)
-    r, out = queued(forget_waiter(r, e.executor) if r.stacked else r, front=True)
+    if e.lacks:
+        r, out = resolving(r, here)
+    else:
+        r, out = queued(forget_waiter(r, e.executor) if r.stacked else r, front=True)
     return r, (over, *out)
 
 

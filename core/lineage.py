@@ -10,24 +10,18 @@ Refuses to know where copies are and who needs them.
 
 from __future__ import annotations
 
-from freehold.core.events import ArgumentAdded, LineageDone, LineageLost, ReturnArrived, wanted
-from freehold.core.execution import ABSENT, KEPT, QUEUED, RESOLVING, RUNNING, TABLE, Execution, resolved
+from freehold.core.events import ArgumentAdded, LineageDone, LineageLost, ReturnArrived
+from freehold.core.execution import ABSENT, KEPT, QUEUED, RESOLVING, RUNNING, TABLE, Execution, resolving
 from freehold.core.machine import Here, Out, replace
 from freehold.core.task_events import LineageEvicted, LineageForgotten, ReturnGone, ReturnLost
-from freehold.core.values import Failure, Want
+from freehold.core.values import Failure
 
 
 @TABLE.on(KEPT, event=ReturnLost, to=(RESOLVING, QUEUED))
 def run_again(r: Execution, e: ReturnLost, here: Here) -> tuple[Execution, Out]:
     """Its arguments come first: those that are lost as well are computed again before it."""
-    assert r.description is not None
-    needed = tuple(dict.fromkeys([slot.object for slot in r.description.slots if slot.value is None]))
-    r = replace(r, state=RESOLVING, retries=r.retries - 1, missing=len(needed), due=(e.object,))
-    carried = [ArgumentAdded(ref) for ref in r.lent]
-    if not needed:
-        r, ready = resolved(r)
-        return r, (*carried, *ready)
-    return r, (*carried, *[wanted(here.me, object, e.task, Want.SEND) for object in needed])
+    r, asked = resolving(replace(r, retries=r.retries - 1, due=(e.object,)), here)
+    return r, (*[ArgumentAdded(ref) for ref in r.lent], *asked)
 
 
 @TABLE.on(RESOLVING, QUEUED, event=ReturnLost)

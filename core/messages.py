@@ -79,12 +79,13 @@ class TaskReply(Reply, frozen=True, gc=False, tag=2):
 
 
 class TaskReturnNotice(Reply, frozen=True, gc=False, tag=3):
-    """The task has not been started and will not be: it is its owner's again."""
+    """The task has not been started and will not be: it is its owner's again.  ``lacks``: an argument was lost."""
 
     key: ClassVar[str] = "task"
     task: int
     attempt: int
     executor: int
+    lacks: bool = False
 
 
 class StopNotice(Message, frozen=True, gc=False, tag=4):
@@ -128,6 +129,12 @@ class LocateReply(Reply, frozen=True, gc=False, tag=11):
     object: int
     attempt: int
     outcome: Outcome
+
+
+class LateNotice(Message, frozen=True, gc=False, tag=7):
+    """What you have asked for was lost, and is computed again: no task should keep a worker waiting for it."""
+
+    object: int
 
 
 class LocateCancelNotice(Message, frozen=True, gc=False, tag=12):
@@ -200,7 +207,7 @@ class HoldersReply(Reply, frozen=True, gc=False, tag=19):
 
 AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
     TaskQuery, TaskReply, TaskReturnNotice, StopNotice, CancelNotice, TaskTakenNotice, LocateQuery, LocateReply,
-    LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, InquestQuery, InquestReply, HoldersQuery,
+    LateNotice, LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, InquestQuery, InquestReply, HoldersQuery,
     HoldersReply, CreateQuery, CreateReply, SealNotice, PullQuery,
     PullReply, PullCancelNotice, HoldNotice, HoldReturnNotice, HoldRecallNotice, ChunkQuery, ChunkReply, CopyNotice,
     FreeNotice, KeepNotice, LeaseQuery, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseReturnNotice,

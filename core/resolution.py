@@ -36,9 +36,10 @@ from freehold.core.events import (
 )
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import LateNotice, LocateCancelNotice, LocateQuery, LocateReply
 from freehold.core.node_messages import HoldNotice, HoldRecallNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.policies import backoff_seconds, order_locations
+from freehold.core.task_events import ArgumentLate
 from freehold.core.values import Failure, Outcome, Payload, Placed, Want
 
 
@@ -90,6 +91,7 @@ TABLE = Table(
         CopyWanted,
         CopyAwaited,
         LocateReply,
+        LateNotice,
         PullReply,
         RetryDue,
         HoldNotice,
@@ -283,6 +285,15 @@ def told_where(r: Resolution, e: LocateReply, here: Here) -> tuple[Resolution, O
     fresh = tuple([node for node in outcome.nodes if node not in r.tried]) or outcome.nodes
     r, pull = pulling(r, order_locations(here.policy, r.object, e.attempt, here.node, fresh), here)
     return r, out + pull
+
+
+@TABLE.on(ASKING, RETRYING, event=LateNotice)
+def told_late(r: Resolution, e: LateNotice, here: Here) -> tuple[Resolution, Out]:
+    """A call goes on waiting; a task goes back, for what it waits for may need its worker."""
+    return r, tuple([ArgumentLate(by, r.object) for by in sorted(r.wanted) if r.wanted[by] == Want.RUN])
+
+
+TABLE.ignore(ABSENT, SEEN, PULLING, LOCAL, IDLE, CACHED, FAILED, event=LateNotice, why="no answer is awaited any more")
 
 
 @TABLE.on(RETRYING, event=RetryDue, to=(ASKING,))

@@ -34,6 +34,7 @@ from freehold.core.messages import (
 )
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.task_events import (
+    ArgumentLate,
     CallerDied,
     DeskBlocked,
     DeskResumed,
@@ -87,6 +88,7 @@ TABLE = Table(
     (
         TaskQuery,
         ArgumentReady,
+        ArgumentLate,
         TurnGiven,
         TurnLost,
         RunEnded,
@@ -142,9 +144,14 @@ TABLE.never(READY, RUNNING, PLACING, event=ArgumentReady, why="each argument is 
 def not_run(r: Run_, failure: Failure) -> tuple[Run_ | None, Out]:
     """Settle a task without running it."""
     assert r.query is not None
-    withdrawn = [WantWithdrawn(object, r.task) for object in needed_by(r.query)] if r.state is FETCHING else []
     after, out = report(replace(r, outcomes=(failure,) * r.query.description.returns, seconds=-1.0))
-    return after, (*withdrawn, *out)
+    return after, (*withdrawn(r), *out)
+
+
+def withdrawn(r: Run_) -> Out:
+    """Want no argument any longer."""
+    assert r.query is not None
+    return tuple([WantWithdrawn(object, r.task) for object in needed_by(r.query)]) if r.state is FETCHING else ()
 
 
 @TABLE.on(READY, event=TurnGiven, to=(RUNNING,))
@@ -159,12 +166,21 @@ TABLE.never(ABSENT, FETCHING, RUNNING, PLACING, REPORTING, HANDING, event=TurnGi
 
 
 @TABLE.on(READY, event=TurnLost, to=(ABSENT,))
-def hand_back(r: Run_, e: TurnLost, here: Here) -> tuple[None, Out]:
-    """The task is its owner's again; nothing of it was used here."""
+@TABLE.on(FETCHING, event=ArgumentLate, to=(ABSENT,))
+def hand_back(r: Run_, e: TurnLost | ArgumentLate, here: Here) -> tuple[None, Out]:
+    """The task is its owner's again; nothing of it was used here.
+
+    Who waits for what is lost must not have what is needed to compute it: all workers could come to wait so.
+    """
     assert r.query is not None
-    caller = r.query.caller
-    notice = (Send(caller, TaskReturnNotice(r.task, r.query.attempt, here.me)),) if caller else ()
-    return None, (*notice, *[Unpinned(ref) for ref in r.query.lent])
+    caller, lacks = r.query.caller, type(e) is ArgumentLate
+    notice = (Send(caller, TaskReturnNotice(r.task, r.query.attempt, here.me, lacks)),) if caller else ()
+    return None, (*withdrawn(r), *notice, *[Unpinned(ref) for ref in r.query.lent])
+
+
+TABLE.ignore(
+    ABSENT, READY, RUNNING, PLACING, REPORTING, HANDING, event=ArgumentLate, why="it waits for no argument any more"
+)
 
 
 TABLE.never(

@@ -3,6 +3,7 @@
 from freehold.core import (
     borrowing,
     copy,
+    dependencies,
     desk,
     directory,
     execution,
@@ -28,7 +29,7 @@ from freehold.core import (
 )
 from freehold.core.machine import Table
 
-assert borrowing and directory and holding and lineage and transfer  # their rows are part of the tables below
+assert borrowing and dependencies and directory and holding and lineage and transfer  # rows of the tables below
 TABLES: tuple[Table, ...] = (
     ownership.TABLE,
     promotion.TABLE,

@@ -223,6 +223,14 @@ class DeskWaits(Event, frozen=True, gc=False):
     task: int
 
 
+class ArgumentLate(Event, frozen=True, gc=False):
+    """An argument of a task that was sent here was lost, and is computed again."""
+
+    key: ClassVar[str] = "task"
+    task: int
+    object: int
+
+
 class TurnLost(Event, frozen=True, gc=False):
     """The task went back to its owner unstarted."""
 

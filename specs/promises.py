@@ -151,6 +151,7 @@ ALWAYS = (
             records.copies_are_of_use,
             records.values_are_owned,
             records.introductions_are_covered,
+            records.records_are_needed,
             records.pools_agree,
             records.offices_agree,
         ),

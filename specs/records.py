@@ -21,7 +21,7 @@ from freehold.core.ids import is_node, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.node_messages import HoldReturnNotice
 from freehold.core.office import STARTING, cpus_left
-from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, is_held
+from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
 from freehold.core.party import Party
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
 from freehold.core.resolution import IDLE, LOCAL, SEEN, Resolution
@@ -110,6 +110,16 @@ def kinds(worker: Worker) -> tuple[Counter[int], Counter[int], Counter[int], Cou
         pins.update(r.covers)
         containers.update(r.refs)
     return arguments, lineage, pins, containers
+
+
+@of(Worker)
+def records_are_needed(worker: Worker) -> Iterator[str]:
+    """Whoever answers for an object has a reason to, and whoever holds one holds it."""
+    for o in worker.ownership.values():
+        held = is_held(o)
+        owned, lingers = held or bool(o.borrowers or o.lineage), bool(o.lent) and not held
+        if not (owned if o.state is OWNED else lingers if o.state is LINGERING else held or o.state is INTRODUCING):
+            yield f"keeps for nothing {o}"
 
 
 @of(Worker)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from freehold.core import borrowing, execution, resolution
+from freehold.core import borrowing, dependencies, execution, resolution
 from freehold.core.effects import Send
 from freehold.core.events import ArgumentAdded, ArgumentDone, ArgumentKept, Pinned
 from freehold.core.ids import owner_of
@@ -107,10 +107,10 @@ def arguments_first(r: Any, e: Any, here: Any) -> Step:
     return after, tuple(sorted(out, key=lambda said: not isinstance(said, ArgumentDone | ArgumentKept)))
 
 
-@variant("ray17719", "ray#17719; dependency_resolver.cc, InlineDependencies", execution.fill)
+@variant("ray17719", "ray#17719; dependency_resolver.cc, InlineDependencies", dependencies.fill)
 def inlined_without_owners(r: Any, e: Any, here: Any) -> Step:
     """A value that goes into a task description takes along references that nobody counts."""
-    after, out = execution.fill(r, e, here)
+    after, out = dependencies.fill(r, e, here)
     fresh = {said.object for said in out if isinstance(said, ArgumentAdded)}
     if after is not None:
         after = replace(after, lent=tuple([object for object in after.lent if object not in fresh]))

@@ -73,6 +73,12 @@ TASKS = (
         ("desk TurnSlow", "running TurnLost", "execution TaskReturnNotice"),
     ),
     Rule(
+        "run-late",
+        "A task whose argument was lost goes back to its owner, until it is computed again: it may need that worker.",
+        "ours",
+        ("resolution LateNotice", "running ArgumentLate"),
+    ),
+    Rule(
         "run-ended",
         "Small returns travel in the reply, up to a bound in all; the others are placed before it goes.",
         "Ray: core_worker.cc, AllocateReturnObject, task_rpc_inlined_bytes_limit",

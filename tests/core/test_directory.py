@@ -11,7 +11,7 @@ from freehold.core.effects import Send
 from freehold.core.events import HolderDied, LineageLost, ObjectRested, ObjectRoused, ReturnArrived, ValueWanted
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import LateNotice, LocateCancelNotice, LocateQuery, LocateReply
 from freehold.core.node_messages import CopyNotice, CreateQuery, FreeNotice, KeepNotice
 from freehold.core.policies import Policy
 from freehold.core.promotion import (
@@ -27,13 +27,13 @@ from freehold.core.promotion import (
     Promoting,
     Promotion,
 )
-from freehold.core.task_events import ReturnGone, ReturnLost, TaskAwaited
-from freehold.core.values import Failure, Payload, Placed
+from freehold.core.task_events import ArgumentLate, ReturnGone, ReturnLost, TaskAwaited
+from freehold.core.values import Failure, Payload, Placed, Want
 
 ME, B, C = worker_id(HEAD, 1), worker_id(node_id(1), 1), worker_id(node_id(2), 1)
 NEAR, FAR, FARTHER = HEAD, node_id(1), node_id(2)  # nodes; NEAR is ours
 MINE, REFS, TASK = object_id(ME, 7), (object_id(B, 8),), object_id(ME, 6)
-NEW, GET = 101, 1  # what the party mints; a request
+NEW, GET, RUN = 101, 1, 2  # what the party mints; a request, a task
 SMALL, LARGE = Payload(10, REFS, b"small"), Payload(200_000, REFS, b"large")
 CRASHED, LOST, GONE = (
     Failure("crashed", MINE, B),
@@ -225,6 +225,7 @@ DEATHS: list[Case] = [
 
 LASTING, GOING = placed(FAR, task=TASK), placed(FAR, task=TASK, rested=True)
 LOST_AGAIN = (ReturnLost(TASK, MINE),)
+LATE = Send(B, LateNotice(MINE))
 AGAIN = replace(placed(task=TASK), state=PENDING, by=TASK)
 LET_GO = replace(placed(task=TASK), state=RELEASED)
 LAINED = (PENDING, RESERVING, WRITING)
@@ -242,7 +243,7 @@ LINEAGE: list[Case] = [
         replace(LASTING, askers=askers(b=(FAR,))),
         HolderDied(MINE, FAR),
         replace(AGAIN, askers=askers(b=())),
-        LOST_AGAIN,
+        (LATE, *LOST_AGAIN),
     ),
     ("the last copy, that only lineage needs", GOING, no_copy(FAR), replace(LET_GO, rested=True), ()),
     (
@@ -273,7 +274,34 @@ LINEAGE: list[Case] = [
         replace(AGAIN, wanted=Map({GET: 0})),
         LOST_AGAIN,
     ),
-    ("it is asked for: its task runs first", LET_GO, ask(FAR), replace(AGAIN, askers=askers(b=())), LOST_AGAIN),
+    (
+        "a task waits for it here: that goes back",
+        LET_GO,
+        ValueWanted(MINE, RUN, Want.RUN),
+        replace(AGAIN, wanted=Map({RUN: Want.RUN})),
+        (ArgumentLate(RUN, MINE), *LOST_AGAIN),
+    ),
+    (
+        "a task waits for it here, while it is computed again: that goes back",
+        AGAIN,
+        ValueWanted(MINE, RUN, Want.RUN),
+        replace(AGAIN, wanted=Map({RUN: Want.RUN})),
+        (ArgumentLate(RUN, MINE),),
+    ),
+    (
+        "it is asked for: its task runs first",
+        LET_GO,
+        ask(FAR),
+        replace(AGAIN, askers=askers(b=())),
+        (LATE, *LOST_AGAIN),
+    ),
+    (
+        "it is asked for while it is computed again: tasks there are not to wait",
+        AGAIN,
+        ask(FAR),
+        replace(AGAIN, askers=askers(b=(FAR,))),
+        (LATE,),
+    ),
     ("a copy comes to light", LET_GO, copy(FAR), LASTING, (SURE,)),
     ("a copy comes to light that only lineage needs", replace(LET_GO, rested=True), copy(FAR), GOING, ()),
     ("no copy comes to light", LET_GO, no_copy(FAR), LET_GO, ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from immutables import Map
 
 from freehold.core.effects import Send
 from freehold.core.events import (
@@ -15,13 +16,14 @@ from freehold.core.events import (
     LineageDone,
     LineageLost,
     ReturnArrived,
+    ReturnAwaited,
     ValueWanted,
 )
 from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING, Execution
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.inquest_events import BorrowerLost
 from freehold.core.machine import replace
-from freehold.core.messages import TaskQuery, TaskReply
+from freehold.core.messages import TaskQuery, TaskReply, TaskReturnNotice
 from freehold.core.task_events import (
     CancelWanted,
     ExecutorDied,
@@ -77,7 +79,12 @@ def lost(object: int, refusal: str) -> ReturnArrived:
 
 
 UNWANTED = Failure("unwanted", TASK)
-FINISHED = TaskOver(POOL, EXECUTOR, 0.5)
+FINISHED, UNSENT = TaskOver(POOL, EXECUTOR, 0.5), TaskOver(POOL, EXECUTOR)
+LACKS, WANTED = TaskReturnNotice(TASK, 5, EXECUTOR, True), ValueWanted(X, TASK, Want.SEND)
+LACKING: dict[str, Any] = {"state": RESOLVING, "worker": 0, "missing": 1}
+INDEPENDENT = replace(RUNS, description=UNCARRIED)
+WAITED = replace(RUNS, stacked=True, waiters=Map({EXECUTOR: (THIRD, 3)}))
+HELP = ReturnAwaited(X, EXECUTOR, THIRD, 3)
 AGAIN_AND_AGAIN: list[Case] = [
     (
         "what was inlined is there; what was not comes first",
@@ -105,6 +112,9 @@ AGAIN_AND_AGAIN: list[Case] = [
         replace(QUEUE, description=replace(CARRIES, slots=(Slot(X, None, (), 3), INLINED))),
         (TaskReady(POOL, TASK),),
     ),
+    ("an argument of it was lost", RUNS, LACKS, replace(AGAIN, attempt=5), (UNSENT, WANTED)),
+    ("nothing that it carries can be lost", INDEPENDENT, LACKS, replace(INDEPENDENT, state=QUEUED, worker=0), ...),
+    ("its executor's thread waits for it", WAITED, LACKS, replace(WAITED, **LACKING), (UNSENT, WANTED, HELP)),
     (
         "its worker is told what is wanted",
         QUEUE,

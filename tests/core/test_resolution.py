@@ -21,7 +21,7 @@ from freehold.core.events import (
 )
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
-from freehold.core.messages import LocateCancelNotice, LocateQuery, LocateReply
+from freehold.core.messages import LateNotice, LocateCancelNotice, LocateQuery, LocateReply
 from freehold.core.node_messages import DeathNotice, HoldNotice, PullCancelNotice, PullQuery, PullReply
 from freehold.core.resolution import (
     ABSENT,
@@ -36,6 +36,7 @@ from freehold.core.resolution import (
     Resolution,
     Resolving,
 )
+from freehold.core.task_events import ArgumentLate
 from freehold.core.values import Failure, Payload, Placed, Want
 from freehold.core.worker import Worker
 
@@ -228,6 +229,16 @@ ANSWERS: list[Case] = [
             (SMALL, record(CACHED, payload=SMALL, nbytes=10, attempt=5)),
             (CRASHED, record(FAILED, failure=CRASHED, attempt=5)),
         )
+    ],
+    *[
+        (
+            f"{state.name}: it was lost, and tasks go back",
+            record(state, *Want),
+            LateNotice(THEIRS),
+            record(state, *Want),
+            (ArgumentLate(BY[Want.RUN], THEIRS),),
+        )
+        for state in (ASKING, RETRYING)
     ],
     (
         "ask again, for all",

@@ -35,6 +35,7 @@ from freehold.core.running import (
     report,
 )
 from freehold.core.task_events import (
+    ArgumentLate,
     CallerDied,
     DeskBlocked,
     DeskResumed,
@@ -121,6 +122,13 @@ ARGUMENTS: list[Case] = [
         ArgumentReady(TASK, X),
         run(READY, query=STACKED),
         (TurnWanted(TASK, MINE),),
+    ),
+    (
+        "the last was lost, and is computed again",
+        run(FETCHING, missing=1),
+        ArgumentLate(TASK, X),
+        None,
+        (*UNFETCHED, Send(CALLER, TaskReturnNotice(TASK, 5, ME, True)), Unpinned(FUNCTION), Unpinned(X)),
     ),
     (
         "failed",
@@ -332,4 +340,6 @@ def test_a_task_of_a_dead_caller_is_not_given_back(step: Any) -> None:
     before = run(READY)
     assert before.query is not None
     orphan = replace(before, query=replace(before.query, caller=0))
-    assert step(orphan, TurnLost(TASK)) == (None, tuple([Unpinned(ref) for ref in before.query.lent]))
+    unpinned = tuple([Unpinned(ref) for ref in before.query.lent])
+    assert step(orphan, TurnLost(TASK)) == (None, unpinned)
+    assert step(replace(orphan, state=FETCHING), ArgumentLate(TASK, X)) == (None, (*UNFETCHED, *unpinned))
