@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from freehold.core import serde
 from freehold.core.effects import Run
 from freehold.core.failures import ends_process, failure_of
-from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.refs import ObjectRef
 from freehold.core.serde import ATOMS
 from freehold.core.task_events import RunEnded
@@ -27,6 +26,8 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Payload, tuple[Slot, ...], list[Any]]:
     """Serialize arguments.  References given as arguments leave holes, to be filled with their values.
 
+    A call that is too large for a description is put, and passed by reference.
+
     Returns:
         The payload, the slots for the holes, and references that must live until the task is submitted.
     """
@@ -36,18 +37,19 @@ def describe(session: Session, name: str, args: Any, kwargs: Any) -> tuple[Paylo
             return Payload(len(data), (), data), (), []
     holes: list[int | str] = [index for index, value in enumerate(args) if isinstance(value, ObjectRef)]
     holes += [key for key, value in kwargs.items() if isinstance(value, ObjectRef)]
-    kept: list[Any] = []
     try:
         serialized = serialize_call(args, kwargs, holes)
-        if serialized.nbytes > session.worker.policy.inline_bytes_max:
-            args, kwargs, holes, kept = put_large(session, args, kwargs, holes)
-            serialized = serialize_call(args, kwargs, holes)
     except TypeError as error:
         where = str(error).replace("root[0]", "args").replace("root[1]", "kwargs")  # the call was pickled as a whole
         raise TypeError(f"an argument of {name}: {where}") from error
     given = [session.check(args[hole] if isinstance(hole, int) else kwargs[hole], name) for hole in holes]
+    kept: list[Any] = [serialized.holders]
+    if serialized.nbytes > session.worker.policy.inline_bytes_max and len(holes) < len(args) + len(kwargs):
+        call = session.put_payload(serialized)  # as a whole: what the arguments share they share in the task, too
+        kept.append(call)
+        given.insert(0, call)
+        serialized = serde.serialize((None, None, tuple(holes)))
     slots = tuple([Slot(ref._id) for ref in given])
-    kept.append(serialized.holders)
     return Payload(serialized.nbytes, serialized.refs, serde.pack(serialized)), slots, kept
 
 
@@ -57,27 +59,6 @@ def serialize_call(args: Any, kwargs: Any, holes: list[int | str]) -> serde.Seri
         args = [None if isinstance(value, ObjectRef) else value for value in args]
         kwargs = {key: None if isinstance(value, ObjectRef) else value for key, value in kwargs.items()}
     return serde.serialize((tuple(args), kwargs, tuple(holes)))
-
-
-def put_large(session: Session, args: Any, kwargs: Any, holes: list[int | str]) -> Any:
-    """Put arguments that are too large for a description, largest first until the rest fits; pass them by reference."""
-    limit = session.worker.policy.inline_bytes_max
-    places: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-    sized = [(serde.serialize(value), place) for place, value in places if place not in holes]
-    rest = sum(serialized.nbytes for serialized, _ in sized)
-    args, kwargs, holes, kept = list(args), dict(kwargs), list(holes), []
-    for serialized, place in sorted(sized, key=lambda item: -item[0].nbytes):
-        if serialized.nbytes <= limit and rest <= INLINED_BYTES_MAX:
-            break
-        rest -= serialized.nbytes
-        ref = session.put_payload(serialized)
-        kept.append(ref)
-        holes.append(place)
-        if isinstance(place, int):
-            args[place] = ref
-        else:
-            kwargs[place] = ref
-    return args, kwargs, holes, kept
 
 
 def perform(session: Session, description: Description) -> tuple[Payload | Failure, ...]:
@@ -119,9 +100,13 @@ def arguments(session: Session, description: Description) -> Arguments:
     """Return (args, kwargs) with the values of references in the holes."""
     payload = description.payload
     args, kwargs, holes = session.load(payload.token, 0, bool(payload.refs))
+    slots = description.slots
+    if args is None:  # the call was too large for its description, and is the first argument
+        args, kwargs, _ = slot_value(session, slots[0])
+        slots = slots[1:]
     if holes:
         args = list(args)
-        for hole, slot in zip(holes, description.slots, strict=True):
+        for hole, slot in zip(holes, slots, strict=True):
             (args if isinstance(hole, int) else kwargs)[hole] = slot_value(session, slot)
     return tuple(args), kwargs
 

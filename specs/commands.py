@@ -109,6 +109,36 @@ def conformance(
     raise typer.Exit(bool(verdict.wrong))
 
 
+def deaths(
+    backend: Annotated[str, typer.Option(help="One that hosts all parties in one process.")] = "sim",
+    every: Annotated[int, typer.Option(min=1, help="Steps between two deaths.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """freehold prove deaths --every 5
+
+    Run small programs again and again, each time with a death: whoever is about to be told the next thing, a worker or
+    a node with its workers, dies of it.  Every value must be right, or else the word of a death; nothing may be left.
+    Print for each program how many deaths it bore, how often something was lost by them, and what was wrong.
+    Ends with 1 if something is wrong.
+    """
+    from freehold.specs.deaths import PROGRAMS, at_every_step
+
+    if backend not in ("sim", "inline"):
+        refuse(f"{backend!r} does not host all parties in one process; sim and inline do")
+    rows = []
+    for name, source in PROGRAMS.items():
+        came = [*at_every_step(backend, source, every)]
+        wrong = [{"step": each.step, "who": each.who, "what": each.wrong} for each in came if each.wrong]
+        died, lost = (sum(map(bool, some)) for some in ([each.who for each in came], [each.lost for each in came]))
+        rows.append({"program": name, "deaths": died, "lost": lost, "wrong": wrong})
+        if not as_json:
+            typer.echo(f"{name:32}{died:7,} deaths{lost:7,} with a loss{len(wrong):7,} wrong")
+            for each in wrong:
+                typer.echo(f"WRONG: {each['who'] or 'nobody'} dies at step {each['step']}: {each['what']}")
+    typer.echo(json.dumps({"backend": backend, "programs": rows})) if as_json else None
+    raise typer.Exit(any(row["wrong"] for row in rows))
+
+
 def scenarios_named(part: str) -> list[str]:
     """Return the names of the scenarios with this in them, or say that there are none."""
     from freehold.specs.scenario import scenarios
@@ -156,7 +186,7 @@ def bar(total: int, of: str = "events") -> Iterator[tuple[Progress, TaskID]]:
 def register(app: typer.Typer) -> None:
     """Add the commands of ``specs``."""
     prove = typer.Typer(no_args_is_help=True, help="What must be true, searched and checked.")
-    for command in (*EXPLORER, mutants, soak, check, replay, conformance):
+    for command in (*EXPLORER, mutants, soak, deaths, check, replay, conformance):
         prove.command()(command)
     app.add_typer(prove, name="prove")
     manual.register(app)

@@ -18,7 +18,6 @@ from freehold.core.hosted import Hosted, World
 from freehold.core.ids import HEAD, party_name
 from freehold.specs.leftovers import settled
 from freehold.specs.oracle import expected, play
-from freehold.specs.walks.world import Violation
 
 OF_DEATHS = {"WorkerCrashedError", "OwnerDiedError", "ObjectReconstructionFailedError", "ObjectLostError"}
 OPTIONS: dict[str, Any] = {"num_nodes": 3, "num_cpus": 1, "object_store_memory": 64 * 2**20}
@@ -91,10 +90,10 @@ def main():
 class Ended(NamedTuple):
     """How a program ended with a death in it."""
 
-    step: int
+    step: int  # of the one who has died; negative: nobody was to
     who: str  # has died, "" if nobody has
-    outcome: Any
-    lost: bool  # whether something of the outcome is the word of a death
+    lost: bool  # whether the word of a death is in what came of it, where a value should be
+    wrong: str  # what is neither right nor the word of a death, or was left; "" if nothing is
 
 
 class Doom:
@@ -124,49 +123,42 @@ class Doom:
         self.true(target, event, cause)
 
 
-def ended(backend: str, source: str, step: int) -> tuple[Ended, int]:
-    """Run a program in a new cluster; return how it ended, and how many things its mortal parties were told.
+def at_every_step(backend: str, source: str, every: int = 1) -> Iterator[Ended]:
+    """Yield how a program ends without a death, then with one at each step, or each so manieth.
 
     Args:
         backend: one that hosts all parties in one process.
         source: the program's text, as ``oracle.py`` plays it.
-        step: of which of these things one of them dies; negative: of none.
-
-    Raises:
-        Violation: a value is wrong, or something is left.
+        every: how many steps are between two deaths.
     """
-    freehold.init(backend=backend, **OPTIONS)
-    try:
-        session = cluster.active
-        assert session is not None
-        if not isinstance(session.host, Hosted):
-            raise ValueError(f"backend {backend!r} does not host all parties in one process")
-        doom = Doom(session.host.world, step)
-        came = play(source, freehold)
-        if what := wrong(came, expected(source)):
-            raise Violation(f"{doom.who or 'nobody'} dies at step {step}: {what}")
-        found, waited = settled(session, LEFTOVERS_SECONDS)
-        if found:
-            raise Violation(f"{doom.who or 'nobody'} dies at step {step}: after {waited:.0f} s there is {found[0]}")
-        return Ended(step, doom.who, came, came != expected(source)), doom.steps
-    finally:
-        freehold.shutdown()
-
-
-def wrong(came: Any, right: Any) -> str:
-    """Say what of an outcome is neither right nor the word of a death, "" if nothing is."""
-    if came == right or (isinstance(came, dict) and came.get("raised", [""])[0] in OF_DEATHS):
-        return ""
-    if isinstance(came, dict) and isinstance(right, dict) and "of" in came and "of" in right:
-        return wrong(came["of"], right["of"])
-    if isinstance(came, list) and isinstance(right, list) and len(came) == len(right):
-        return next((what for pair in zip(came, right, strict=True) if (what := wrong(*pair))), "")
-    return f"{came!r:.300} instead of {right!r:.300}"
-
-
-def at_every_step(backend: str, source: str, every: int = 1) -> Iterator[Ended]:
-    """Yield how a program ends without a death, then with one at each step, or each so manieth."""
     whole, steps = ended(backend, source, -1)
     yield whole
     for step in range(0, steps, every):
         yield ended(backend, source, step)[0]
+
+
+def ended(backend: str, source: str, step: int) -> tuple[Ended, int]:
+    """Run a program in a new cluster; return how it ended, and how many things its mortal parties were told."""
+    freehold.init(backend=backend, **OPTIONS)
+    try:
+        session = cluster.active
+        if session is None or not isinstance(session.host, Hosted):
+            raise ValueError(f"backend {backend!r} does not host all parties in one process")
+        doom = Doom(session.host.world, step)
+        came, right = play(source, freehold), expected(source)
+        left, _ = settled(session, LEFTOVERS_SECONDS)
+        what = amiss(came, right) or "".join([f"there is still {each}" for each in left[:1]])
+        return Ended(step, doom.who, came != right, what), doom.steps
+    finally:
+        freehold.shutdown()
+
+
+def amiss(came: Any, right: Any) -> str:
+    """Say what of an outcome is neither right nor the word of a death, "" if nothing is."""
+    if came == right or (isinstance(came, dict) and came.get("raised", [""])[0] in OF_DEATHS):
+        return ""
+    if isinstance(came, dict) and isinstance(right, dict) and "of" in came and "of" in right:
+        return amiss(came["of"], right["of"])
+    if isinstance(came, list) and isinstance(right, list) and len(came) == len(right):
+        return next((what for pair in zip(came, right, strict=True) if (what := amiss(*pair))), "")
+    return f"{came!r:.300} instead of {right!r:.300}"

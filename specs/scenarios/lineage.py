@@ -7,9 +7,11 @@ from typing import Any
 import freehold
 from freehold.exceptions import ObjectReconstructionFailedError
 from freehold.specs.scenario import scenario
-from freehold.specs.scenarios.nodes import MIB, Changing, make, outcome
+from freehold.specs.scenarios.gates import Gate
+from freehold.specs.scenarios.nodes import MIB, SMALL_CHUNKS, Changing, make, outcome
 
 FAST: dict[str, Any] = {"fast": 1}
+SLOT: dict[str, Any] = {"slot": 1}
 
 
 def reason(ref: Any) -> Any:
@@ -137,3 +139,28 @@ def lost_while_it_is_asked_for() -> Any:
         sizes = [size.remote(first), size.remote(second)]
         last = outcome(first)
         return [*freehold.get(sizes), last]
+
+
+@scenario(marks=["preempts"], init={**SMALL_CHUNKS, "resources": SLOT}, returns=40 * MIB)
+def lost_where_its_reader_has_the_last_worker() -> Any:
+    """A result is lost while a task fetches it that has all that its own task needs: that one goes back, and waits."""
+
+    @freehold.remote
+    def wait(gate: Gate) -> None:
+        gate.wait()
+
+    @freehold.remote
+    def size(value: bytes) -> int:
+        return len(value)
+
+    cluster, gate = Changing(), Gate()
+    node = cluster.add_node(**SLOT)
+    busy = wait.options(node=0, resources=SLOT).remote(gate)
+    ref = make(40 * MIB, resources=SLOT)
+    freehold.wait([ref], fetch_local=False)
+    gate.open()
+    freehold.get(busy)
+    reading = size.options(node=0, resources=SLOT).remote(ref)
+    freehold.wait([reading], timeout=0.005)
+    cluster.remove_node(node, graceful=False)
+    return freehold.get(reading)

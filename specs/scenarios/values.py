@@ -151,3 +151,17 @@ def cycles_and_shared_parts() -> Any:
     parts = freehold.get(freehold.put([part] * 10))
     assert back[0] is back and all(other is parts[0] for other in parts)
     return len(back) - 1, len(parts[0]), sum(map(len, parts))
+
+
+@scenario(returns=[[1, 2, True], [300_000, 300_001, True]])
+def arguments_share_what_they_shared() -> Any:
+    """One list is given twice, once it is small, once large: what the task adds to one of the two is in both."""
+
+    @freehold.remote
+    def add(one: list[int], other: list[int], by_name: list[int]) -> list[Any]:
+        before = len(other)
+        one.append(0)
+        return [before, len(other), other is by_name]
+
+    few, many = [1], [1] * 300_000
+    return freehold.get([add.remote(some, some, by_name=some) for some in (few, many)])
