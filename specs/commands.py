@@ -36,6 +36,7 @@ def check(path: TraceAt, as_json: Json = False) -> None:
 
     Check recorded runs: that the tables alone do the same, that every message was sent once and came in order, and
     after every event that counts add up, nothing is released that somebody has, and nobody reads what is not held.
+    The hash tells whether two runs were the same: on sim the same seed gives the same.
     Ends with 1 if something is wrong, with 2 if there is no whole trace. init(trace=) records a run.
     """
     from freehold.specs.traces import Check, Trace, runs_below
@@ -47,8 +48,9 @@ def check(path: TraceAt, as_json: Json = False) -> None:
             complaint = usable(checked.complaint, lambda moments: shown.update(task, completed=moments))
         parties = len(checked.trace.journals)
         extent = f"{folder}: {checked.moments:,} events of {parties} parties"
-        said = f"{extent}: WRONG: {complaint}" if complaint else f"{extent}: nothing is wrong"
-        data = {"run": str(folder), "events": checked.moments, "parties": parties, "wrong": complaint}
+        digest = checked.trace.digest()
+        said = f"{extent}: WRONG: {complaint}" if complaint else f"{extent}: nothing is wrong; hash {digest[:16]}"
+        data = {"run": str(folder), "events": checked.moments, "parties": parties, "wrong": complaint, "hash": digest}
         typer.echo(json.dumps(data) if as_json else said)
         wrong = wrong or bool(complaint)
     raise typer.Exit(wrong)

@@ -377,8 +377,9 @@ def offices_agree(node: Node) -> Iterator[str]:
     """A worker that runs tasks is lent or idle, and lives; nobody waits for one whom it could have."""
     office = node.offices[0]
     able = {worker for worker, runs in office.workers.items() if runs}
-    if office.state is not CLOSED and sorted([*office.idle, *office.loans]) != sorted(able):  # its workers may leave
-        yield f"has {able}, but {office}"
-    if (office.state is STARTING) is not bool(office.starting):
-        yield f"starts {office.starting} in {office}"
+    if office.state is not CLOSED:  # then it lends nothing any more
+        if sorted([*office.idle, *office.loans]) != sorted(able):
+            yield f"has {able}, but {office}"
+        if (office.state is STARTING) is not bool(office.starting):
+            yield f"starts {office.starting} in {office}"
     yield from [f"has somebody dead in {office}" for worker in office.workers if not node.hears(worker)]

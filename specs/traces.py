@@ -6,6 +6,7 @@ and came in order, and what must be true of all parties at once.  Refuses to kno
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -78,6 +79,14 @@ class Trace:
         self.whole = path.is_dir()
         self.lines = sum(lines.values())  # a little more than events
         self.journals = {journal.party.me: journal for journal in [Redo(str(file)) for file in lines]}
+        self.files = [*lines]
+
+    def digest(self) -> str:
+        """Return what tells one run from another: the sha256 of all that its parties were told, and did."""
+        found = hashlib.sha256()
+        for file in self.files:
+            found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        return found.hexdigest()
 
     def moments(self) -> Iterator[Moment]:
         """Do everything again, by time; who was told something waits until its cause has happened.

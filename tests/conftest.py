@@ -29,7 +29,7 @@ from freehold.core.session import Session
 from freehold.core.tables import TABLES, compile_tables
 from freehold.specs.leftovers import settled
 from freehold.specs.properties import insist
-from freehold.specs.records import accounts_agree
+from freehold.specs.records import agree
 from freehold.specs.rules import RULES
 from freehold.specs.scenario import Scenario, hosts, scenarios
 
@@ -89,7 +89,9 @@ class World:
         freehold.shutdown()
         for folder in set(self.records.iterdir()) - self.kept if self.records is not None else ():
             self.kept.add(folder)
-            self.redone += len(journal.redo_all(str(folder), look))
+            for party in journal.redo_all(str(folder), look).values():
+                look(party)
+                self.redone += 1
             if not failed:
                 shutil.rmtree(folder)
                 self.kept.remove(folder)
@@ -106,8 +108,8 @@ class World:
 
 
 def look(party: Party) -> None:
-    """Check, amid a run that is done again, what explain would say of a process."""
-    insist(accounts_agree(party))
+    """Check, amid and after a run that is done again, what a party has written down, and what explain would say."""
+    insist(agree(party))
 
 
 def backends() -> list[str]:

@@ -76,6 +76,29 @@ def lost_more_often_than_it_may_be_computed() -> Any:
         return [*found, reason(twice)]
 
 
+@scenario(marks=["preempts"], returns="cancelled")
+def lost_after_it_was_cancelled_in_vain() -> Any:
+    """A task does not let itself be cancelled; when its result is lost nobody computes it again."""
+
+    @freehold.remote(num_cpus=0, resources=FAST)
+    def stubborn(begun: Gate, gate: Gate) -> bytes:
+        begun.open()
+        try:
+            gate.wait()
+        except KeyboardInterrupt:
+            return bytes(300_000)
+        return b"never"
+
+    with Fast() as cluster:
+        begun = Gate()
+        ref = stubborn.remote(begun, Gate())
+        begun.wait()
+        freehold.cancel(ref)
+        freehold.wait([ref], fetch_local=False)
+        cluster.lose(ref)
+        return reason(ref)
+
+
 @scenario(init={"lineage": False}, returns="disabled")
 def lost_where_nothing_is_computed_again() -> Any:
     """A cluster keeps no descriptions of tasks that are over: what is lost stays lost."""

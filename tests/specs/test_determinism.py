@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+from freehold.specs.traces import Trace
 
 WALK = """
 import hashlib, sys
@@ -25,6 +28,15 @@ for seed in range(6):
     digest.update(repr([world.values, world.reads, world.dead]).encode())
 print(digest.hexdigest())
 """
+RUN = """
+import sys
+import freehold
+
+freehold.init(backend="sim", num_nodes=2, trace=sys.argv[1], seed=int(sys.argv[2]))
+double = freehold.remote(lambda value: value * 2)
+assert len(freehold.get(double.remote(double.remote(bytes(100_000))))) == 400_000
+freehold.shutdown()
+"""
 EXPLORE = ["-m", "freehold", "prove", "explore", "--acts", "4", "--calls", "2", "--deaths", "1", "--json"]
 
 
@@ -38,6 +50,14 @@ def said(hash_seed: str, *words: str) -> str:
 
 def test_a_walk() -> None:
     assert said("1", "-c", WALK) == said("2", "-c", WALK) == said("3", "-c", WALK, "recorded") != ""
+
+
+def test_a_recorded_run(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "123"]
+    for seed, folder in zip("121", folders, strict=True):
+        said(seed, "-c", RUN, str(folder), "7" if folder.name == "3" else "0")
+    first, second, other = [Trace(folder / "run-0001").digest() for folder in folders]
+    assert first == second != other
 
 
 def test_a_search_and_the_way_it_finds() -> None:

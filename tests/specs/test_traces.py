@@ -66,9 +66,11 @@ def test_nothing_is_wrong_in_a_run(run: Path) -> None:
     assert Check(Trace(run)).complaint() == ""
     assert insist_on(run.parent) == len(trace.journals)
     code, output = prove("check", run.parent)
-    assert code == 0 and output == f"{run}: {len(times):,} events of {len(trace.journals)} parties: nothing is wrong\n"
+    extent, digest = f"{run}: {len(times):,} events of {len(trace.journals)} parties", trace.digest()
+    assert code == 0 and output == f"{extent}: nothing is wrong; hash {digest[:16]}\n"
     said = json.loads(prove("check", run, "--json")[1])
-    assert said == {"run": str(run), "events": len(times), "parties": len(trace.journals), "wrong": ""}
+    parties = len(trace.journals)
+    assert said == {"run": str(run), "events": len(times), "parties": parties, "wrong": "", "hash": digest}
 
 
 @pytest.mark.nodes(1)
