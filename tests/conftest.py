@@ -23,15 +23,13 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.core import cluster, journal
-from freehold.core.party import Party
+from freehold.core import cluster
 from freehold.core.session import Session
 from freehold.core.tables import TABLES, compile_tables
 from freehold.specs.leftovers import settled
-from freehold.specs.properties import insist
-from freehold.specs.records import agree
 from freehold.specs.rules import RULES
 from freehold.specs.scenario import Scenario, hosts, scenarios
+from freehold.specs.traces import insist_on
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script starts without
 compile_tables(checked=True)  # every step of a table is checked to end where its row may end
@@ -89,9 +87,7 @@ class World:
         freehold.shutdown()
         for folder in set(self.records.iterdir()) - self.kept if self.records is not None else ():
             self.kept.add(folder)
-            for party in journal.redo_all(str(folder), look).values():
-                look(party)
-                self.redone += 1
+            self.redone += insist_on(folder)
             if not failed:
                 shutil.rmtree(folder)
                 self.kept.remove(folder)
@@ -105,11 +101,6 @@ class World:
             self.stop()  # the next test starts afresh
             text = "\n".join(line[:300] for line in found[:20])
             pytest.fail(f"{after}: {len(found)} left over in {self}:\n{text}", pytrace=False)
-
-
-def look(party: Party) -> None:
-    """Check, amid and after a run that is done again, what a party has written down, and what explain would say."""
-    insist(agree(party))
 
 
 def backends() -> list[str]:
