@@ -39,7 +39,7 @@ def of(one: type[A], other: type[B]) -> Callable[[Callable[[A, B], Iterator[str]
     def declare(check: Callable[[A, B], Iterator[str]]) -> Check:
         @wraps(check)
         def complain(a: Any, b: Any) -> Iterator[str]:
-            if type(a) is one and type(b) is other:
+            if one in type(a).__mro__ and other in type(b).__mro__:  # isinstance would ask a protocol's metaclass
                 between = f"{party_name(a.me)} and {party_name(b.me)}, nothing being on its way between them"
                 yield from [f"{between}: {what}" for what in check(a, b)]
 

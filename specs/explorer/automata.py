@@ -12,114 +12,19 @@ Refuses to know what the parties are and what is right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
-from typing import Any, NamedTuple, Protocol
+from itertools import combinations, product
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freehold.specs.explorer.fates import DEAD, EVENT_BITS, TOLD_BITS, Fate, Fates
 from freehold.specs.explorer.numbering import Column, Lookup, Numbering
+from freehold.specs.explorer.parties import Act, Delivery, Facts, Parties, Step, Wrong
 from freehold.specs.explorer.search import Moves, Numbers, Rows, joined
-from freehold.specs.explorer.symmetry import Permutation, Symmetry
-
-
-class Delivery(NamedTuple):
-    """A message arrives."""
-
-    source: int
-    message: Hashable
-
-    def renamed(self, parties: Parties, permutation: Permutation) -> Delivery:
-        """Return it with other names of parties."""
-        return Delivery(permutation[self.source], parties.renamed(self.message, permutation))
-
-
-class Act(NamedTuple):
-    """What a party may do of itself."""
-
-    what: Any  # hashable
-    cost: tuple[int, ...]  # of each budget
-
-    def renamed(self, parties: Parties, permutation: Permutation) -> Act:
-        """Return it with other names of parties."""
-        return Act(parties.renamed(self.what, permutation), self.cost)
-
-
-class Step(NamedTuple):
-    """What a party makes of what it is told."""
-
-    after: Hashable  # its state; a Wrong if it must not do so
-    sent: tuple[tuple[int, Hashable], ...] = ()  # to whom, and which message
-    ends: int = -1  # whom it puts to death, if anybody
-
-
-class Wrong(NamedTuple):
-    """The state of a party that has done what it must not."""
-
-    what: str
-
-
-class Facts(NamedTuple):
-    """What matters of a party's state to what must be true in a system."""
-
-    has: int = 0  # objects to which its user has a reference, a bit for each
-    gone: int = 0  # objects that it owned and has released
-    reads: int = 0  # copies that it may read where they lie
-    lends: int = 0  # copies that it lets one read, a bit for each copy and reader
-    borrowed: int = 0  # what it holds of what others lend it, a bit for each thing and how much of it
-    lent: int = 0  # what others hold of it, in the same way
-    keeps: int = 0  # objects of which it has the copy that is not to be evicted
-    runs: bool = False  # a task of a user runs, or a value is read
-    waits: bool = False  # something that is not to stay once nothing is on its way
-    left: bool = False  # something that is not to stay once nobody has a reference, either
-
-
-class Parties(Protocol):
-    """What the automata are."""
-
-    count: int
-    budgets: tuple[int, ...]  # how much all may do of themselves
-    fates: list[Fate]  # one of which may happen, or some of it
-    alike: list[Permutation]  # which change nothing but names, beside that of who dies
-
-    def first(self) -> list[Hashable]:
-        """Return the state in which each party begins."""
-        ...
-
-    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
-        """Let a party do or be told something."""
-        ...
-
-    def may_do(self, party: int, state: Any) -> list[Act]:
-        """Return what a party may do of itself."""
-        ...
-
-    def facts(self, party: int, state: Any) -> Facts:
-        """Return what matters of a party's state to what must be true."""
-        ...
-
-    def complaint(self, states: list[Any]) -> str:
-        """Return what is wrong in a state of all parties."""
-        ...
-
-    def renamed(self, thing: Any, permutation: Permutation) -> Any:
-        """Return a state of a party, a message or an act with other names of parties in it."""
-        ...
-
-    def may_hear(self, party: int, state: Any, message: Any) -> bool:
-        """Tell whether a message can reach a party in a state: not if the party does first what it follows from."""
-        ...
-
-    def lost(self, party: int) -> Hashable:
-        """Return the message that tells of the end of a connection with a party."""
-        ...
-
-    def knows(self, party: int, other: int) -> bool:
-        """Tell whether two have a connection from the beginning; strangers have one once something was sent."""
-        ...
+from freehold.specs.explorer.symmetry import Symmetry
 
 
 class Taken(NamedTuple):
@@ -181,6 +86,8 @@ class System:
         self.racing: set[Taken] = set()  # deliveries that do not commute with all that may come; see independence
         self.fated = parties.fates if fate is None else [fate]
         self.fates = Fates(self, self.fated)
+        couples = [] if self.fates.links else combinations(range(count), 2)  # who have lost each other do not agree
+        self.couples = [(one, other, self.column[one, other], self.column[other, one]) for one, other in couples]
         self.symmetry = Symmetry(self)
         self.lessons = 0
         self.judge: Callable[[], None] = lambda: None  # called before it is decided what is taken alone
@@ -204,6 +111,7 @@ class System:
         self.option = Column(self.options, int)
         self.offers = Column(states, self.list_options, 2)
         self.facts = Column(states, self.facts_of, len(Facts._fields))
+        self.apart = Lookup(lambda one, other: int(bool(self.disagreement(one, other))))
         self.broken = Column(states, lambda state: state is not None and isinstance(state[1], Wrong))
         self.cost = [Column(events, partial(cost_of, nth)) for nth in range(len(self.parties.budgets))]
 
@@ -257,6 +165,12 @@ class System:
     def facts_of(self, state: Any) -> Facts:
         """Return the facts about a state."""
         return Facts() if state is None or isinstance(state[1], Wrong) else self.parties.facts(*state)
+
+    def disagreement(self, one: int, other: int) -> str:
+        """Return in what two parties in these states do not agree, nothing being on its way between them."""
+        (a, before), (b, after) = self.states.values[one], self.states.values[other]
+        wrong = isinstance(before, Wrong) or isinstance(after, Wrong)
+        return "" if wrong else self.parties.disagreement(a, before, b, after)
 
     def costs(self, told: Numbers) -> NDArray[np.int32]:
         """Return what events take of each budget."""
@@ -381,6 +295,11 @@ class System:
         for index in np.flatnonzero(bad):
             values = [self.states.values[number] for number in states[index]]
             yield int(index), self.parties.complaint([value and value[1] for value in values])
+        for one, other, there, back in self.couples:
+            silent = (rows[:, [there, back]] == 0).all(axis=1) & (states[:, [one, other]] != DEAD).all(axis=1)
+            at = np.flatnonzero(silent)
+            at = at[self.apart(states[at, one], states[at, other]) != 0]
+            yield from [(index, self.disagreement(*states[index, [one, other]].tolist())) for index in at.tolist()]
 
 
 def cost_of(nth: int, event: Delivery | Act) -> int:

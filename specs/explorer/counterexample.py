@@ -11,9 +11,10 @@ import numpy as np
 from freehold.core.ids import COUNTER_MASK, object_name, party_name
 from freehold.core.trace import Ring, Step, detail
 from freehold.specs.explorer import fates
-from freehold.specs.explorer.automata import Act, Delivery, System
+from freehold.specs.explorer.automata import System
 from freehold.specs.explorer.hosts import Carried
 from freehold.specs.explorer.lifelines import Lifelines
+from freehold.specs.explorer.parties import Act, Delivery
 from freehold.specs.explorer.search import Rows
 from freehold.specs.explorer.sharing import TASKS, Sharing
 

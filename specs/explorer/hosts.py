@@ -118,6 +118,12 @@ class Process(NamedTuple):
         return self._replace(kept=joined(self.kept, objects))
 
 
+def waiting(before: Process, object: int, is_put: bool) -> tuple[Process, int]:
+    """Return a process with one more thread that waits, and the number of its request."""
+    request = before.asked + 1
+    return before._replace(waits=(*before.waits, Wait(request, object, is_put)), asked=request), request
+
+
 class Store(NamedTuple):
     """A node at one moment, with its object store."""
 

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from freehold.specs.explorer.automata import Act, Facts, System, Taken, Wrong
+from freehold.specs.explorer.automata import System, Taken
+from freehold.specs.explorer.parties import Act, Facts, Wrong
 from freehold.specs.explorer.search import Found, search
 
 FAR_MAX = 6  # guessed steps in a row; a delivery that seems to commute with still more is held for racing

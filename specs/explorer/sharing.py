@@ -45,7 +45,6 @@ from freehold.core.strides import NONE
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
-from freehold.specs.explorer.automata import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
 from freehold.specs.explorer.hosts import (
     Carried,
@@ -54,7 +53,6 @@ from freehold.specs.explorer.hosts import (
     Housed,
     Process,
     Store,
-    Wait,
     contents,
     joined,
     landed,
@@ -64,10 +62,13 @@ from freehold.specs.explorer.hosts import (
     snapshot,
     taken_out,
     tidy,
+    waiting,
     without,
 )
 from freehold.specs.explorer.numbering import Numbering
+from freehold.specs.explorer.parties import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.explorer.symmetry import Permutation
+from freehold.specs.pairs import agree
 from freehold.specs.records import CHECKS, Check, hears_well
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
@@ -106,10 +107,8 @@ class Sharing:
         self.names = [*workers, *nodes]
         self.index = {name: index for index, name in enumerate(self.names)}
         self.processes, self.count = processes, len(self.names)
-        self.bounds, self.custom = (
-            bounds,
-            Custom(bool(bounds.deaths or bounds.node_deaths or bounds.cuts), bounds.views),
-        )
+        self.bounds = bounds
+        self.custom = Custom(bool(bounds.deaths or bounds.node_deaths or bounds.cuts), bounds.views)
         # the first object has been put
         self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
         self.fates = list(fates_of(bounds))
@@ -327,6 +326,15 @@ class Sharing:
         loans = bits(self.bit_of_grants, grants)
         return Facts(lends=lent, lent=loans, keeps=kept, waits=bool(one.inquiries), left=left)
 
+    def disagreement(self, one: int, state: Any, other: int, state_of_other: Any) -> str:
+        """Return in what two parties do not agree; of others' rules only the counts are checked."""
+        if self.checks is not CHECKS:
+            return ""
+        a, b = self.parties[one], self.parties[other]
+        a.restore(state.tables)
+        b.restore(state_of_other.tables)
+        return next(agree(a, b), "")
+
     def called(self, party: int) -> str:
         """Return a party's name."""
         return party_name(self.names[party])
@@ -379,12 +387,6 @@ def in_short(record: Any) -> str:
         elif field.name != "state" and value not in (field.default, ()):
             said.append(f"{field.name}={dict(value) if isinstance(value, Map) else value}")
     return f"{type(record).__name__.rstrip('_')}({', '.join(said)})"
-
-
-def waiting(before: Process, object: int, is_put: bool) -> tuple[Process, int]:
-    """Return a process with one more thread that waits, and the number of its request."""
-    request = before.asked + 1
-    return before._replace(waits=(*before.waits, Wait(request, object, is_put)), asked=request), request
 
 
 def bits(numbering: Numbering[Any], things: Iterable[Any]) -> int:

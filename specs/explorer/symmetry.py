@@ -14,8 +14,9 @@ from freehold.specs.explorer.numbering import Column
 from freehold.specs.explorer.search import Rows
 
 if TYPE_CHECKING:
-    from freehold.specs.explorer.automata import Act, Delivery, System
+    from freehold.specs.explorer.automata import System
     from freehold.specs.explorer.fates import Fate
+    from freehold.specs.explorer.parties import Act, Delivery
 
 Permutation = tuple[int, ...]  # of parties: which one takes the part of each
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations, product
 from typing import Any
 
-from freehold.specs.explorer.automata import Delivery
+from freehold.specs.explorer.parties import Delivery
 
 State = tuple[
     Any, ...

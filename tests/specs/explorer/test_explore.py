@@ -20,12 +20,13 @@ from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
 from freehold.specs.explorer import sharing
-from freehold.specs.explorer.automata import Act, Delivery, System
+from freehold.specs.explorer.automata import System
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.counterexample import Way, tell
 from freehold.specs.explorer.fates import Fate
 from freehold.specs.explorer.hosts import Process
 from freehold.specs.explorer.independence import Independence
+from freehold.specs.explorer.parties import Act, Delivery
 from freehold.specs.explorer.search import Found, search
 from freehold.specs.explorer.sharing import Sharing
 

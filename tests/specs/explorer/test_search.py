@@ -11,10 +11,11 @@ import pytest
 from tests.specs.explorer import toys
 from tests.specs.explorer.naive import Plain, naive
 
-from freehold.specs.explorer.automata import Act, Delivery, Step, System
+from freehold.specs.explorer.automata import System
 from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.known import counted
 from freehold.specs.explorer.models import Helper
+from freehold.specs.explorer.parties import Act, Delivery, Step
 from freehold.specs.explorer.search import Known, Moves, search, wander
 
 TOYS: dict[str, Any] = {

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from itertools import permutations
 from typing import Any
 
-from freehold.specs.explorer.automata import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.explorer.fates import Fate
+from freehold.specs.explorer.parties import Act, Delivery, Facts, Step, Wrong
 
 
 class Toy:
@@ -32,6 +32,9 @@ class Toy:
         return Facts()
 
     def complaint(self, states: Any) -> str:
+        return ""
+
+    def disagreement(self, one: int, state: Any, other: int, state_of_other: Any) -> str:
         return ""
 
     def may_hear(self, party: int, state: Any, message: Any) -> bool:
