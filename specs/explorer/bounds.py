@@ -29,6 +29,7 @@ class Bounds(NamedTuple):
     large: bool = False  # values are too large for an in-process store
     lists: bool = False  # those with references inside are
     retries: int = 0  # how often a task may run again
+    before: tuple[str, ...] = ()  # acts of a long story that begins the model, each with all that follows: "0 calls 1"
 
 
 def fates_of(bounds: Bounds) -> Iterable[Fate]:
@@ -48,11 +49,12 @@ def fates_of(bounds: Bounds) -> Iterable[Fate]:
 def permutations_of(bounds: Bounds) -> Iterable[Permutation]:
     """Yield the permutations of processes, and of their nodes behind them, that change nothing but names.
 
-    The first process is special, and so is its node.  Where there are copies, which one is read goes by names.
+    The first process is special, and so is its node; so are all that have a story.  Where there are copies, which one
+    is read goes by names.
     """
     count, nodes = bounds.processes, bounds.nodes or bounds.processes
     copies = bounds.gets or bounds.large or bounds.lists
-    for order in permutations(range(count)) if not copies else ():
+    for order in permutations(range(count)) if not (copies or bounds.before) else ():
         homes = sorted({(one % nodes, other % nodes) for one, other in enumerate(order)})  # a node, and its new name
         moved = [home for _, home in homes]
         if order[0] == moved[0] == 0 and sorted(moved) == [*range(nodes)] and order != (*range(count),):

@@ -32,6 +32,7 @@ Views = Annotated[bool, typer.Option("--views", help="Let users keep what they r
 Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
 Lists = Annotated[bool, typer.Option("--lists", help="Make values with references inside too large for it.")]
 Retries = Annotated[int, typer.Option(min=0, max=2, help="How often a task may run again, for what was lost.")]
+Before = Annotated[list[str], typer.Option(help="What has happened before, like '0 calls 1'; may be given again.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
@@ -59,6 +60,7 @@ def explore(
     large: Large = False,
     lists: Lists = False,
     retries: Retries = 0,
+    before: Before = [],  # noqa: B006
     borrower_death: Rule = "inquest",
     variant: Name = "",
     states: States = 1 << 40,
@@ -80,8 +82,19 @@ def explore(
         refuse(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
     bounds = Bounds("", processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
     bounds = bounds._replace(
-        returns=returns, gets=gets, values=values, views=views, large=large, lists=lists, retries=retries
+        returns=returns,
+        gets=gets,
+        values=values,
+        views=views,
+        large=large,
+        lists=lists,
+        retries=retries,
+        before=tuple(before),
     )
+    if before:
+        from freehold.specs.explorer.sharing import Sharing
+
+        usable(Sharing, bounds)
     if replay:
         typer.echo("\n".join(as_told(gone_again(bounds, borrower_death, variant, replay))))
         raise typer.Exit

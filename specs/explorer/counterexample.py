@@ -115,9 +115,12 @@ def retold(cluster: Sharing, first: int, chosen: Iterable[int | Chosen]) -> Told
         raise ValueError(f"there is no first state {first}; there are {len(system.first())}")
     walk, ring, words, numbers = Way(system, first), Ring(), Words(cluster), [first]
     scene = Lifelines([cluster.called(party) for party in range(cluster.count)])
-    put = f"{words.variable(cluster.shared)} = put(...)"
-    scene.act(cluster.called(0), put)
-    begun = [f"{cluster.called(0)}: {put}", *words.mishaps(None, walk.row[0], scene)]
+    begun = list[str]()
+    for party, act in cluster.story:
+        name, done = cluster.called(party), words.act(act.what)
+        scene.act(name, done)
+        begun.append(f"{name}: {done}")
+    begun += words.mishaps(None, walk.row[0], scene)
     told = Told([*begun], [*begun], [], "", [])
     for wanted in chosen:
         moves = sorted(walk.moves(), key=lambda move: (move.party, repr(move.told), move.wrong, move.arrive))

@@ -45,6 +45,7 @@ from freehold.core.strides import NONE
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
+from freehold.specs.explorer.beginnings import chosen, process_of
 from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
 from freehold.specs.explorer.hosts import (
     Carried,
@@ -109,8 +110,7 @@ class Sharing:
         self.processes, self.count = processes, len(self.names)
         self.bounds = bounds
         self.custom = Custom(bool(bounds.deaths or bounds.node_deaths or bounds.cuts), bounds.views)
-        # the first object has been put
-        self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)
+        self.budgets: tuple[int, ...] = (bounds.acts - 1, bounds.calls, bounds.objects - 1, ALARMS_MAX)  # 1 is put
         self.fates = list(fates_of(bounds))
         self.parties: list[Party] = [Granted(name, workers, policy) for name in workers]
         self.parties += [Housed(node, CAPACITY, (), policy) for node in nodes]
@@ -120,12 +120,12 @@ class Sharing:
         self.bit_of_grants: Numbering[tuple[int, int, int]] = Numbering()  # and how many grants it has of the copy
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
-        self.shared = object_id(self.names[0], PUTS)
+        self.story: list[tuple[int, Act]] = []  # what was done before the search begins
         self.alike = [*permutations_of(bounds)]
         self.begun = self.begin()
 
     def begin(self) -> list[Hashable]:
-        """Let nodes hear of each other and of their workers, and one user put the first object."""
+        """Let nodes hear of each other and of their workers, one user put the first object, and a story come after."""
         workers, nodes = self.names[: self.processes], self.names[self.processes :]
         queue: deque[tuple[int, Event]] = deque([(node_of(worker), WorkerStarted(worker)) for worker in workers])
         queue += [(node, NodeNotice(other, ())) for node in nodes for other in nodes]
@@ -138,11 +138,15 @@ class Sharing:
             worker.handle(RefCreated(function, Payload(SMALL)))
         blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
         begun: list[Hashable] = [*blank, *[Store(snapshot(node)) for node in self.parties[self.processes :]]]
-        told: deque[tuple[int, Delivery | Act]] = deque([(0, Act(("put", self.shared, ()), ()))])
-        while told:
-            party, what = told.popleft()
-            begun[party], sent, _ = self.step(party, begun[party], what)
-            told += [(target, Delivery(party, message)) for target, message in sent]
+        for words in ("0 puts", *self.bounds.before):
+            party = process_of(words, self.processes)
+            act = chosen(words, self.may_do(party, begun[party]), workers)
+            self.story.append((party, act))
+            told: deque[tuple[int, Delivery | Act]] = deque([(party, act)])
+            while told:
+                party, what = told.popleft()
+                begun[party], sent, _ = self.step(party, begun[party], what)
+                told += [(target, Delivery(party, message)) for target, message in sent]
         return begun
 
     # ------------------------------------------------------------------ the parties
@@ -341,9 +345,8 @@ class Sharing:
 
     def complaint(self, states: list[Any]) -> str:
         """Return what is wrong in a state of all parties."""
-        for state in states:
-            if isinstance(state, Wrong):
-                return state.what
+        for wrong in [state for state in states if isinstance(state, Wrong)]:
+            return wrong.what
         facts = [self.facts(party, state) if state is not None else Facts() for party, state in enumerate(states)]
         for owner, user in product(range(self.processes), repeat=2):
             for object in states[user].holds if states[user] is not None else ():
