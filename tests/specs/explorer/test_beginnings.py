@@ -16,9 +16,9 @@ from freehold.specs.explorer.sharing import Sharing
 STORY = ("0 nests", "0 drops", "0 calls 1")
 
 
-def begun(*before: str, **bounds: int) -> list[dict[int, Ownership]]:
+def begun(*before: str) -> list[dict[int, Ownership]]:
     """Return what each process has in its ownership table when a search begins, but for functions."""
-    cluster = Sharing(Bounds(objects=2, before=before, **bounds))
+    cluster = Sharing(Bounds(objects=2, before=before))
     found = []
     for party, state in zip(cluster.parties, cluster.first(), strict=True):
         if isinstance(party, Worker):
