@@ -24,7 +24,8 @@ from freehold.core.office import CLOSED, STARTING, cpus_left
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
 from freehold.core.party import Party
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
-from freehold.core.resolution import IDLE, LOCAL, SEEN, Resolution
+from freehold.core.resolution import CACHED, IDLE, LOCAL, SEEN, Resolution
+from freehold.core.resolution import FAILED as IN_VAIN
 from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.room import AWAITING as SHORT
 from freehold.core.room import OPEN
@@ -211,8 +212,10 @@ def copies_agree(worker: Worker) -> Iterator[str]:
             yield f"waits for nobody, or keeps somebody waiting, in {r}"
         if near is not bool(r.grants):
             yield f"has {r.grants} holds in {r}"
-        if r.state is IDLE and not r.unused:
-            yield f"uses a copy that is given back when its node asks for it: {r}"
+        if (r.state is IDLE) is not (near and r.unused and not r.views):
+            yield f"uses a copy that is given back when its node asks for it, or keeps one that it does not use: {r}"
+        if (r.state is CACHED and r.payload is None) or (r.state is IN_VAIN and r.failure is None):
+            yield f"has neither a value nor a reason in {r}"
         if r.state is SEEN and not r.sources:
             yield f"knows no location in {r}"
         if (waits or r.state is SEEN) and not worker.hears(owner_of(r.object)):

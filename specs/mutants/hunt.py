@@ -32,6 +32,8 @@ from freehold.specs.explorer.numbering import HALF
 from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.instead import Cell, instead
 from freehold.specs.mutants.faults import Mutant, Observer, compared, fault, observed
+from freehold.specs.properties import insist
+from freehold.specs.records import agree
 from freehold.specs.scenario import Scenario, hosts, scenarios
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
@@ -51,6 +53,7 @@ MODELS = (
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need
 HANGS = 3.0  # seconds after which a program has not ended, or has left something
 PROGRAMS_MAX = 30  # that are tried of those in which a row runs
+HANDLE = Party.handle
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
 WALKS = 50  # of each kind, on which it is seen which rows run
 
@@ -250,9 +253,9 @@ class Grounds:
         return ""
 
     def wrong_in(self, program: Scenario) -> str:
-        """Return what is wrong with a program now, "" if nothing is."""
+        """Return what is wrong with a program now, or with what a party has written down, "" if nothing is."""
         try:
-            with patch.object(worker, "chosen", lambda strides: NONE):
+            with patch.object(worker, "chosen", lambda strides: NONE), patch.object(Party, "handle", looked_after):
                 run(SIMULATED, program, nodes_of(program), seconds=HANGS)
         except Exception as error:  # whatever a mutant has brought about
             return f"{type(error).__name__}: {error}"
@@ -274,6 +277,13 @@ class Grounds:
             taken = walk(seed, kind=world, **WORLDS[kind])
         assert isinstance(taken, Compared)
         return taken.differs, taken.situations
+
+
+def looked_after(party: Party, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:
+    """Let a party take its steps, and look at what it has written down."""
+    effects = HANDLE(party, event, now, cause)
+    insist(agree(party))
+    return effects
 
 
 def nodes_of(program: Scenario) -> int:

@@ -90,3 +90,25 @@ def waiting_before_the_argument_of_what_they_wait_for() -> Any:
 
     value = same.remote(same.remote(slow.remote()))
     return freehold.get([read.remote([value]), read.remote([value])])
+
+
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[[5, 5], [5, 5]])
+def waiting_for_what_a_task_of_theirs_waits_for() -> Any:
+    """The only worker waits for what a task of its own is to get, too, which its owner has been asked for already."""
+
+    @freehold.remote
+    def slow() -> int:
+        time.sleep(0.05)
+        return 5
+
+    @freehold.remote
+    def same(value: int) -> int:
+        return value
+
+    @freehold.remote
+    def read(refs: list[Any]) -> Any:
+        mine = same.remote(refs[0])
+        return [freehold.get(refs[0]), freehold.get(mine)]
+
+    value = same.remote(same.remote(slow.remote()))
+    return freehold.get([read.remote([value]), read.remote([value])])

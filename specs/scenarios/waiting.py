@@ -168,6 +168,18 @@ def wait_without_fetching() -> Any:
     return len(there), len(here), len(freehold.get(ref))
 
 
+@scenario(returns=[1, 1, 300_000])
+def borrower_waits_again_without_fetching() -> Any:
+    """A task waits twice until a borrowed object exists: the second time it knows already; then it reads it."""
+
+    @freehold.remote
+    def look(refs: list[Any]) -> Any:
+        found = [len(freehold.wait(refs, fetch_local=False)[0]) for _ in range(2)]
+        return [*found, len(freehold.get(refs[0]))]
+
+    return freehold.get(look.remote([freehold.put(b"x" * 300_000)]))
+
+
 @scenario(returns=[(4, 0), (2, 2), (4, 0), (4, 0)])
 def borrower_waits() -> Any:
     """A task waits for borrowed references to large and small objects, one of them unfinished, with fetching."""
