@@ -36,13 +36,26 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "CopyWanted *Ready": SERVED,
     "RequestReady CopyWanted": SERVED,
     "RequestReady DependencyReady": SERVED,
+    "ArgumentAdded *Wanted": APART,
+    "InquestWanted BorrowerLost": APART,
+    "*Reply Release": APART,
+    "HoldReturnNotice Release": APART,
+    "HoldNotice CopyWanted": "a copy that is here is asked for, and comes at once",
     "DependencyReady RequestReady": SERVED,
 }
-UNAWAITED = "whoever has asked gets an answer that it does not wait for any more"
+UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
+ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
-    "promotion: * LocateCancelNotice ignored": UNAWAITED,
-    "resolution: * WantWithdrawn dropped LocateCancelNotice": UNAWAITED,
+    "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
+    "ownership: BORROWED OwnerDied ignored": UNKNOWN,
+    "ownership: BORROWED OwnerDied ended in BORROWED *": UNKNOWN,
+    "resolution: IDLE ObjectUnused ignored": ASKED_BACK,
+    "resolution: PULLING CopyWanted dropped PullQuery": "a pull that is less urgent than it could be comes, too",
+    "resolution: ASKING LocateReply stale": "what an owner has answered to an earlier question is as true",
+    "copy: RESERVING OwnerDied dropped *": "who waits for the copy has heard of the death, or is ended for it",
+    "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",
+    "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",

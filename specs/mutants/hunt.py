@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import partial
-from itertools import count, product
+from itertools import chain, count, product
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -207,7 +207,6 @@ class Grounds:
             differs += [name] if different else []
             if what := self.wrong_beside(mutant, name, left()) if different else "":
                 return verdict(name, what)
-        ways = self.walks[mutant.state, mutant.event]
         with fault(mutant):
             for model in self.models:
                 if (rest := left() - seconds_max / 2) <= 0 or not model.changed(mutant):
@@ -218,23 +217,20 @@ class Grounds:
             for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
                 if left() > 0 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
-            for seed, kind in ways:
-                if left() > 0 and (what := self.wrong_on(seed, kind)):
-                    return verdict(f"walk {seed}, {kind}", what)
-        situations = 0
+        ways, situations = self.walks[mutant.state, mutant.event], 0
         for seed, kind in ways if not differs else ():
             another, times = self.tried(mutant, seed, kind)
             situations += times
             if another:
                 differs.append(f"walk {seed}, {kind}")
                 break
-        for seed, kind in self.more_of(ways) if differs else ():
+        for seed, kind in chain(ways, self.more_of(ways)) if differs else ():
             if left() <= 0:
                 break
             with fault(mutant):
                 what = self.wrong_on(seed, kind)
             if what:
-                if true := self.wrong_on(seed, kind):  # nobody has taken this walk before
+                if true := self.wrong_on(seed, kind):  # nobody may have taken this walk before
                     raise ValueError(f"walk {seed}, {kind}: something is wrong without a mutant: {true}")
                 return verdict(f"walk {seed}, {kind}", what)
         return verdict(situations=situations)
