@@ -9,6 +9,21 @@ import freehold
 from freehold.specs.scenario import scenario
 
 
+def slow_and_same() -> tuple[Any, Any]:
+    """Return a remote function that takes a while for a 5, and one that returns what it is given."""
+
+    @freehold.remote
+    def slow() -> int:
+        time.sleep(0.05)
+        return 5
+
+    @freehold.remote
+    def same(value: int) -> int:
+        return value
+
+    return slow, same
+
+
 @scenario(init={"workers_max": 4}, returns=13)
 def more_waiting_tasks_than_workers() -> Any:
     """A remote function calls itself until every worker waits: gets run tasks that they wait for on their own stack."""
@@ -26,14 +41,7 @@ def more_waiting_tasks_than_workers() -> Any:
 def waiting_tasks_before_what_they_wait_for() -> Any:
     """Twelve tasks wait, on two workers, for tasks that are queued behind them, and these for a slow argument."""
 
-    @freehold.remote
-    def slow() -> int:
-        time.sleep(0.05)
-        return 5
-
-    @freehold.remote
-    def same(value: int) -> int:
-        return value
+    slow, same = slow_and_same()
 
     @freehold.remote
     def read(refs: list[Any]) -> Any:
@@ -75,14 +83,7 @@ def waiting_for_tasks_of_others() -> Any:
 def waiting_before_the_argument_of_what_they_wait_for() -> Any:
     """The only worker waits for a task whose argument is computed behind it: both run on its stack, in turn."""
 
-    @freehold.remote
-    def slow() -> int:
-        time.sleep(0.05)
-        return 5
-
-    @freehold.remote
-    def same(value: int) -> int:
-        return value
+    slow, same = slow_and_same()
 
     @freehold.remote
     def read(refs: list[Any]) -> Any:
@@ -96,14 +97,7 @@ def waiting_before_the_argument_of_what_they_wait_for() -> Any:
 def waiting_for_what_a_task_of_theirs_waits_for() -> Any:
     """The only worker waits for what a task of its own is to get, too, which its owner has been asked for already."""
 
-    @freehold.remote
-    def slow() -> int:
-        time.sleep(0.05)
-        return 5
-
-    @freehold.remote
-    def same(value: int) -> int:
-        return value
+    slow, same = slow_and_same()
 
     @freehold.remote
     def read(refs: list[Any]) -> Any:

@@ -11,31 +11,27 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
-from freehold.specs import commands, scenario
+from freehold.specs import scenario
 from freehold.specs.conformance import Result, Verdict, judged
 from freehold.specs.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def ask(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", "conformance", *words])
-    return answer.exit_code, answer.output
+CHAIN = ("--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first")
 
 
 def test_a_backend_that_keeps_a_scenario() -> None:
-    code, output = ask("--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first")
+    code, output = prove(
+        "conformance", "--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first"
+    )
     lines = output.splitlines()
     assert code == 0 and lines[-1] == "inline: 2 of 2 scenarios kept"
     assert any(line.split()[:4] == ["kept", "in", "2", "borrow-report"] for line in lines)
     assert any(line.split()[:3] == ["not", "seen", "threads-lead"] for line in lines)
-    code, output = ask("--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first", "--json")
+    code, output = prove(
+        "conformance", "--backend", "inline", "--nodes", "1", "--only", "middle_of_a_chain_drops_first", "--json"
+    )
     said = json.loads(output)
     assert code == 0 and (said["backend"], said["ran"], said["wrong"], said["left_out"]) == ("inline", 2, [], {})
     assert said["rules"]["borrow-report"] == "kept in 2" and said["rules"]["threads-lead"] == "not seen"
@@ -48,7 +44,7 @@ def test_a_backend_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
     wrong = scenario.Scenario("another_number", body, returns=1)
     monkeypatch.setitem(scenario.REGISTRY, "another_number", wrong)
-    code, output = ask("--backend", "inline", "--nodes", "1", "--only", "another_number")
+    code, output = prove("conformance", "--backend", "inline", "--nodes", "1", "--only", "another_number")
     assert code == 1
     assert "WRONG: another_number on 1 nodes: AssertionError: another_number returned 2, not 1" in output
     assert "broken       office-hours" in output and output.splitlines()[-1] == "inline: 0 of 1 scenarios kept"
@@ -86,7 +82,7 @@ def test_a_rule_is_broken_if_one_scenario_is() -> None:
     ],
 )
 def test_bad_input(words: list[str], said: str) -> None:
-    code, output = ask(*words)
+    code, output = prove("conformance", *words)
     assert code == 2 and said in " ".join(output.replace("│", " ").split())
 
 

@@ -6,12 +6,10 @@ import json
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
 from freehold.core.running import FETCHING
 from freehold.core.task_events import ArgumentLate
-from freehold.specs import commands
 from freehold.specs.deaths import PROGRAMS, amiss, at_every_step, ended
 from freehold.specs.instead import instead
 
@@ -59,23 +57,15 @@ def test_what_is_amiss(came: Any, right: Any, said: str) -> None:
     assert amiss(came, right) == said
 
 
-def ask(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", "deaths", *words])
-    return answer.exit_code, answer.output
-
-
 def test_the_command_prints_a_row_for_each_program() -> None:
-    code, said = ask("--every", "40")
+    code, said = prove("deaths", "--every", "40")
     assert code == 0 and [line[:32].strip() for line in said.splitlines()] == [*PROGRAMS]
-    code, said = ask("--every", "40", "--json")
+    code, said = prove("deaths", "--every", "40", "--json")
     assert code == 0 and [row["program"] for row in json.loads(said)["programs"]] == [*PROGRAMS]
 
 
 def test_the_command_refuses_other_backends() -> None:
-    code, said = ask("--backend", "local")
+    code, said = prove("deaths", "--backend", "local")
     assert code == 2 and "does not host all parties in one process" in said
     with pytest.raises(ValueError, match="does not host"):
         ended("local", LARGE, -1)

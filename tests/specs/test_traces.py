@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
 import freehold
 from freehold.core.events import RefCreated, RefHeld
@@ -19,7 +18,6 @@ from freehold.core.node_messages import DeathNotice
 from freehold.core.party import Party
 from freehold.core.values import Payload
 from freehold.core.worker import Worker
-from freehold.specs import commands
 from freehold.specs.properties import object_agrees
 from freehold.specs.traces import Check, Trace, insist_on, led_to, runs_below
 from freehold.specs.walks.world import Violation
@@ -49,14 +47,6 @@ def changed(path: Path, number: int, field: int, change: Any) -> None:
     entry[field] = change(entry[field])
     lines[number] = json.dumps(entry)
     path.write_text("\n".join(lines) + "\n")
-
-
-def prove(*words: object) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", *map(str, words)])
-    return answer.exit_code, answer.output
 
 
 def test_nothing_is_wrong_in_a_run(run: Path) -> None:

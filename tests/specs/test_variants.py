@@ -7,12 +7,10 @@ import json
 import re
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
 from freehold.core.execution import RUNNING
 from freehold.core.messages import TaskReply
-from freehold.specs import commands
 from freehold.specs.explorer import models
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.explorer.counterexample import replayed
@@ -69,25 +67,17 @@ def test_the_true_rules_come_back() -> None:
     assert RUNNING.rows[TaskReply] is true
 
 
-def ask(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", *words])
-    return answer.exit_code, answer.output
-
-
 def test_the_command_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "QUICK", (Bounds("small", processes=2, acts=3, calls=1),))
     for name in {*VARIANTS} - {"ray18557", "ray54007"}:
         monkeypatch.delitem(VARIANTS, name)
-    code, output = ask("variants", "--quick")
+    code, output = prove("variants", "--quick")
     assert code == 1
     assert output.count("NOT FOUND") == 2 and "CancelGet" in output
-    told = [json.loads(line) for line in ask("variants", "--quick", "--json")[1].splitlines()]
+    told = [json.loads(line) for line in prove("variants", "--quick", "--json")[1].splitlines()]
     assert told == [{"variant": "ray18557", "found": None}, {"variant": "ray54007", "found": None}]
 
 
 def test_an_unknown_variant_is_refused() -> None:
-    code, output = ask("explore", "--variant", "ray1")
+    code, output = prove("explore", "--variant", "ray1")
     assert code == 2 and "ray18456" in output

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
 from freehold.core.ownership import BORROWED, OWNED, Ownership
 from freehold.core.worker import Worker
-from freehold.specs import commands
 from freehold.specs.explorer.beginnings import process_of
 from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
 from freehold.specs.explorer.sharing import Sharing
@@ -59,18 +57,10 @@ def test_what_cannot_be_done_is_refused() -> None:
         begun("1 calls 0")
 
 
-def ask(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", "explore", *words])
-    return answer.exit_code, answer.output
-
-
 def test_a_counterexample_tells_the_story_first() -> None:
     story = [word for act in STORY for word in ("--before", act)]
-    code, said = ask(
-        "--objects", "2", "--acts", "4", "--calls", "1", "--deaths", "1", "--borrower-death", "ray", *story
+    code, said = prove(
+        "explore", "--objects", "2", "--acts", "4", "--calls", "1", "--deaths", "1", "--borrower-death", "ray", *story
     )
     first = said.partition("The program:\n")[2].splitlines()[:4]
     assert code == 1 and first == [
@@ -79,5 +69,5 @@ def test_a_counterexample_tells_the_story_first() -> None:
         "n0w1: del x",
         "n0w1: f.remote([y])  # runs on n1w1",
     ]
-    code, said = ask("--before", "0 flies")
+    code, said = prove("explore", "--before", "0 flies")
     assert code == 2 and "'0 flies' is no act" in said

@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-import typer
+from tests.specs.asking import prove
 from tests.specs.explorer.test_explore import HOLE
-from typer.testing import CliRunner
 
-from freehold.specs import commands
 from freehold.specs.explorer import models
 from freehold.specs.explorer.bounds import Bounds
 
 
 def ask(*words: str, command: str = "explore") -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", command, *words])
-    return answer.exit_code, answer.output
+    return prove(command, *words)
 
 
 def test_the_command_says_what_it_found() -> None:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from tests.specs.asking import prove
 
 from freehold.core.events import ArgumentDone, Lent, RefDropped
 from freehold.core.messages import ReleaseQuery, ReleaseReply
 from freehold.core.node_messages import PullReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
 from freehold.core.resolution import PULLING
-from freehold.specs import commands
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.mutants import hunt
 from freehold.specs.mutants.equivalent import ALIKE, BOTH, SERVED, reason
@@ -89,17 +87,9 @@ def test_mutants_beside_the_parties_are_found(grounds: Grounds) -> None:
     assert len([verdict for verdict in verdicts if verdict.by]) > 5
 
 
-def ask(*words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    commands.register(app)
-    answer = CliRunner().invoke(app, ["prove", "mutants", *words])
-    return answer.exit_code, answer.output
-
-
 def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
-    code, output = ask("--table", "ownership", "--every", "40", "--seconds", "5")
+    code, output = prove("mutants", "--table", "ownership", "--every", "40", "--seconds", "5")
     head, row, total, share, *rest = output.splitlines()
     assert head.split() == ["table", "mutants", "models", "programs", "walks", "the", "same", "excused", "survive"]
     name, *counts = row.split()
@@ -113,7 +103,7 @@ def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: 
 
 def test_the_command_speaks_json(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
-    code, output = ask("--table", "handover", "--every", "4", "--json")
+    code, output = prove("mutants", "--table", "handover", "--every", "4", "--json")
     told = [json.loads(line) for line in output.splitlines()]
     assert code == 0 and len(told) > 3
     assert all(each["mutant"].startswith("handover: ") for each in told)
@@ -121,5 +111,5 @@ def test_the_command_speaks_json(grounds: Grounds, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_table_is_refused() -> None:
-    code, output = ask("--table", "chair")
+    code, output = prove("mutants", "--table", "chair")
     assert code == 2 and "ownership" in output
