@@ -16,6 +16,8 @@ WORDS: dict[str, Callable[[Any], bool]] = {  # after the number of a process: wh
     "nests": lambda what: what[0] == "put" and bool(what[2]),  # what it has put last, or got
     "drops": lambda what: what[0] == "drop",  # what it has had longest
     "calls": lambda what: what[0] == "call" and bool(what[3]) and not what[5],  # a number of a process behind it
+    "gets": lambda what: what[0] == "get" and what[2] < 0,  # without a timeout
+    "reads": lambda what: what[0] == "read",  # what it can read without a get
     "keeps": lambda what: what[0] == "end" and bool(what[1]),
 }
 
