@@ -30,10 +30,13 @@ from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.room import AWAITING as SHORT
 from freehold.core.room import OPEN
 from freehold.core.room import RESERVING as TAKING
+from freehold.core.running import FETCHING, PLACING, READY
+from freehold.core.running import RUNNING as UNDER_WAY
 from freehold.core.worker import Worker
 
 HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
 KEPT_VALUES = (INLINE, PLACED, RELEASED, FAILED, PENDING)
+FOR_SOMEBODY = (FETCHING, READY, UNDER_WAY, PLACING)  # runs in these states; a caller's death is noted
 HOLDS = (PRIMARY, SECONDARY, RETIRING)  # and may have been lent
 Check = Callable[[Party], Iterator[str]]
 CHECKS: list[Check] = []
@@ -239,8 +242,8 @@ def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
     for task in worker.execution.values():
         yield from [f"offers a task to the dead in {task}" for waiter in task.waiters if not worker.hears(waiter)]
     for run in worker.running.values():
-        if run.state.name in ("FETCHING", "READY") and run.query is not None and not worker.hears(run.query.caller):
-            yield f"is to begin for somebody dead {run}"
+        if run.state in FOR_SOMEBODY and run.query is not None and not worker.hears(run.query.caller):
+            yield f"runs for somebody dead {run}"
     for o in worker.ownership.values():
         if o.state is REGISTERED and not worker.hears(owner_of(o.object)):
             yield f"is to answer somebody dead in {o}"

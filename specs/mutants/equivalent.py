@@ -45,6 +45,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
 }
 UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
 ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released"
+LATER = "who waits behind a slow task is handed back a little sooner or later"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
@@ -53,12 +54,15 @@ OTHERS = {  # mutants
     "resolution: IDLE ObjectUnused ignored": ASKED_BACK,
     "resolution: PULLING CopyWanted dropped PullQuery": "a pull that is less urgent than it could be comes, too",
     "resolution: ASKING LocateReply stale": "what an owner has answered to an earlier question is as true",
-    "copy: RESERVING OwnerDied dropped *": "who waits for the copy has heard of the death, or is ended for it",
+    "copy: RESERVING OwnerDied *": "who waits for the copy has heard of the death, or is ended for it",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",
     "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
+    "desk: BUSY TurnSlow counted timed_turn [+-]1": LATER,
+    "desk: BUSY TurnSlow ended in BUSY *": LATER,
+    "request: * dropped CancelTimer": "a timer that fires for nobody is heard by nobody",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
 

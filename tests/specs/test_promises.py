@@ -254,7 +254,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (held_without_a_grant, records.copies_agree, "n0w2 has 0 holds in"),
     (asked_by_the_dead, records.the_dead_wait_no_more, "n0w2 would answer the dead in"),
     (value_of_nobody, records.values_are_owned, "n0w2 keeps Promotion("),
-    (runs_for_the_dead, records.the_dead_wait_no_more, "n0w1 is to begin for somebody dead"),
+    (runs_for_the_dead, records.the_dead_wait_no_more, "n0w1 runs for somebody dead"),
     (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
     (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
     (not_evictable, records.copies_rest, "n0w2 has Promotion("),
