@@ -14,6 +14,7 @@ import pytest
 from freehold.core.machine import Table
 from freehold.core.tables import TABLES
 from freehold.specs import manual
+from freehold.specs.explorer.bounds import Bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -82,7 +83,8 @@ def test_the_proof_that_is_drawn_is_of_the_pinned_model() -> None:
     proof = script("proof")
     data = json.loads(proof.DATA.read_text("utf-8"))
     assert proof.digest(data) in proof.PICTURE.read_text("utf-8"), "run: python docs/proof.py --draw"
-    assert data["model"] == [*proof.pinned()]
+    model, known = [*proof.pinned()], len(data["model"])  # what bounds came to have since is as in any model
+    assert data["model"] == model[:known] and model[known:] == [*Bounds()][known:]
     assert all(search["known"][-1] == search["states"] for search in data["searches"].values())
 
 
