@@ -137,7 +137,8 @@ def deaths(
             typer.echo(f"{name:32}{died:7,} deaths{lost:7,} with a loss{len(wrong):7,} wrong")
             for each in wrong:
                 typer.echo(f"WRONG: {each['who'] or 'nobody'} dies at step {each['step']}: {each['what']}")
-    typer.echo(json.dumps({"backend": backend, "programs": rows})) if as_json else None
+    if as_json:
+        typer.echo(json.dumps({"backend": backend, "programs": rows}))
     raise typer.Exit(any(row["wrong"] for row in rows))
 
 

@@ -120,9 +120,8 @@ def holds_are_known(worker: Worker, node: Node) -> Iterator[str]:
     has = {r.object: r.grants + (r.object in writes) for r in worker.resolution.values() if r.grants}
     has |= {object: 1 for object in writes if object not in has}
     counted = {copy.object: copy.holds[worker.me] for copy in node.copies.values() if worker.me in copy.holds}
-    for object in unsure:
-        has.pop(object, None), counted.pop(object, None)
-    yield from differ("holds", has, "counts", counted)
+    sure = [{object: count for object, count in some.items() if object not in unsure} for some in (has, counted)]
+    yield from differ("holds", sure[0], "counts", sure[1])
 
 
 @of(Worker, Node)

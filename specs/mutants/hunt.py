@@ -65,7 +65,7 @@ class Verdict(NamedTuple):
     by: str  # what has found it, "" if nothing has
     why: str  # what was wrong
     differs: tuple[str, ...]  # where it does something else than the true row, however little
-    situations: int  # on walks in which it was compared with the true row
+    situations: int  # in models and on walks, in which it was compared with the true row
     seconds: float
 
 
@@ -217,7 +217,8 @@ class Grounds:
             for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
                 if left() > 0 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
-        ways, situations = self.walks[mutant.state, mutant.event], 0
+        ways = self.walks[mutant.state, mutant.event]
+        situations = sum([len(model.cells.get((mutant.state, mutant.event), ())) for model in self.models])
         for seed, kind in ways if not differs else ():
             another, times = self.tried(mutant, seed, kind)
             situations += times
