@@ -17,7 +17,7 @@ from freehold.core.copy import PULLING as COMING
 from freehold.core.copy import RESERVING as ROOM_WANTED
 from freehold.core.copy import WRITING as BEING_WRITTEN
 from freehold.core.execution import RUNNING as SENT
-from freehold.core.ids import node_of, object_name, owner_of, party_name
+from freehold.core.ids import HEAD, is_node, node_of, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED
@@ -99,12 +99,14 @@ def tasks_are_somewhere(caller: Worker, executor: Worker) -> Iterator[str]:
     yield from [f"{run} was taken" for run in executor.running.values() if run.state is HANDING and run.task in here]
 
 
-def differ(one: str, these: dict[Any, Any], other: str, those: dict[Any, Any]) -> Iterator[str]:
+def differ(
+    one: str, these: dict[Any, Any], other: str, those: dict[Any, Any], name_of: Callable[[int], str] = object_name
+) -> Iterator[str]:
     """Say where two accounts of the same things differ."""
     if these != those:
         for name in sorted({*these} | {*those}):
             if these.get(name) != those.get(name):
-                yield f"one {one} {object_name(name)} ({these.get(name)}), the other {other} ({those.get(name)})"
+                yield f"one {one} {name_of(name)} ({these.get(name)}), the other {other} ({those.get(name)})"
 
 
 # ------------------------------------------------------------------ a process and its node
@@ -214,3 +216,15 @@ def chunks_are_coming(reader: Node, source: Node) -> Iterator[str]:
         there = reader.copies.get(copy.object)
         if reader.me in copy.holds:
             yield f"one holds {copy}, the other has {there}"
+
+
+# ------------------------------------------------------------------ who lives
+
+
+@of(Node, Party)
+def views_agree(node: Node, told: Party) -> Iterator[str]:
+    """Whom a node tells of births and deaths knows the same nodes as it; the head node decides on every death."""
+    if told.hears(HEAD) and (told.me in node.offices[0].workers or (node.me == HEAD and is_node(told.me))):
+        yield from differ("knows", dict(node.nodes), "knows", dict(told.nodes), party_name)
+        unknown = told.members.dead - node.members.dead if node.me == HEAD else ()
+        yield from [f"one does not know of the death of {party_name(dead)}" for dead in sorted(unknown)]

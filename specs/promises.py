@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from freehold.specs import pairs, properties, records
+from freehold.specs.records import of_nodes, of_workers
 
 Check = Callable[[Any], Iterator[str]]
 
@@ -56,8 +57,8 @@ ALWAYS = (
         "Each count of references is the number of what it counts, kind by kind, and an account lists just these.",
         "ours",
         of_each=(
-            records.counts_agree,
-            records.accounts_agree,
+            of_workers.counts_agree,
+            of_workers.accounts_agree,
         ),
         where="search: every state; prove check: every event of a run",
     ),
@@ -66,8 +67,8 @@ ALWAYS = (
         "No count falls below zero.",
         "Ray: reference_counter.cc, its checks",
         of_each=(
-            records.counts_are_natural,
-            records.holds_are_held,
+            of_workers.counts_are_natural,
+            of_nodes.holds_are_held,
         ),
     ),
     Promise(
@@ -80,7 +81,7 @@ ALWAYS = (
         "placeholder-true",
         "What stands in the place of a large value at its owner names a location.",
         "Ray: the marker for an object in plasma",
-        of_each=(records.placeholders_are_true,),
+        of_each=(of_workers.placeholders_are_true,),
     ),
     Promise(
         "one-primary",
@@ -100,33 +101,39 @@ ALWAYS = (
         "small-inline",
         "An in-process store keeps no value that is larger than the policy says.",
         "Ray: max_direct_call_object_size, 100 KiB",
-        of_each=(records.small_values_travel,),
+        of_each=(of_workers.small_values_travel,),
         where="scenarios/sizes.py: one byte less, as much, one byte more",
     ),
     Promise(
         "pull-share",
         "What is pulled for waits and arguments takes at most its share of a store, unless it is one; gets go first.",
         "Ray: pull_manager.cc, its quota",
-        of_each=(records.pulls_keep_to_their_share,),
+        of_each=(of_nodes.pulls_keep_to_their_share,),
     ),
     Promise(
         "store-bounded",
         "A store has no more bytes than it may; its books, and those of the CPUs, add up.",
         "ours",
         of_each=(
-            records.rooms_agree,
-            records.cpus_add_up,
-            records.stores_are_bounded,
-            records.rooms_take_turns,
+            of_nodes.rooms_agree,
+            of_nodes.cpus_add_up,
+            of_nodes.stores_are_bounded,
+            of_nodes.rooms_take_turns,
         ),
+    ),
+    Promise(
+        "workers-bounded",
+        "No node starts more workers than it may.",
+        "Ray: num_workers_soft_limit; ours is hard",
+        (properties.workers_are_few,),
     ),
     Promise(
         "open-only",
         "What is wanted is wanted for somebody who waits: no call or task that is over keeps a question open.",
         "ours",
         of_each=(
-            records.wants_are_open,
-            records.threads_agree,
+            of_workers.wants_are_open,
+            of_workers.threads_agree,
         ),
         where="search: every state",
     ),
@@ -135,8 +142,8 @@ ALWAYS = (
         "Nobody waits for the dead, or is to answer them.",
         "ours",
         of_each=(
-            records.the_dead_wait_no_more,
-            records.lenders_live,
+            of_workers.the_dead_wait_no_more,
+            of_nodes.lenders_live,
         ),
         where="search: every state",
     ),
@@ -145,15 +152,16 @@ ALWAYS = (
         "The records of one party say the same: of copies, rests, introductions, queues, leases and workers.",
         "ours",
         of_each=(
-            records.copies_agree,
-            records.copies_are_used,
-            records.copies_rest,
-            records.copies_are_of_use,
-            records.values_are_owned,
-            records.introductions_are_covered,
-            records.records_are_needed,
-            records.pools_agree,
-            records.offices_agree,
+            of_workers.copies_agree,
+            of_workers.copies_are_used,
+            of_workers.copies_rest,
+            of_nodes.copies_are_of_use,
+            of_workers.values_are_owned,
+            of_workers.introductions_are_covered,
+            of_workers.records_are_needed,
+            of_workers.pools_agree,
+            of_workers.pools_ask_on,
+            of_nodes.offices_agree,
         ),
         where="search: every state",
     ),
@@ -203,6 +211,12 @@ AT_REST = (
         "Ray: reference_counter.cc, the tree of borrowers",
         (properties.borrowers_agree,),
         "search: has, gone, at every step",
+    ),
+    Promise(
+        "deaths-known",
+        "Who lives knows of each death that came later; no node waits for a worker to start, or has lent the dead one.",
+        "ours",
+        (properties.deaths_are_known, properties.offices_rest),
     ),
     Promise(
         "directory-agrees",

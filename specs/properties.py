@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
-from freehold.core.ids import COUNTER_BITS, object_name, owner_of, party_name
+from freehold.core.ids import COUNTER_BITS, node_of, object_name, owner_of, party_name
 from freehold.core.node import Node
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
@@ -27,6 +27,15 @@ class Cluster(Protocol):
     @property
     def parties(self) -> Mapping[int, Party]:
         """All that live, by name."""
+        ...
+
+
+class Mourning(Cluster, Protocol):
+    """Parties, and the dead."""
+
+    @property
+    def dead(self) -> Mapping[int, frozenset[int]]:
+        """All that have died, each with those who have to hear of it."""
         ...
 
 
@@ -140,6 +149,16 @@ def timers_are_set(world: World) -> Iterator[str]:
                     yield f"{party_name(party.me)} has set no timer for {waits}"
 
 
+def workers_are_few(cluster: Cluster) -> Iterator[str]:
+    """No node starts more workers than the policy says; a user's program is none of them."""
+    for node in cluster.parties.values():
+        if isinstance(node, Node):
+            programs = [me for me, runs in node.offices[0].workers.items() if not runs]
+            workers = [me for me in cluster.parties if node_of(me) == node.me and me != node.me and me not in programs]
+            if len(workers) > node.policy.workers_max:
+                yield f"{party_name(node.me)} has started {len(workers)} workers"
+
+
 # ------------------------------------------------------------------ at rest
 
 
@@ -207,6 +226,24 @@ def nothing_is_left(world: World) -> Iterator[str]:
     for node, stored in world.stores.items():
         if stored:
             yield f"{party_name(node)} has bytes of {[object_name(s.object) for s in stored.values()]}"
+
+
+def deaths_are_known(world: Mourning) -> Iterator[str]:
+    """At rest everybody who was there when a party died knows that it is dead."""
+    for dead, mourners in world.dead.items():
+        for me in sorted(mourners & {*world.parties}):
+            if world.parties[me].hears(dead):
+                yield f"{party_name(me)} believes that {party_name(dead)} lives"
+
+
+def offices_rest(world: World) -> Iterator[str]:
+    """At rest no node waits for a worker to start, or lends one to the dead."""
+    for node in world.parties.values():
+        if isinstance(node, Node):
+            office = node.offices[0]
+            lent = [loan for loan in office.loans.values() if not node.hears(loan.owner)]
+            if office.starting or lent:
+                yield f"{party_name(node.me)} starts {office.starting} workers, and has lent the dead {lent}"
 
 
 def calls_return(world: Users) -> Iterator[str]:

@@ -20,11 +20,11 @@ from freehold.core.messages import ReleaseReply
 from freehold.core.ownership import OWNED, UNHELD, let_go
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.tables import TABLES
-from freehold.specs import records
 from freehold.specs.instead import instead
+from freehold.specs.records import of_workers
 
 Step = tuple[Any, Out]
-COUNTS = (records.counts_agree,)  # what is checked of each party: other rules write other things down
+COUNTS = (of_workers.counts_agree,)  # what is checked of each party: other rules write other things down
 
 
 class Variant(NamedTuple):

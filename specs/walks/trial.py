@@ -38,7 +38,7 @@ class Trial(Users):
 
     def __init__(self, policy: Policy, capacity: int, workers: tuple[int, ...], programs: tuple[int, ...]) -> None:
         super().__init__(policy, capacity)
-        self.dead: set[int] = set()
+        self.dead: dict[int, frozenset[int]] = {}  # -> those who have to hear of it
         self.cancelling = False  # whether users have ever cancelled tasks
         for index, count in enumerate(workers):
             self.add_node(index, (*CPUS, (f"node:{index}", 1.0)), count)
@@ -66,7 +66,13 @@ class Trial(Users):
 
     def died(self, party: int) -> None:
         super().died(party)
-        self.dead.add(party)
+        self.dead[party] = frozenset([me for me in self.parties if self.will_hear(me, party)])
+
+    def will_hear(self, me: int, dead: int) -> bool:
+        """Tell whether a party will hear of a death: it has joined whoever tells it, who has not heard yet either."""
+        above = self.parties.get(HEAD if is_node(me) else node_of(me))
+        joined = isinstance(above, Node) and me in (above.members if is_node(me) else above.offices[0].workers)
+        return above is not None and joined and above.hears(dead)
 
     def inside(self, object: int) -> set[int]:
         """Return an object, and all that its value or the task which can compute it again holds, in any depth.

@@ -25,7 +25,7 @@ from freehold.core.running import HANDING, RUNNING, Run_
 from freehold.core.trace import Ring
 from freehold.core.values import Description, Payload, Slot
 from freehold.core.worker import Worker
-from freehold.specs.records import accounts_agree
+from freehold.specs.records.of_workers import accounts_agree
 
 ME, OTHER = worker_id(HEAD, 1), worker_id(HEAD, 2)
 REF, OUTER, TASK, RUN, AGAIN, OVER = [object_id(ME, number) for number in (1, 2, 3, 4, 11, 12)]
@@ -86,12 +86,12 @@ def test_a_borrower_that_is_dead_says_why_it_still_counts() -> None:
 
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_a_kind_that_an_account_forgets_is_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from freehold.specs import records
+    from freehold.specs.records import of_workers
 
     def forgetful(worker: Worker, objects: Any) -> list[Fact]:
         return [fact for fact in holders(worker, objects) if fact.kind != kind]
 
-    monkeypatch.setattr(records, "holders", forgetful)
+    monkeypatch.setattr(of_workers, "holders", forgetful)
     assert any(REFERENCES[kind] in complaint for complaint in accounts_agree(held_in_every_way()))
 
 

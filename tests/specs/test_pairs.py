@@ -15,7 +15,7 @@ from freehold.core.execution import RUNNING, Execution
 from freehold.core.ids import HEAD, node_id, object_id
 from freehold.core.leasing import LEASING, Pool
 from freehold.core.machine import replace
-from freehold.core.membership import DEAD, Member
+from freehold.core.membership import ALIVE, DEAD, Member
 from freehold.core.node import Node
 from freehold.core.office import FULL, LeaseAsk, Loan
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, Asked, Ownership
@@ -147,6 +147,14 @@ def held_by_a_node_for_nothing(two: Two) -> None:
     two.node.copies[two.mine] = Copy(two.mine, PRIMARY, holds=Map({TWO: 1}))
 
 
+def node_not_announced(two: Two) -> None:
+    two.far.members[node_id(2)] = Member(node_id(2), ALIVE)
+
+
+def death_hushed_up(two: Two) -> None:
+    two.far.members[two.here.me] = Member(two.here.me, DEAD)
+
+
 BROKEN: list[tuple[Callable[[Two], None], Any, str]] = [
     (question_forgotten, pairs.questions_are_open, "one asks for n0w2.5 (3), the other is to be answered (None)"),
     (answer_nobody_waits_for, pairs.questions_are_open, "asks for n0w2.5 (None), the other is to be answered (3)"),
@@ -168,6 +176,8 @@ BROKEN: list[tuple[Callable[[Two], None], Any, str]] = [
     (owner_not_told_to_wait, pairs.queries_are_open, "(1, False, False)}; the other has in its queue: {"),
     (worker_of_nobody, pairs.loans_are_known, "the other has {}"),
     (chunks_never_come, pairs.chunks_are_coming, "one waits for chunks of Copy("),
+    (node_not_announced, pairs.views_agree, "one knows n2 (()), the other knows (None)"),
+    (death_hushed_up, pairs.views_agree, "one does not know of the death of n0w2"),
     (held_by_a_node_for_nothing, pairs.chunks_are_coming, "one holds Copy("),
 ]
 

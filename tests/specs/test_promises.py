@@ -13,9 +13,11 @@ from freehold.core.desk import Desk
 from freehold.core.execution import QUEUED
 from freehold.core.ids import HEAD, node_id, object_id
 from freehold.core.inquiry import HEARING, Inquiry
+from freehold.core.leasing import LEASING, Pool
 from freehold.core.machine import replace
 from freehold.core.membership import DEAD, Member
 from freehold.core.node import Node
+from freehold.core.office import STARTING, Loan
 from freehold.core.ownership import INTRODUCING, OWNED, REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
@@ -27,7 +29,8 @@ from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
 from freehold.specs import pairs, properties, records
 from freehold.specs.promises import PROMISES, SOMETIMES
-from freehold.specs.walks.trial import Trial
+from freehold.specs.records import of_nodes, of_workers
+from freehold.specs.walks.trial import CPUS, Trial
 
 CHECKS = properties.__name__
 ONE, TWO = HEAD, node_id(1)
@@ -239,41 +242,71 @@ def copy_unknown(world: Trial) -> None:
     node(world, TWO).copies[object] = Copy(object, SECONDARY)
 
 
+def node_not_asked(world: Trial) -> None:
+    program(world).pools[CPUS, 0] = Pool((CPUS, 0), LEASING, queue=Map({0: 7}), last=1, asked=Map({ONE: 3}))
+    program(world).pools[CPUS, 0] = replace(program(world).pools[CPUS, 0], busy=Map({ONE: 3}))
+
+
+def death_unknown(world: Trial) -> None:
+    world.dead[77] = frozenset({program(world).me})
+
+
+def worker_never_starts(world: Trial) -> None:
+    office = node(world, ONE).offices
+    office[0] = replace(office[0], state=STARTING, starting=1)
+
+
+def lent_to_the_dead(world: Trial) -> None:
+    office, dead = node(world, ONE).offices, program(world, 1).me
+    office[0] = replace(office[0], loans=Map({min(office[0].workers): Loan(dead, (CPUS, 0))}))
+    node(world, ONE).members[dead] = Member(dead, DEAD)
+
+
+def too_many_workers(world: Trial) -> None:
+    node(world, ONE).policy = Policy(workers_max=1)
+    world.add_worker(ONE)
+
+
 BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
-    (counted_below_zero, records.counts_are_natural, "n0w2 counts below zero in"),
-    (view_below_zero, records.counts_are_natural, "n0w2 counts below zero in"),
-    (hold_that_is_none, records.holds_are_held, "n0 counts a hold that is none in"),
-    (placeholder_for_nothing, records.placeholders_are_true, "n0w2 has a placeholder without a location"),
-    (large_value_kept, records.small_values_travel, "n0w2 keeps 200000 B of"),
-    (large_value_cached, records.small_values_travel, "n0w2 keeps 200000 B of"),
-    (too_much_pulled, records.pulls_keep_to_their_share, "n0 pulls {"),
-    (too_much_kept, records.stores_are_bounded, "keeps 1200 B in a store of 1000 B"),
-    (introduced_by_nothing, records.introductions_are_covered, "n0w2 keeps () for"),
-    (wanted_by_nobody, records.wants_are_open, "n0w2 wants n0w2.5 for 9, which does not wait for it"),
-    (waits_for_nobody, records.copies_agree, "n0w2 waits for nobody, or keeps somebody waiting, in"),
-    (held_without_a_grant, records.copies_agree, "n0w2 has 0 holds in"),
-    (asked_by_the_dead, records.the_dead_wait_no_more, "n0w2 would answer the dead in"),
-    (value_of_nobody, records.values_are_owned, "n0w2 keeps Promotion("),
-    (runs_for_the_dead, records.the_dead_wait_no_more, "n0w1 runs for somebody dead"),
+    (counted_below_zero, of_workers.counts_are_natural, "n0w2 counts below zero in"),
+    (view_below_zero, of_workers.counts_are_natural, "n0w2 counts below zero in"),
+    (hold_that_is_none, of_nodes.holds_are_held, "n0 counts a hold that is none in"),
+    (placeholder_for_nothing, of_workers.placeholders_are_true, "n0w2 has a placeholder without a location"),
+    (large_value_kept, of_workers.small_values_travel, "n0w2 keeps 200000 B of"),
+    (large_value_cached, of_workers.small_values_travel, "n0w2 keeps 200000 B of"),
+    (too_much_pulled, of_nodes.pulls_keep_to_their_share, "n0 pulls {"),
+    (too_much_kept, of_nodes.stores_are_bounded, "keeps 1200 B in a store of 1000 B"),
+    (introduced_by_nothing, of_workers.introductions_are_covered, "n0w2 keeps () for"),
+    (wanted_by_nobody, of_workers.wants_are_open, "n0w2 wants n0w2.5 for 9, which does not wait for it"),
+    (waits_for_nobody, of_workers.copies_agree, "n0w2 waits for nobody, or keeps somebody waiting, in"),
+    (held_without_a_grant, of_workers.copies_agree, "n0w2 has 0 holds in"),
+    (asked_by_the_dead, of_workers.the_dead_wait_no_more, "n0w2 would answer the dead in"),
+    (value_of_nobody, of_workers.values_are_owned, "n0w2 keeps Promotion("),
+    (runs_for_the_dead, of_workers.the_dead_wait_no_more, "n0w1 runs for somebody dead"),
     (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
     (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
-    (not_evictable, records.copies_rest, "n0w2 has Promotion("),
-    (thread_forgotten, records.threads_agree, "n0w1 has "),
-    (not_in_the_queue, records.pools_agree, "n0w2 has "),
-    (room_for_nobody, records.rooms_agree, "n0 asks for [5] by its books, but []"),
-    (room_wanted_by_nobody, records.rooms_take_turns, "n0 waits for nobody, or keeps somebody waiting, in Room("),
-    (used_by_nobody, records.copies_are_used, "n0w2 uses Resolution("),
-    (owner_dead, records.copies_are_of_use, "n0 keeps what nobody can ask for: Copy("),
-    (released_for_nobody, records.copies_are_of_use, "n0 keeps what nobody holds: Copy("),
-    (too_many_bytes, records.copies_are_of_use, "n0 got more than it had asked for: Copy("),
-    (reader_dead, records.lenders_live, "n0 waits for somebody dead in"),
-    (nobody_asked, records.lenders_live, "n0 waits for nobody, or for somebody dead, in"),
-    (worker_lost, records.offices_agree, "n0 has {"),
-    (cpu_made, records.cpus_add_up, "n0 lends {} and has {"),
+    (not_evictable, of_workers.copies_rest, "n0w2 has Promotion("),
+    (thread_forgotten, of_workers.threads_agree, "n0w1 has "),
+    (not_in_the_queue, of_workers.pools_agree, "n0w2 has "),
+    (room_for_nobody, of_nodes.rooms_agree, "n0 asks for [5] by its books, but []"),
+    (room_wanted_by_nobody, of_nodes.rooms_take_turns, "n0 waits for nobody, or keeps somebody waiting, in Room("),
+    (used_by_nobody, of_workers.copies_are_used, "n0w2 uses Resolution("),
+    (owner_dead, of_nodes.copies_are_of_use, "n0 keeps what nobody can ask for: Copy("),
+    (released_for_nobody, of_nodes.copies_are_of_use, "n0 keeps what nobody holds: Copy("),
+    (too_many_bytes, of_nodes.copies_are_of_use, "n0 got more than it had asked for: Copy("),
+    (reader_dead, of_nodes.lenders_live, "n0 waits for somebody dead in"),
+    (nobody_asked, of_nodes.lenders_live, "n0 waits for nobody, or for somebody dead, in"),
+    (worker_lost, of_nodes.offices_agree, "n0 has {"),
+    (cpu_made, of_nodes.cpus_add_up, "n0 lends {} and has {"),
     (borrower_unknown, properties.borrowers_agree, "its owner knows of nobody"),
     (borrower_gone, properties.borrowers_agree, "is borrowed by nobody"),
     (two_primaries, lambda world: properties.one_primary(world.parties), "has primary copies on n0, n1"),
     (run_twice, properties.runs_once, "runs on "),
+    (node_not_asked, of_workers.pools_ask_on, "n0w2 has not asked n1 for workers in Pool("),
+    (death_unknown, properties.deaths_are_known, "n0w2 believes that"),
+    (worker_never_starts, properties.offices_rest, "n0 starts 1 workers, and has lent the dead []"),
+    (lent_to_the_dead, properties.offices_rest, "n0 starts 0 workers, and has lent the dead [Loan("),
+    (too_many_workers, properties.workers_are_few, "n0 has started 2 workers"),
     (copy_unknown, properties.directories_agree, "n0w2 knows of n0w2.77 on n0; copies are on n0, n1"),
 ]
 
@@ -314,6 +347,7 @@ def test_every_check_belongs_to_a_promise() -> None:
     } | {check.__name__ for check in records.CHECKS}
     helpers = {
         "Cluster",
+        "Mourning",
         "insist",
         "object_agrees",
         "needed_is_not_released",

@@ -24,7 +24,7 @@ from freehold.core.policies import Policy
 from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Payload, Want
 from freehold.core.worker import Worker
-from freehold.specs.records import counts_agree
+from freehold.specs.records.of_workers import counts_agree
 from freehold.specs.walks.trial import Trial
 
 ME, OWNER, OTHER = (worker_id(node_id(index), 1) for index in range(3))

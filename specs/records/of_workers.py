@@ -1,87 +1,27 @@
-"""What must be true of the records of one party, whatever the others do: between any two events.
-
-Each check says what is wrong, of whom; of a party of another kind it says nothing.
-
-Refuses to know what others have, and what users want.
-"""
+"""What must be true of the records of one process, between any two events."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import TypeVar, cast
+from collections.abc import Iterator
 
 from freehold.core.account import holders
-from freehold.core.copy import PRIMARY, PULLING, RESERVING, RETIRING, SECONDARY, WRITING
-from freehold.core.events import Event
 from freehold.core.execution import KEPT, QUEUED, RESOLVING, RUNNING
 from freehold.core.facts import REFERENCES, bounded
-from freehold.core.ids import is_node, object_name, owner_of, party_name
-from freehold.core.node import Node
-from freehold.core.node_messages import HoldReturnNotice
-from freehold.core.office import CLOSED, STARTING, cpus_left
+from freehold.core.ids import object_name, owner_of, party_name
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
-from freehold.core.party import Party
+from freehold.core.policies import fits
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
 from freehold.core.resolution import CACHED, IDLE, LOCAL, SEEN, Resolution
 from freehold.core.resolution import FAILED as IN_VAIN
 from freehold.core.resolution import WAITING as AWAITED
-from freehold.core.room import AWAITING as SHORT
-from freehold.core.room import OPEN
-from freehold.core.room import RESERVING as TAKING
 from freehold.core.running import FETCHING, PLACING, READY
 from freehold.core.running import RUNNING as UNDER_WAY
 from freehold.core.worker import Worker
+from freehold.specs.records.check import of
 
-HAVE_BYTES = (WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)  # copies in these states
 KEPT_VALUES = (INLINE, PLACED, RELEASED, FAILED, PENDING)
 FOR_SOMEBODY = (FETCHING, READY, UNDER_WAY, PLACING)  # runs in these states; a caller's death is noted
-HOLDS = (PRIMARY, SECONDARY, RETIRING)  # and may have been lent
-Check = Callable[[Party], Iterator[str]]
-CHECKS: list[Check] = []
-P = TypeVar("P", bound=Party)
-
-
-def of(kind: type[P]) -> Callable[[Callable[[P], Iterator[str]]], Check]:
-    """Declare the decorated function as a check of parties of a kind; it need not say of whom it complains."""
-
-    def declare(check: Callable[[P], Iterator[str]]) -> Check:
-        @wraps(check)
-        def complain(party: Party) -> Iterator[str]:
-            if kind in type(party).__mro__:  # isinstance would ask a protocol's metaclass, and take longer than a check
-                yield from [f"{party_name(party.me)} {what}" for what in check(cast(P, party))]
-
-        CHECKS.append(complain)
-        return complain
-
-    return declare
-
-
-def agree(party: Party) -> Iterator[str]:
-    """What one party has written down goes together."""
-    for check in CHECKS:
-        yield from check(party)
-
-
-def hears_well(party: Party, event: Event) -> Iterator[str]:
-    """What a party is about to be told goes with what it has written down.
-
-    A process gives no more holds back than it was granted; a node that gives up a copy need not know if it was granted.
-    """
-    if (
-        isinstance(party, Node)
-        and type(event) is HoldReturnNotice
-        and not is_node(event.holder)
-        and party.hears(event.holder)
-    ):
-        copy = party.copies.get(event.object)
-        granted = copy.holds.get(event.holder, 0) if copy is not None else event.count
-        if copy is not None and copy.state in HOLDS and event.count > granted:
-            yield f"{party_name(party.me)} gets {event.count} holds back, but has granted {granted}: {copy}"
-
-
-# ------------------------------------------------------------------ of a worker
 
 
 @of(Worker)
@@ -292,100 +232,10 @@ def pools_agree(worker: Worker) -> Iterator[str]:
                 yield f"has {running[pool.key, at]} tasks at {party_name(at)}: {pool}"
 
 
-# ------------------------------------------------------------------ of a node
-
-
-@of(Node)
-def rooms_agree(node: Node) -> Iterator[str]:
-    """A store's books say which copies have bytes, which wait for some, are pulled, and may be evicted."""
-    room, copies = node.rooms[0], node.copies.values()
-    asks = [ask.object for ask in room.queue]
-    books: dict[str, tuple[object, object]] = {
-        "bytes of": (dict(room.sizes), {copy.object: copy.nbytes for copy in copies if copy.state in HAVE_BYTES}),
-        "asks for": (sorted(asks), sorted([copy.object for copy in copies if copy.state is RESERVING])),
-        "may evict": ({*room.idle}, {copy.object for copy in copies if copy.state is SECONDARY and not copy.holds}),
-    }
-    for what, (said, true) in books.items():
-        if said != true:
-            yield f"{what} {said} by its books, but {true}"
-
-
-@of(Node)
-def rooms_take_turns(node: Node) -> Iterator[str]:
-    """A store that waits has somebody in its queue, and a time by which to say no; else it keeps nobody waiting."""
-    room = node.rooms[0]
-    well = {SHORT: bool(room.queue and room.overdue), OPEN: not room.queue or bool(room.pulls)}
-    if (room.state is TAKING) is not bool(room.reserving) or not well.get(room.state, True):
-        yield f"waits for nobody, or keeps somebody waiting, in {room}"
-
-
-@of(Node)
-def stores_are_bounded(node: Node) -> Iterator[str]:
-    """The copies of a node take no more bytes than its store may have."""
-    room = node.rooms[0]
-    if sum(room.sizes.values()) > room.capacity:
-        yield f"keeps {sum(room.sizes.values())} B in a store of {room.capacity} B"
-
-
-@of(Node)
-def pulls_keep_to_their_share(node: Node) -> Iterator[str]:
-    """What is pulled for waits and arguments at a time takes no more than a share of the store, unless it is one."""
-    pulls = node.rooms[0].pulls
-    if len(pulls) > 1 and sum(pulls.values()) > node.policy.pull_share * node.rooms[0].capacity:
-        yield f"pulls {dict(pulls)} at a time"
-
-
-@of(Node)
-def holds_are_held(node: Node) -> Iterator[str]:
-    """No record is kept of a hold that was given back."""
-    for copy in node.copies.values():
-        if min(copy.holds.values(), default=1) < 1:
-            yield f"counts a hold that is none in {copy}"
-
-
-@of(Node)
-def copies_are_of_use(node: Node) -> Iterator[str]:
-    """A copy's owner lives, or else somebody holds it; and no more of it comes than was asked for."""
-    for copy in node.copies.values():
-        if copy.state in (PRIMARY, SECONDARY) and not node.hears(owner_of(copy.object)):
-            yield f"keeps what nobody can ask for: {copy}"
-        if copy.state is RETIRING and not copy.holds:
-            yield f"keeps what nobody holds: {copy}"
-        if copy.state is PULLING and copy.arrived > copy.asked:
-            yield f"got more than it had asked for: {copy}"
-
-
-@of(Node)
-def cpus_add_up(node: Node) -> Iterator[str]:
-    """Resources are neither made nor lost."""
-    office, me = node.offices[0], node.members.get(node.me)
-    lent: Counter[str] = Counter()
-    for loan in office.loans.values():
-        lent.update(dict(cpus_left(loan)))
-    total = {name: office.free.get(name, 0.0) + lent[name] for name in office.free}
-    if me is not None and total != dict(me.resources):  # a node is told of itself first of all
-        yield f"lends {dict(lent)} and has {dict(office.free)} left"
-
-
-@of(Node)
-def lenders_live(node: Node) -> Iterator[str]:
-    """Whoever holds a copy, waits for one or has a worker lives, and so does whoever is to answer."""
-    for copy in node.copies.values():
-        named = {*copy.holds, *copy.askers, *[query.target for query in copy.awaited]}
-        yield from [f"waits for somebody dead in {copy}" for one in named if not node.hears(one)]
-    for inquiry in node.inquiries.values():
-        if not inquiry.waiting or not all(map(node.hears, inquiry.waiting)):
-            yield f"waits for nobody, or for somebody dead, in {inquiry}"
-
-
-@of(Node)
-def offices_agree(node: Node) -> Iterator[str]:
-    """A worker that runs tasks is lent or idle, and lives; nobody waits for one whom it could have."""
-    office = node.offices[0]
-    able = {worker for worker, runs in office.workers.items() if runs}
-    if office.state is not CLOSED:  # then it lends nothing any more
-        if sorted([*office.idle, *office.loans]) != sorted(able):
-            yield f"has {able}, but {office}"
-        if (office.state is STARTING) is not bool(office.starting):
-            yield f"starts {office.starting} in {office}"
-    yield from [f"has somebody dead in {office}" for worker in office.workers if not node.hears(worker)]
+@of(Worker)
+def pools_ask_on(worker: Worker) -> Iterator[str]:
+    """While tasks wait and all who were asked for workers are busy, there is no other node that could lend one."""
+    for pool in worker.pools.values():
+        if pool.first != pool.last and len(pool.asked) == len(pool.busy):
+            others = [node for node, has in worker.nodes if node not in pool.asked and fits(pool.key[0], dict(has))]
+            yield from [f"has not asked {party_name(node)} for workers in {pool}" for node in others]
