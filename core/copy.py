@@ -155,9 +155,8 @@ def no_chunk(e: ChunkQuery) -> Send:
 def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     """Release the copy: at once if nobody holds it, else when the last hold comes back, for which we ask."""
     if r.next is not None:
-        released = CreateReply(r.object, r.next.attempt, 0, False, Failure("released", r.object))
         after, out = retire(replace(r, next=None), here)
-        return after, (Send(r.next.creator, released), *out)
+        return after, (Send(r.next.creator, in_vain(r.next)), *out)
     if r.state is RESERVING:
         return gone(r, *refuse(r, Failure("released", r.object)))
     busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
@@ -181,8 +180,8 @@ def recalls(r: Copy, *, released: bool = False) -> Out:
 
 @TABLE.on(ABSENT, event=CreateQuery, to=(RESERVING,))
 def create(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
-    """Nothing is promised before the bytes are reserved."""
-    return reserving(e)
+    """Nothing is promised before the bytes are reserved; what belongs to the dead nobody would ever release."""
+    return reserving(e) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e)),))
 
 
 @TABLE.on(*SEALED, event=CreateQuery, to={PRIMARY: (RETIRING, RESERVING), SECONDARY: (PRIMARY,)})
@@ -206,7 +205,12 @@ def as_written(e: CreateQuery) -> CreateReply:
 @TABLE.on(RESERVING, WRITING, PULLING, RETIRING, event=CreateQuery)
 def create_later(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
     """Its predecessor is still being cleared away, or a copy is coming from elsewhere."""
-    return replace(r, next=e), ()
+    return (replace(r, next=e), ()) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e)),))
+
+
+def in_vain(e: CreateQuery) -> CreateReply:
+    """Return the answer to one who would write what has been released."""
+    return CreateReply(e.object, e.attempt, 0, False, Failure("released", e.object))
 
 
 def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:

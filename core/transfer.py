@@ -89,7 +89,12 @@ TABLE.never(RESERVING, PULLING, *SEALED, event=SealNotice, why="only who writes 
 
 @TABLE.on(ABSENT, event=PullQuery, to=(RESERVING,))
 def pull(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
-    """Make room, then ask the source for chunks.  We are not a source ourselves any more."""
+    """Make room, then ask the source for chunks.  We are not a source ourselves any more.
+
+    A copy whose owner is dead, as the asker is about to hear, nobody would ever release.
+    """
+    if not here.hears(owner_of(r.object)):
+        return too_late(r, e, here)
     if e.source == here.me:
         return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("lost", r.object, here.me))),)
     r = Copy(r.object, RESERVING, nbytes=e.nbytes, source=e.source, want=e.want, askers=EMPTY.set(e.asker, e.attempt))

@@ -19,7 +19,17 @@ from freehold.core.messages import (
 )
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved
-from freehold.core.node_messages import ChunkQuery, ChunkReply, CopyNotice, DeathNotice, HoldNotice, PullQuery
+from freehold.core.node_messages import (
+    ChunkQuery,
+    ChunkReply,
+    CopyNotice,
+    CreateQuery,
+    CreateReply,
+    DeathNotice,
+    HoldNotice,
+    PullQuery,
+    PullReply,
+)
 from freehold.core.policies import Policy
 from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Payload, Want
@@ -99,6 +109,31 @@ def test_the_source_of_a_copy_dies_when_it_has_been_read() -> None:
     told = sent(node, ChunkReply(X, query.message.attempt, 0, 100))
     news = [(send.target, type(send.message)) for send in told if isinstance(send.message, CopyNotice | HoldNotice)]
     assert news == [(OWNER, CopyNotice), (ME, HoldNotice)]
+
+
+def test_a_copy_is_asked_for_whose_owner_is_dead() -> None:
+    """A node has heard of an owner's death, and its worker, which has not yet, asks it for a copy of a value.
+
+    The node pulled it from another one that had not heard, either, and kept it: who would have released it was dead.
+    (Found by the search, with three processes and large values, once it was looked at whose copies a node keeps.)
+    """
+    node, source = Node(HEAD, 1 << 20, ()), node_id(2)
+    node.handle(DeathNotice(OWNER))
+    (refused,) = sent(node, PullQuery(X, 3, ME, source, 100, Want.GET))
+    assert isinstance(refused.message, PullReply) and refused.message.failure.cause == "released"
+    assert not node.copies and not node.rooms[0].queue
+
+
+def test_a_task_returns_a_large_value_to_its_dead_caller() -> None:
+    """A node has heard of a caller's death, and its worker, which has not yet, asks for room for what a task returns.
+
+    It got room, and what it wrote stayed there for nobody.  (Found by the same search, with tasks that return.)
+    """
+    node = Node(HEAD, 1 << 20, ())
+    node.handle(DeathNotice(OWNER))
+    (refused,) = sent(node, CreateQuery(X, 3, ME, 100))
+    assert isinstance(refused.message, CreateReply) and refused.message.failure is not None
+    assert not node.copies and not node.rooms[0].queue
 
 
 def test_two_nodes_have_lost_each_other() -> None:
