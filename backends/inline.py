@@ -173,11 +173,12 @@ BETWEEN |= {Inline.run_next.__code__, World.run.__code__}
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
+    nodes = options.nodes()
     policy = replace(options.policy, cpu_back="end")
     world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES, options.trace)
     resources = {"CPU": options.num_cpus or 2.0, **options.resources}
     with InterruptsAtStart() as interrupts:
-        for _ in range(options.num_nodes):
+        for _ in range(nodes):
             world.start_node(world.capacity, resources)
         world.idle()
         interrupts.heir = world.interrupts

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
-from freehold.core import cluster
+from freehold.core import cluster as current
 from freehold.core.arguments import check_cluster, checked_timeout, engine_for
 from freehold.core.callsites import mark
 from freehold.core.completed import follow
@@ -30,11 +30,11 @@ class Context:
         return self
 
     def __exit__(self, *_: object) -> None:
-        cluster.end()
+        current.end()
 
     def disconnect(self) -> None:
         """End the cluster."""
-        cluster.end()
+        current.end()
 
     def __repr__(self) -> str:
         return f"<freehold cluster, program {party_name(self._session.worker.me)}>"
@@ -43,14 +43,14 @@ class Context:
 def init(
     *,
     backend: str | None = None,
-    num_nodes: int = 1,
+    num_nodes: int | None = None,
     num_cpus: float | None = None,
     resources: dict[str, float] | None = None,
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     logging_level: int | str = logging.INFO,
     log_to_driver: bool = True,
-    cluster_file: Any = None,
+    cluster: Any = None,
     trace: str | os.PathLike[str] | None = None,
     wait_line: bool = True,
     **rules: Any,
@@ -60,14 +60,14 @@ def init(
     Args:
         backend: "local" (real processes), "inline" (one process, for debugging) or "sim" (simulated time);
             None: what the environment variable FREEHOLD_BACKEND says, else "local".
-        num_nodes: nodes, each with an object store and workers; node 0 is the head node.
+        num_nodes: nodes, each with an object store and workers; node 0 is the head node; None: one, or as described.
         num_cpus: tasks that run at once on each node; None: the machine's CPUs, divided by the nodes.
         resources: further resources of each node, by name.
         object_store_memory: bytes of each node's object store; None: 30 % of what is left, divided by the nodes.
         ignore_reinit_error: return the running cluster if there is one.
         logging_level: of the logger "freehold".
         log_to_driver: show what tasks print.
-        cluster_file: sim: the description of the simulated cluster.
+        cluster: sim: a description of the cluster: the path of a TOML file, or what one holds, as a mapping.
         trace: a folder to which each run adds one with the events of every process; None: what FREEHOLD_TRACE says.
         wait_line: on a terminal a wait of over a second says what it waits for, unless FREEHOLD_WAIT_LINE is 0.
         **rules: rules of ``freehold.core.policies.Policy``, such as ``inline_bytes_max`` (bytes) or ``borrow``;
@@ -80,35 +80,35 @@ def init(
         RuntimeError: a cluster is running and ``ignore_reinit_error`` is false.
         ValueError: an argument is out of range, or the folder of the trace cannot be written to.
     """
-    if cluster.active is not None and not cluster.active.closed:
+    if current.active is not None and not current.active.closed:
         if ignore_reinit_error:
-            return Context(cluster.active)
+            return Context(current.active)
         raise RuntimeError("a cluster is running: call freehold.shutdown() first, or init(ignore_reinit_error=True)")
     check_cluster(num_nodes, num_cpus, resources or {}, object_store_memory)
     logging.getLogger("freehold").setLevel(logging_level)
     options = Options(
-        backend=backend or cluster.default_backend(),
+        backend=backend or current.default_backend(),
         num_nodes=num_nodes,
         num_cpus=num_cpus,
         resources=dict(resources or {}),
         object_store_memory=object_store_memory,
         log_to_driver=log_to_driver,
-        policy=cluster.policy_of(rules),
-        cluster=cluster_file,
+        policy=current.policy_of(rules),
+        cluster=cluster,
         trace=os.fsdecode(trace) if trace is not None else "",
         wait_line=wait_line and os.environ.get("FREEHOLD_WAIT_LINE") != "0",
     )
-    return Context(cluster.begin(options))
+    return Context(current.begin(options))
 
 
 def shutdown() -> None:
     """End the cluster, also while tasks run.  Without one, do nothing."""
-    cluster.end()
+    current.end()
 
 
 def is_initialized() -> bool:
     """Tell whether a cluster is running."""
-    return cluster.active is not None and not cluster.active.closed
+    return current.active is not None and not current.active.closed
 
 
 def put(value: T) -> ObjectRef[T]:
@@ -120,7 +120,7 @@ def put(value: T) -> ObjectRef[T]:
         TypeError: the value is a reference, or cannot be pickled.
         ObjectStoreFullError: there is no room for it.
     """
-    ref = cluster.engine().put(value)
+    ref = current.engine().put(value)
     if ref._session.call_sites:
         mark(ref)
     return ref
@@ -223,14 +223,14 @@ class Cluster:
         """Start a node with these resources; return its index when it has joined."""
         if not num_cpus >= 0:
             raise ValueError(f"num_cpus is a number, 0 or more, not {num_cpus!r}")
-        return node_index(cluster.engine().host.add_node({"CPU": float(num_cpus), **resources}, object_store_memory))
+        return node_index(current.engine().host.add_node({"CPU": float(num_cpus), **resources}, object_store_memory))
 
     def remove_node(self, node: int, *, graceful: bool = True) -> None:
         """Take a node out: when the tasks that run there are over, or at once, as if its machine had died.
 
         What only its object store held is lost.  Returns when the program knows that the node is gone.
         """
-        session = cluster.engine()
+        session = current.engine()
         alive = [node_index(name) for name, _ in session.worker.nodes]
         if node not in alive or node == 0:
             raise ValueError(f"node {node!r} cannot be removed; of the nodes {alive} the head node, 0, must stay")
@@ -238,10 +238,10 @@ class Cluster:
 
     def shutdown(self) -> None:
         """End the cluster."""
-        cluster.end()
+        current.end()
 
     def __enter__(self) -> Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        cluster.end()
+        current.end()

@@ -54,7 +54,7 @@ def checked_timeout(timeout: float | None, *, forever: bool = False) -> float | 
 
 def check_cluster(num_nodes: object, num_cpus: Any, resources: dict[str, float], object_store_memory: Any) -> None:
     """Refuse a cluster that cannot be."""
-    if type(num_nodes) is not int or num_nodes < 1:
+    if num_nodes is not None and (type(num_nodes) is not int or num_nodes < 1):
         raise ValueError(f"num_nodes is a count, 1 or more, not {num_nodes!r}")
     if num_cpus is not None and not (is_number(num_cpus) and num_cpus > 0):
         raise ValueError(f"num_cpus is a number above 0, not {num_cpus!r}")

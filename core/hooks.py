@@ -25,15 +25,25 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a user asked of ``init``."""
 
     backend: str = "local"
-    num_nodes: int = 1
+    num_nodes: int | None = None  # None: one, or as the cluster is described
     num_cpus: float | None = None  # of each node; None: of the machine, divided by the nodes
     resources: dict[str, float] = {}
     object_store_memory: int | None = None  # bytes of each node
     log_to_driver: bool = True
     policy: Policy = DEFAULT
-    cluster: Any = None  # sim: the simulated cluster
+    cluster: Any = None  # sim: a description of it
     trace: str = ""  # a folder into which each process writes its events; "" for none
     wait_line: bool = True  # a wait that takes longer than a second says on a terminal what it waits for
+
+    def nodes(self) -> int:
+        """Return how many nodes there are to be, of a backend that reads no descriptions.
+
+        Raises:
+            ValueError: it is given one.
+        """
+        if self.cluster is not None:
+            raise ValueError(f'backend={self.backend!r} reads no description of a cluster: use init(backend="sim")')
+        return self.num_nodes or 1
 
 
 @hookspec(firstresult=True)

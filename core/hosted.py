@@ -203,7 +203,11 @@ class Hosted(Driver, Host):
             return
         self.world.links[me].add(target)
         self.world.links[target].add(me)
-        self.world.post(me, target, step, effect.message, nbytes_of(effect.message))
+        self.world.post(me, target, step, effect.message, self.packed(effect.message))
+
+    def packed(self, message: Any) -> int:
+        """Return how many bytes a message takes, once it is in the form in which it travels."""
+        return nbytes_of(message)
 
     def set_timer(self, step: int, effect: SetTimer) -> None:
         self.world.after(effect.seconds, self.party.me, effect.timer, effect.event)

@@ -1,7 +1,9 @@
-"""A cluster in simulated time: a star of nodes, on which a message is one event of SimPy's.
+"""A cluster in simulated time, in which a message is one event of SimPy's: its arrival.
 
-Decides when a message arrives, and the order of what happens at one instant.  A network card is two numbers:
-until when it sends, and until when it receives.  Refuses to know what messages are about.
+A process does one thing after the other.  What it is told it does at once, but its time goes on for as long as that
+takes: what it sends leaves later, and what it hears meanwhile it does after that.  So its own time may be ahead.
+
+Refuses to know what messages are about, and which way they take.
 """
 
 from __future__ import annotations
@@ -22,16 +24,22 @@ from freehold.core.errors import DeadlockError, SessionError
 from freehold.core.events import Event
 from freehold.core.failures import exit_status
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import node_of, object_name, party_name
+from freehold.core.ids import node_index, node_of, object_name, party_name
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.tasks import run_task, session_function
 from freehold.core.values import Failure
 from freehold.simulator.clock import Clock, Happening
-from freehold.simulator.costs import NOTHING, Costs
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strand, Strands
+from freehold.simulator.world.costs import NOTHING
+from freehold.simulator.world.description import Description, graph_of
+from freehold.simulator.world.hosts import Host
+from freehold.simulator.world.network import Network
+from freehold.simulator.world.topology import Topology
+
+AHEAD = 0.001  # seconds: a program whose own time is further ahead than this lets the others catch up
 
 
 class Message(Happening):
@@ -53,24 +61,24 @@ class Timer(Message):
     number: int
 
 
-class Host:
-    """Until when the parts of one machine are taken, in seconds."""
-
-    __slots__ = ("copying", "receiving", "sending", "talking")
-
-    def __init__(self) -> None:
-        self.sending = 0.0  # its network card, towards the switch
-        self.receiving = 0.0  # its network card, from the switch
-        self.talking = 0.0  # messages between its own processes
-        self.copying = 0.0  # values on their way into its object store
-
-
 class Hosts(dict[int, Host]):
-    """The machine of each party."""
+    """The machine of each party.
+
+    Args:
+        description: which nodes share one.
+    """
+
+    def __init__(self, description: Description) -> None:
+        self.machine = description.machine
+        self.local = description.costs.local
+        self.all: dict[int, Host] = {}
 
     def __missing__(self, party: int) -> Host:
-        node = node_of(party)
-        host = self[party] = Host() if node == party else self[node]
+        index = node_index(party) // self.machine.nodes
+        host = self.all.get(index)
+        if host is None:
+            host = self.all[index] = Host(f"host{index}", self.machine.cores, self.machine.memory, self.local)
+        self[party] = host
         return host
 
 
@@ -80,24 +88,31 @@ class Simulated(World):
     Args:
         policy: the rules of all parties; its seed also orders what happens at one instant.
         capacity: bytes of each node's object store.
-        costs: what things cost once the cluster is built, which takes no time.
+        description: the cluster; what things cost holds once it is built, which takes no time.
         trace: a folder for the events of each party, "" for none.
     """
 
-    def __init__(self, policy: Policy, capacity: int, costs: Costs, trace: str = "") -> None:
+    def __init__(self, policy: Policy, capacity: int, description: Description, trace: str = "") -> None:
+        self.drivers: dict[int, Simulator]  # type: ignore[assignment]
         super().__init__(hashlib.sha256(b"freehold sim %d" % policy.seed).digest()[:16], policy, capacity, trace)
         self.clock = Clock(0.0)
         self.strands = Strands(self.clock, self.deadlock, policy.seed)
-        self.given = costs
+        self.description = description
         self.costs = NOTHING
-        self.hosts = Hosts()
+        self.begun = False
+        self.hosts = Hosts(description)
+        topology = Topology(graph_of(description))
+        contention = description.network.contention
+        self.network = Network(self.clock, topology, self.hosts.__getitem__, policy.seed, contention=contention)
         self.timers: dict[tuple[int, int], Timer] = {}
+        self.ends: dict[int, float] = {}  # of the dead: the times up to which they have done something
         self.arriving = (self.arrive,)
+        self.answering = (self.answer,)
         self.firing = (self.fire,)
         self.on_task: Callable[[Any], None] = lambda function: None  # told of a task's function before it runs
         self.on_close: Callable[[], None] = lambda: None
 
-    def driver(self, party: Party) -> Hosted:
+    def driver(self, party: Party) -> Simulator:
         return Simulator(self, party)
 
     def now(self) -> float:
@@ -106,31 +121,34 @@ class Simulated(World):
     # ------------------------------------------------------------------ messages and timers
 
     def post(self, source: int, target: int, cause: int, event: Event, nbytes: int) -> None:
-        at = self.arrival(source, target, nbytes)
-        turn = hash((self.policy.seed, source, target, at))
-        self.clock.push(at, turn, Message(self.arriving, target, event, cause))
-
-    def arrival(self, source: int, target: int, nbytes: int) -> float:
-        """Return when a message arrives.  Between two parties it never overtakes: all sums and maxima ascend."""
-        now, costs = self.clock.now, self.costs
-        a, b = self.hosts[source], self.hosts[target]
+        costs, sender = self.costs, self.drivers.get(source)
         if source == target:  # the driver reports what came of an effect
-            a.copying = max(now, a.copying) + nbytes * costs.copy if nbytes else a.copying
-            return a.copying if nbytes else now
-        if a is b:
-            a.talking = max(now + costs.message, a.talking) + nbytes * costs.copy
-            return a.talking + costs.local + costs.message
-        seconds = nbytes / costs.bandwidth
-        a.sending = max(now + costs.message, a.sending) + seconds
-        b.receiving = max(a.sending + 2 * costs.latency, b.receiving + seconds)
-        return b.receiving + costs.message
+            at = self.clock.now if sender is None else sender.spend(nbytes * costs.copy)
+            self.network.arrive((source, target), at, Message(self.answering, target, event, cause))
+            return
+        if sender is None:  # of its death its peers hear behind what it has said
+            at = self.ends.get(source, self.clock.now)
+        else:
+            at = sender.spend(costs.send)
+        message = Message(self.arriving, target, event, cause)
+        if node_of(source) == node_of(target) or not self.begun:
+            self.network.arrive((source, target), at + costs.local, message)
+        else:
+            self.network.carry(source, target, at, nbytes, message)
 
     def arrive(self, message: Message) -> None:
         """Hand a message to its target, if it lives."""
+        driver = self.drivers.get(message.target)
+        if driver is not None:
+            driver.spend(self.costs.receive)
+            self.deliver(message.target, message.event, message.cause)
+
+    def answer(self, message: Message) -> None:
+        """Tell a party what came of an effect; that takes it no time."""
         self.deliver(message.target, message.event, message.cause)
 
     def after(self, seconds: float, target: int, timer: int, event: Event) -> None:
-        at = self.clock.now + seconds
+        at = self.drivers[target].now() + seconds
         message = self.timers[target, timer] = Timer(self.firing, target, event, 0)
         message.number = timer
         self.clock.push(at, hash((self.policy.seed, target, timer, at)), message)
@@ -150,6 +168,7 @@ class Simulated(World):
 
     def begin(self, session: Session, run: Run) -> None:
         driver = self.of(session)
+        driver.spend(self.costs.run)
         driver.runs.append(run)
         if driver.body is None:
             driver.body = self.strands.start(session, partial(self.work, driver))
@@ -213,7 +232,8 @@ class Simulated(World):
         """Who awaits in an event loop of real time, as in a notebook, would wait for ever: let time pass now."""
         loop = _get_running_loop()
         if loop is not None and not isinstance(loop, Loop):
-            self.strands.poll(lambda: request not in driver.listeners, None)
+            assert isinstance(driver, Simulator)
+            self.strands.poll(lambda: request not in driver.listeners and not driver.calls, None)
 
     def settle_down(self, ready: Callable[[], bool]) -> None:
         self.strands.poll(ready, None)
@@ -230,14 +250,21 @@ class Simulated(World):
 
     # ------------------------------------------------------------------ who lives
 
+    def start_node(self, capacity: int, resources: dict[str, float]) -> int:
+        self.network.topology.join(self.nodes_started, max(0, self.nodes_started - 1))
+        return super().start_node(capacity, resources)
+
     def built(self) -> None:
         """Let the cluster come to rest, in no time; from here on everything takes time."""
         while self.clock.peek() <= self.clock.now:
             self.clock.step()
-        self.costs = self.given
+        self.costs, self.begun = self.description.costs, True
 
     def remove(self, party: int) -> None:
-        session = self.sessions.get(party)
+        session, driver = self.sessions.get(party), self.drivers.get(party)
+        if driver is not None:
+            self.ends[party] = driver.now()
+            self.network.forget(party)
         super().remove(party)
         if session is not None:
             self.strands.doom(session)
@@ -261,11 +288,32 @@ class Simulator(Hosted):
 
     world: Simulated
 
-    def __init__(self, world: World, party: Party) -> None:
+    def __init__(self, world: Simulated, party: Party) -> None:
         super().__init__(world, party)
+        self.machine = world.hosts[party.me]
+        self.until = 0.0  # it has something to do up to here
+        self.calls = 0  # that have fallen due
         self.waiting: dict[int, Strand] = {}  # request -> who is parked until it is settled
         self.runs: deque[Run] = deque()  # tasks that may begin
         self.body: Strand | None = None  # who runs them
+
+    def now(self) -> float:
+        """Return its own time: it may be ahead."""
+        now = self.world.clock.now
+        return self.until if self.until > now else now
+
+    def spend(self, seconds: float) -> float:
+        """Be busy for some time, after whatever it is busy with; return until when."""
+        now, costs = self.world.clock.now, self.world.costs
+        if self.until < now:
+            self.until = now + costs.wake if self.until + costs.spin < now else now
+        self.until = self.machine.run(self.until, seconds)
+        return self.until
+
+    def packed(self, message: Any) -> int:
+        nbytes = super().packed(message)
+        self.spend(nbytes * self.world.costs.pickle)
+        return nbytes
 
     def settle(self, step: int, effect: Settle) -> None:
         hear = self.listeners.pop(effect.request, None)
@@ -281,7 +329,13 @@ class Simulator(Hosted):
 
     def later(self, call: Callable[[], None]) -> None:
         assert self.session is not None
-        self.world.strands.start(self.session, call)
+        self.calls += 1
+        self.world.strands.start(self.session, partial(self.make, call))
+
+    def make(self, call: Callable[[], None]) -> None:
+        """Make a call that has fallen due."""
+        self.calls -= 1
+        call()
 
     def tell(self, *events: Event) -> None:
         strands = self.world.strands
@@ -290,9 +344,13 @@ class Simulator(Hosted):
             strands.check()
             strands.telling = True
             try:
+                if events:
+                    self.spend(self.world.costs.call)
                 super().tell(*events)
             finally:
                 strands.told()
+            if self.until - self.world.clock.now > AHEAD:
+                strands.catch_up()
         elif strands.running is strands.program:
             raise SessionError("the head node of the cluster has died")
         elif strands.running is not None:

@@ -41,4 +41,4 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Return simulated seconds."""
-        return float(self.strands.clock.now)
+        return self.strands.now()

@@ -116,16 +116,16 @@ class Patches:
 
     def virtual_time(self) -> None:
         """Replace what reads clocks or sleeps, also where it was imported by value into the main module."""
-        clock = self.strands.clock
+        now = self.strands.now
         functions: dict[str, Callable[..., Any]] = {
             "sleep": self.sleep,
-            "time": lambda: EPOCH + clock.now,
-            "time_ns": lambda: EPOCH * 10**9 + round(clock.now * 1e9),
+            "time": lambda: EPOCH + now(),
+            "time_ns": lambda: EPOCH * 10**9 + round(now() * 1e9),
         }
         begun = time.perf_counter()  # its zero means nothing: so a difference across init makes sense
         for name, zero in (("monotonic", 0.0), ("perf_counter", begun)):
-            functions[name] = lambda zero=zero: zero + clock.now
-            functions[f"{name}_ns"] = lambda zero=zero: round((zero + clock.now) * 1e9)
+            functions[name] = lambda zero=zero: zero + now()
+            functions[f"{name}_ns"] = lambda zero=zero: round((zero + now()) * 1e9)
         for name, function in functions.items():
             real = getattr(time, name)
             virtual = self.virtual[id(real)] = self.chosen(real, function)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from freehold.core.errors import NotSupported
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, worker_id
 from freehold.core.session import Session
-from freehold.simulator.costs import DEFAULT
 from freehold.simulator.driver import Simulated
 from freehold.simulator.patches import Patches
-
-STORE_NBYTES = 2 * 2**30  # of each node, unless the user says otherwise; bytes are only taken when used
-CPUS = 2.0  # of each node, whatever the machine has on which the simulation runs
+from freehold.simulator.world.description import Description, described, read
 
 
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session; then time is zero."""
-    if options.cluster is not None:
-        raise NotSupported("backend='sim' cannot read a description of a cluster yet: use num_nodes= and num_cpus=")
-    world = Simulated(options.policy, options.object_store_memory or STORE_NBYTES, DEFAULT, options.trace)
-    resources = {"CPU": options.num_cpus or CPUS, **options.resources}
-    for _ in range(options.num_nodes):
+    description = description_of(options)
+    world = Simulated(options.policy, int(description.store), description, options.trace)
+    resources = {"CPU": description.cpus, **options.resources}
+    for _ in range(description.nodes):
         world.start_node(world.capacity, resources)
     world.built()
     program = world.sessions[worker_id(HEAD, 1)]
@@ -31,3 +32,31 @@ def freehold_start(options: Options) -> Session:
     world.of(program).body = world.strands.adopt(program)
     patches.install()
     return program
+
+
+def description_of(options: Options) -> Description:
+    """Return the cluster that is described; what ``init`` says beside the description goes before it."""
+    said: dict[str, Any] = {
+        "nodes": options.num_nodes,
+        "cpus": options.num_cpus,
+        "store": options.object_store_memory,
+    }
+    return replace(given(options.cluster), **{name: value for name, value in said.items() if value is not None})
+
+
+def given(cluster: object) -> Description:
+    """Return the description that a user has given.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: something in it is wrong.
+    """
+    if cluster is None:
+        return Description()
+    if isinstance(cluster, Description):
+        return cluster
+    if isinstance(cluster, str | os.PathLike):
+        return read(os.fspath(cluster))
+    if isinstance(cluster, Mapping):
+        return described(cluster)
+    raise TypeError(f"cluster is the path of a TOML file, or what one holds, not {type(cluster).__name__}: {cluster!r}")

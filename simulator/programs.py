@@ -114,8 +114,11 @@ class Strands:
         return strand
 
     def wake(self, strand: Strand) -> None:
-        """Let a parked strand go on when its turn comes."""
-        self.ready.append(partial(self.resume, strand, strand.ticket))
+        """Let a parked strand go on when its turn comes, and its process has done what came before."""
+        if strand.session.host.now() > self.clock.now:
+            self.set_alarm(strand, 0.0)
+        else:
+            self.ready.append(partial(self.resume, strand, strand.ticket))
 
     def resume(self, strand: Strand, ticket: int) -> None:
         """Let a strand go on, unless it has done so meanwhile."""
@@ -145,6 +148,15 @@ class Strands:
         finally:
             _set_running_loop(loop)
 
+    def now(self) -> float:
+        """Return the time of the process that runs, which may be ahead of the others'."""
+        return self.clock.now if self.running is None else self.running.session.host.now()
+
+    def catch_up(self) -> None:
+        """Park until the time of all others is that of the caller."""
+        if self.inside():
+            self.sleep(0.0)
+
     def sleep(self, seconds: float) -> None:
         """Park for some time."""
         assert self.running is not None
@@ -167,7 +179,7 @@ class Strands:
 
     def set_alarm(self, strand: Strand, seconds: float) -> None:
         """Wake a strand after some time, if it is still parked then for the same reason."""
-        at = self.clock.now + max(0.0, seconds)
+        at = strand.session.host.now() + max(0.0, seconds)
         turn = hash((self.seed, self.alive.get(strand, 0), at))
         self.clock.push(at, turn, Alarm(self.ringing, strand))
 

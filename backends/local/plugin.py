@@ -313,12 +313,13 @@ def freehold_start(options: Options) -> Session:
     """Start a cluster of processes on this machine and return the program's session."""
     if not sys.platform.startswith("linux"):
         raise NotSupported('the local backend needs Linux; use init(backend="inline") or init(backend="sim")')
-    cpus = options.num_cpus or default_cpus(options.num_nodes)
-    check(options.num_nodes, max(1, int(cpus)))
+    nodes = options.nodes()
+    cpus = options.num_cpus or default_cpus(nodes)
+    check(nodes, max(1, int(cpus)))
     setup = program_setup(options)
     if setup.checked:
         compile_tables(checked=True)
-    capacity = options.object_store_memory or default_capacity(options.num_nodes)
+    capacity = options.object_store_memory or default_capacity(nodes)
     with InterruptsAtStart() as interrupts, contextlib.ExitStack() as undo:
         arena = Arena.create(capacity)
         undo.callback(arena.close)
@@ -328,9 +329,9 @@ def freehold_start(options: Options) -> Session:
         driver = first_node(options, setup, arena, launcher, lifeline, cpus)
         undo.pop_all()  # from here on it is the driver that ends all
         try:
-            for _ in range(options.num_nodes - 1):
+            for _ in range(nodes - 1):
                 driver.start_node(arena.capacity, {"CPU": cpus, **options.resources}, max(1, int(cpus)))
-            driver.wait_for_nodes(options.num_nodes, interrupts)
+            driver.wait_for_nodes(nodes, interrupts)
         except BaseException:
             driver.session.close()
             raise

@@ -1,22 +1,33 @@
 """What things cost in simulated time: constants, and nothing that uses them.
 
-The defaults are a rack of servers with 10 Gbit/s each: round figures, until a calibration on a real machine.
+The defaults are round figures for a server of today; ``freehold sim calibrate`` measures a machine.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from freehold.simulator.world.units import PerByte, Seconds
 
-class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """Constants of a star network, in which every node is linked to one switch, and of its machines."""
 
-    latency: float = 7.5e-6  # seconds from a node to the switch, and from the switch to a node
-    bandwidth: float = 1.25e9  # bytes a second of a node's network card, each way
-    message: float = 5e-6  # seconds of CPU at either end, for each message that leaves or reaches a process
-    local: float = 10e-6  # seconds until another process of the same node has woken up
-    copy: float = 1e-10  # seconds a byte: pickling into a message of the same node, or into the object store
+class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Constants of a process, and of what lies between two processes of one machine.
+
+    A message costs ``send`` at its sender and ``receive`` at its receiver, which also has to wake up if it has been
+    idle for longer than it spins.  A call of the user costs ``call``, a task ``run`` beside its body.
+    """
+
+    send: Seconds = 5e-6
+    receive: Seconds = 5e-6  # with what the receiver makes of it
+    call: Seconds = 5e-6
+    run: Seconds = 10e-6
+    wake: Seconds = 0.0  # until a process that sleeps runs again
+    spin: Seconds = 0.0  # so long it looks for messages before it sleeps
+    local: Seconds = 10e-6  # between two processes of one machine, beside the above
+    pickle: PerByte = 1e-10  # a value that travels in a message, at either end
+    copy: PerByte = 1e-10  # into an object store
+    touch: PerByte = 0.0  # beside that, where a store's bytes are used for the first time
 
 
 DEFAULT = Costs()
-NOTHING = Costs(latency=0.0, bandwidth=float("inf"), message=0.0, local=0.0, copy=0.0)
+NOTHING = Costs(send=0.0, receive=0.0, call=0.0, run=0.0, local=0.0, pickle=0.0, copy=0.0)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,33 @@ import pytest
 
 from freehold.core.events import RefDropped
 from freehold.core.ids import node_id, worker_id
+from freehold.core.party import Party
 from freehold.core.policies import Policy
-from freehold.simulator.costs import DEFAULT, NOTHING, Costs
 from freehold.simulator.driver import Simulated
+from freehold.simulator.world.costs import DEFAULT, NOTHING, Costs
+from freehold.simulator.world.description import Description, Network
 
 A, B = node_id(0), node_id(1)
-A1, A2, B1 = worker_id(A, 1), worker_id(A, 2), worker_id(B, 1)
+A1, A2, B1, C1 = worker_id(A, 1), worker_id(A, 2), worker_id(B, 1), worker_id(node_id(2), 1)
+
+
+SLOW = Network(latency=1.0, bandwidth=10.0)
+FREE = Network(latency=0.0, bandwidth=1e300)
 
 
 class Recorder(Simulated):
-    """A world that takes note of what arrives."""
+    """A world that takes note of what arrives, at parties that do nothing."""
 
-    def __init__(self, costs: Costs = NOTHING, seed: int = 0) -> None:
-        super().__init__(Policy(seed=seed), 1 << 20, costs)
-        self.costs = costs
+    def __init__(self, costs: Costs = NOTHING, network: Network = FREE, seed: int = 0) -> None:
+        super().__init__(Policy(seed=seed), 1 << 20, Description(nodes=3, costs=costs, network=network))
+        self.costs, self.begun = costs, True
         self.arrived: list[tuple[float, int, int]] = []
+        for party in (A, A1, A2, B, B1, C1):
+            self.drivers[party] = self.driver(Party(party))
+            self.drivers[party].drive = partial(self.took, party)  # type: ignore[method-assign]
 
-    def deliver(self, target: int, event: Any, cause: int = 0) -> None:
-        self.arrived.append((self.now(), target, event.object))
+    def took(self, party: int, event: Any, cause: int = 0) -> None:
+        self.arrived.append((self.drivers[party].now(), party, event.object))
 
     def all(self) -> list[tuple[float, int, int]]:
         while self.clock.peek() < float("inf"):
@@ -38,34 +48,68 @@ class Recorder(Simulated):
         return self.arrived
 
 
-def test_what_a_message_costs() -> None:
-    costs = Costs(latency=1.0, bandwidth=10.0, message=0.25, local=3.0, copy=0.5)
-    for source, target, nbytes, seconds in (
-        (A1, B1, 0, 0.25 + 2 * 1.0 + 0.25),
-        (A1, B1, 20, 0.25 + 2.0 + 2 * 1.0 + 0.25),
-        (A1, A2, 4, 0.25 + 2.0 + 3.0 + 0.25),
+@pytest.mark.parametrize(
+    ("source", "target", "nbytes", "seconds"),
+    [
+        (A1, B1, 0, 0.25 + 2 * 1.0 + 0.5),
+        (A1, B1, 20, 0.25 + 2.0 + 2 * 1.0 + 0.5),
+        (A1, A2, 4, 0.25 + 3.0 + 0.5),
         (A1, A1, 4, 2.0),
         (A1, A1, 0, 0.0),
-    ):
-        world = Recorder(costs)
-        world.post(source, target, 0, RefDropped(1), nbytes)
-        assert world.all() == [(seconds, target, 1)]
+    ],
+)
+def test_what_a_message_costs(source: int, target: int, nbytes: int, seconds: float) -> None:
+    world = Recorder(Costs(send=0.25, receive=0.5, local=3.0, copy=0.5), SLOW)
+    world.post(source, target, 0, RefDropped(1), nbytes)
+    assert world.all() == [(seconds, target, 1)]
 
 
 def test_a_network_card_does_one_thing_at_a_time_each_way() -> None:
-    costs = Costs(latency=1.0, bandwidth=10.0, message=0.0, local=0.0, copy=0.0)
-    world = Recorder(costs)
-    c1 = worker_id(node_id(2), 1)
+    world = Recorder(network=SLOW)
     world.post(A1, B1, 0, RefDropped(1), 50)  # leaves until 5, arrives until 7
-    world.post(A2, c1, 0, RefDropped(2), 50)  # waits for the card of its node
-    world.post(c1, B1, 0, RefDropped(3), 50)  # waits for the card of the receiver
+    world.post(A2, C1, 0, RefDropped(2), 50)  # waits for the card of its node
+    world.post(C1, B1, 0, RefDropped(3), 50)  # waits for the card of the receiver
     world.post(B1, A1, 0, RefDropped(4), 50)  # the other way there is nobody
-    assert sorted(world.all()) == [(7, A1, 4), (7, B1, 1), (12, B1, 3), (12, c1, 2)]
+    assert sorted(world.all()) == [(7, A1, 4), (7, B1, 1), (12, B1, 3), (12, C1, 2)]
 
 
+def test_a_process_does_one_thing_at_a_time() -> None:
+    world = Recorder(Costs(send=1.0, receive=10.0, local=3.0), FREE)
+    for number in range(3):
+        world.post(A1, A2, 0, RefDropped(number), 0)
+    assert world.all() == [(14.0, A2, 0), (24.0, A2, 1), (34.0, A2, 2)]
+
+
+def test_who_has_been_idle_for_long_wakes_up_first() -> None:
+    world = Recorder(Costs(send=0.0, receive=1.0, local=0.0, wake=5.0, spin=2.0), FREE)
+    for number, seconds in ((0, 1.0), (1, 3.0), (2, 9.0)):
+        world.after(seconds, A1, number, RefDropped(number))
+        world.timers[A1, number].callbacks = (lambda timer: world.post(A2, B1, 0, timer.event, 0),)
+    assert world.all() == [(2.0, B1, 0), (4.0, B1, 1), (20.0, B1, 2)]  # both sleep meanwhile
+
+
+def test_large_messages_share_a_cable_and_small_ones_go_between() -> None:
+    world = Recorder(network=Network(latency=0.0, bandwidth=1e6))
+    world.post(A1, B1, 0, RefDropped(1), 1_000_000)
+    world.post(A2, C1, 0, RefDropped(2), 500_000)
+    world.post(A1, B1, 0, RefDropped(3), 10_000)  # behind the first, of the same pair
+    world.post(A2, B1, 0, RefDropped(4), 10_000)  # before it
+    assert world.all() == [(0.01, B1, 4), (1.0, C1, 2), (1.5, B1, 1), (1.51, B1, 3)]
+
+
+def test_what_is_on_its_way_to_the_dead_is_lost() -> None:
+    world = Recorder(network=Network(latency=0.0, bandwidth=1e6))
+    world.post(A1, B1, 0, RefDropped(1), 1_000_000)
+    world.post(A2, C1, 0, RefDropped(2), 1_000_000)
+    world.links[B1] = set()
+    world.remove(B1)
+    assert world.all() == [(1.0, C1, 2)] and not world.network.streams
+
+
+@pytest.mark.parametrize("network", [Network(), FREE, Network(contention=False)], ids=["usual", "free", "apart"])
 @pytest.mark.parametrize("costs", [DEFAULT, NOTHING], ids=["default", "nothing"])
-def test_between_two_parties_messages_never_overtake(costs: Costs) -> None:
-    world = Recorder(costs)
+def test_between_two_parties_messages_never_overtake(costs: Costs, network: Network) -> None:
+    world = Recorder(costs, network)
     pairs = [(source, target) for source in (A, A1, A2, B, B1) for target in (A, A1, A2, B, B1) if source != target]
     for number in range(2_000):
         source, target = pairs[number * 7 % len(pairs)]
@@ -105,7 +149,8 @@ import hashlib, sys, time
 import freehold
 from freehold.core import cluster
 
-freehold.init(backend="sim", num_nodes=3, seed=int(sys.argv[1]), trace=sys.argv[2])
+nothing = dict.fromkeys(("send", "receive", "call", "run"), 0)  # so that much happens at one instant
+freehold.init(backend="sim", num_nodes=3, seed=int(sys.argv[1]), trace=sys.argv[2], cluster={"costs": nothing})
 
 @freehold.remote
 def part(refs, i):

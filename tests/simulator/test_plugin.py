@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import freehold
-from freehold.exceptions import NotSupported
 
 
 def test_the_environment_names_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,9 +27,23 @@ def test_nodes_are_there_when_the_program_begins(sim: Any) -> None:
     assert len(world.sessions) == 1 + 4 * 3
 
 
-def test_descriptions_of_clusters_come_later(sim: Any) -> None:
-    with pytest.raises(NotSupported, match="num_nodes"):
-        sim(cluster_file="cluster.toml")
+def test_a_cluster_is_described_in_a_file_or_a_mapping(sim: Any, tmp_path: Path) -> None:
+    (tmp_path / "cluster.toml").write_text('nodes = 3\ncpus = 5\nstore = "1 GiB"\n[network]\nlatency = "1 ms"\n')
+    world = sim(num_nodes=None, cluster=str(tmp_path / "cluster.toml"))
+    assert freehold.cluster_resources()["CPU"] == 15 and world.capacity == 2**30
+    freehold.shutdown()
+    sim(num_nodes=2, cluster={"nodes": 9, "cpus": 4})  # an argument goes before the description
+    assert freehold.cluster_resources()["CPU"] == 8
+
+
+def test_a_bad_description_is_refused_before_anything_runs(sim: Any, tmp_path: Path) -> None:
+    (tmp_path / "cluster.toml").write_text('nodes = 3\n[network]\nlatency = "-1 ms"\n')
+    with pytest.raises(ValueError, match=r"cluster\.toml:3: Expected `float` >= 0\.0: '-1 ms'"):
+        sim(cluster=tmp_path / "cluster.toml")
+    with pytest.raises(TypeError, match="cluster is the path of a TOML file"):
+        sim(cluster=7)
+    with pytest.raises(ValueError, match="reads no description"):
+        freehold.init(backend="inline", cluster={})
     assert not freehold.is_initialized()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.simulator.clock import Clock
-from freehold.simulator.flows import Flow, Flows, Link
+from freehold.simulator.world.flows import Flow, Flows, Link
 
 
 def filled(flows: list[Flow]) -> dict[Flow, float]:

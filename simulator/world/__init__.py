@@ -1,0 +1,1 @@
+"""The world that a simulated cluster lives in: cables, machines, what things cost, what breaks; no protocol."""
