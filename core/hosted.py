@@ -388,9 +388,26 @@ class View(bytearray):
         self.driver.dropped_view(self.freehold_object)
 
 
+HEADER = 100  # bytes of a message beside the values in it, roughly
+CARRIES = ("payload", "description", "outcomes")  # fields with values in them
+
+
+class Sizes(dict[type, bool]):
+    """Kinds of messages -> whether they can carry values."""
+
+    def __missing__(self, kind: type) -> bool:
+        carries = self[kind] = any(field in CARRIES for field in getattr(kind, "__struct_fields__", ()))
+        return carries
+
+
+SIZES = Sizes()
+
+
 def nbytes_of(message: Any) -> int:
     """Return roughly how many bytes a message would take on the wire."""
+    if not SIZES[type(message)]:
+        return HEADER
     payload = getattr(message, "payload", None) or getattr(getattr(message, "description", None), "payload", None)
     outcomes = getattr(message, "outcomes", ())
     carried: int = sum(outcome.nbytes for outcome in outcomes if getattr(outcome, "token", None) is not None)
-    return 100 + carried + (payload.nbytes if payload is not None else 0)
+    return HEADER + carried + (payload.nbytes if payload is not None else 0)

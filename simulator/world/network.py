@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from freehold.core.ids import node_index
+from freehold.core.ids import INCARNATION_BITS
 from freehold.simulator.clock import Clock, Happening
 from freehold.simulator.world.flows import Flow, Flows, Link
 from freehold.simulator.world.hosts import Host
@@ -45,13 +45,19 @@ class Network:
     Args:
         clock: simulated time.
         topology: the cables between nodes.
-        hosts: the machines of nodes.
+        hosts: the machine of each party; None: each node has one of its own.
         seed: orders what arrives at one instant.
         contention: whether large messages share links; else each has all of its way.
     """
 
     def __init__(
-        self, clock: Clock, topology: Topology, hosts: Callable[[int], Host], seed: int, *, contention: bool = True
+        self,
+        clock: Clock,
+        topology: Topology,
+        hosts: Callable[[int], Host] | None,
+        seed: int,
+        *,
+        contention: bool = True,
     ) -> None:
         self.clock = clock
         self.topology = topology
@@ -65,10 +71,11 @@ class Network:
 
     def way(self, source: int, target: int) -> tuple[Link, ...]:
         """Return the links between two parties on different nodes; a machine has one for all that it is host of."""
-        here, there = self.hosts(source), self.hosts(target)
-        if here is there:
-            return (here.loopback,)
-        return self.topology.way(node_index(source), node_index(target))
+        if self.hosts is not None:
+            here, there = self.hosts(source), self.hosts(target)
+            if here is there:
+                return (here.loopback,)
+        return self.topology.way((source >> INCARNATION_BITS) - 1, (target >> INCARNATION_BITS) - 1)
 
     def carry(self, source: int, target: int, at: float, nbytes: int, message: Happening) -> None:
         """Bring a message from one party to another on another node.
@@ -80,14 +87,14 @@ class Network:
             nbytes: its size.
             message: what happens at its arrival.
         """
-        stream = self.streams.get((source, target))
-        if stream is not None:
-            stream.append(Parcel(at, nbytes, message))
+        pair = source, target
+        if pair in self.streams:
+            self.streams[pair].append(Parcel(at, nbytes, message))
         elif nbytes > SMALL and self.contention:
-            self.streams[source, target] = deque([Parcel(at, nbytes, message)])
-            self.depart((source, target))
+            self.streams[pair] = deque([Parcel(at, nbytes, message)])
+            self.depart(pair)
         else:
-            self.queue((source, target), at, nbytes, message)
+            self.queue(pair, at, nbytes, message)
 
     def queue(self, pair: Pair, at: float, nbytes: int, message: Happening) -> None:
         """Let a small message wait at each link until those before it are through."""
@@ -95,8 +102,9 @@ class Network:
         for link in self.way(*pair):
             if at < link.until:
                 at = link.until
-            link.until = max(at + nbytes / link.bandwidth, last)
-            at, last = at + link.latency, link.until + link.latency
+            until = at + nbytes / link.bandwidth
+            link.until = until = until if until > last else last
+            at, last = at + link.latency, until + link.latency
         self.arrive(pair, last, message)
 
     def arrive(self, pair: Pair, at: float, message: Happening) -> None:

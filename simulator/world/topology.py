@@ -143,8 +143,10 @@ class Topology:
         """Return the links from one node to another, by their numbers; a node is next to itself."""
         if source == target:
             return ()
-        here, out, _ = self.door(source)
-        there, _, back = self.door(target)
+        here, out, _ = self.doors.get(source) or self.door(source)
+        there, _, back = self.doors.get(target) or self.door(target)
+        if here == there:
+            return out + back
         choice = mix(source, target) % WAYS
         known = self.between.get((here, there, choice))
         if known is None:
@@ -153,15 +155,13 @@ class Topology:
 
     def door(self, node: int) -> tuple[str, tuple[Link, ...], tuple[Link, ...]]:
         """Return what a node with one cable is linked to, and the links there and back; else the node itself."""
-        known = self.doors.get(node)
-        if known is None:
-            name = f"n{node}"
-            if name in self.inner:
-                known = (name, (), ())
-            else:
-                (switch,) = self.graph[name]
-                known = (switch, (self.links[name, switch],), (self.links[switch, name],))
-            self.doors[node] = known
+        name = f"n{node}"
+        if name in self.inner:
+            known: tuple[str, tuple[Link, ...], tuple[Link, ...]] = (name, (), ())
+        else:
+            (switch,) = self.graph[name]
+            known = (switch, (self.links[name, switch],), (self.links[switch, name],))
+        self.doors[node] = known
         return known
 
     def found(self, here: str, there: str, choice: int) -> tuple[Link, ...]:
