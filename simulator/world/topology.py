@@ -91,7 +91,8 @@ def checked(graph: nx.Graph, nodes: int) -> nx.Graph:
         for name in ("latency", "bandwidth"):
             value = cable.get(name)
             if not isinstance(value, int | float) or not (value >= 0 if name == "latency" else value > 0):
-                raise ValueError(f"the cable between {a} and {b} has {name} {value!r}")
+                ends = " and ".join(sorted((a, b), key=lambda end: not is_node(end)))
+                raise ValueError(f"the cable between {ends} has {name} {value!r}")
     parts = list(nx.connected_components(graph))
     cut_off = [name for part in parts if "n0" not in part for name in sorted(part) if is_node(name)]
     if cut_off:
