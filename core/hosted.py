@@ -40,6 +40,7 @@ from freehold.core.task_events import OfficeClosed, OfficeOpened, WorkerStarted
 from freehold.core.tasks import run_task
 from freehold.core.trace import Ring, Step
 from freehold.core.values import Failure, Shape
+from freehold.core.weights import nbytes_of
 from freehold.core.worker import Worker
 
 if TYPE_CHECKING:
@@ -386,28 +387,3 @@ class View(bytearray):
 
     def __del__(self) -> None:
         self.driver.dropped_view(self.freehold_object)
-
-
-HEADER = 100  # bytes of a message beside the values in it, roughly
-CARRIES = ("payload", "description", "outcomes")  # fields with values in them
-
-
-class Sizes(dict[type, bool]):
-    """Kinds of messages -> whether they can carry values."""
-
-    def __missing__(self, kind: type) -> bool:
-        carries = self[kind] = any(field in CARRIES for field in getattr(kind, "__struct_fields__", ()))
-        return carries
-
-
-SIZES = Sizes()
-
-
-def nbytes_of(message: Any) -> int:
-    """Return roughly how many bytes a message would take on the wire."""
-    if not SIZES[type(message)]:
-        return HEADER
-    payload = getattr(message, "payload", None) or getattr(getattr(message, "description", None), "payload", None)
-    outcomes = getattr(message, "outcomes", ())
-    carried: int = sum(outcome.nbytes for outcome in outcomes if getattr(outcome, "token", None) is not None)
-    return HEADER + carried + (payload.nbytes if payload is not None else 0)

@@ -11,6 +11,7 @@ from freehold.core.events import Event
 from freehold.core.values import Description, Failure, Payload, bare
 
 HEAVY = 1 << 40  # bytes: more than any; the value is not bytes yet
+HEADER = 100  # bytes of a message beside the values in it, roughly
 VALUED = ("payload", "outcome", "outcomes", "description")  # fields in which values travel; an event has one at most
 CARRIES: dict[type[Event], str] = {
     kind: field
@@ -44,3 +45,15 @@ def weight_of(value: Any) -> int:
     if kind is Description:
         return weight_of(value.payload) + sum([weight_of(slot.value) for slot in value.slots])
     return sum([weight_of(item) for item in value]) if kind is tuple else 0
+
+
+def nbytes_of(message: Event) -> int:
+    """Return roughly how many bytes a message takes on the wire."""
+    field = CARRIES.get(type(message))
+    if field is None:
+        return HEADER
+    value = getattr(message, field)
+    some = value if type(value) is tuple else (value,)
+    if type(value) is Description:
+        some = (value.payload, *[slot.value for slot in value.slots])
+    return HEADER + sum([each.nbytes for each in some if type(each) is Payload and each.token is not None])

@@ -23,13 +23,14 @@ from freehold.core.effects import Run, Send, Settle
 from freehold.core.errors import DeadlockError, SessionError
 from freehold.core.events import Event
 from freehold.core.failures import exit_status
-from freehold.core.hosted import Hosted, World, nbytes_of
+from freehold.core.hosted import Hosted, World
 from freehold.core.ids import INCARNATION_BITS, node_index, object_name, party_name
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.tasks import run_task, session_function
 from freehold.core.values import Failure
+from freehold.core.weights import nbytes_of
 from freehold.simulator.clock import Clock, Happening
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strand, Strands
