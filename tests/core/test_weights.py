@@ -24,8 +24,8 @@ def task() -> Description:
         (LocateReply(7, 1, VALUE), 1000),
         (LocateReply(7, 1, Placed(1000, (HEAD,))), 0),
         (TaskQuery(7, 1, ME, task(), ()), 1050),
-        (TaskReply(7, 1, ME, (VALUE, OTHER, Placed(5000, (HEAD,))), ()), 1050),
-        (TaskReply(7, 1, ME, (Payload(9000),), ()), 0),  # a large one that its worker has placed itself
+        (TaskReply(7, 1, ME, (VALUE, OTHER, Placed(5000, (HEAD,))), (), 0.1), 1050),
+        (TaskReply(7, 1, ME, (Payload(9000),), (), 0.1), 0),  # a large one that its worker has placed itself
     ],
 )
 def test_values_weigh_what_they_are(message: AnyMessage, values: int) -> None:
