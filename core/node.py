@@ -18,11 +18,19 @@ from freehold.core.messages import HoldersQuery
 from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied
 from freehold.core.node_messages import DeathNotice, NodeNotice
 from freehold.core.office import Office
-from freehold.core.party import Party
+from freehold.core.party import Party, Routes
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.room import Room
 from freehold.core.task_events import WorkerGone
 from freehold.core.values import InquestKey, Shape
+
+ROUTES = Routes(
+    copies=(copy.TABLE, Copy),
+    rooms=(room.TABLE, lambda _: Room(0)),  # a node has one of these two from the beginning, and for ever
+    offices=(office.TABLE, lambda _: Office(Map())),
+    inquiries=(inquiry.TABLE, Inquiry),
+    members=(membership.TABLE, Member),
+)
 
 
 class Node(Party):
@@ -41,12 +49,9 @@ class Node(Party):
     inquiries: dict[InquestKey, Inquiry]
 
     def __init__(self, me: int, capacity: int, resources: Shape, policy: Policy = DEFAULT) -> None:
-        super().__init__(me, policy)
-        self.copies = self.route(copy.TABLE, Copy)
-        self.rooms = self.route(room.TABLE, lambda _: Room(capacity), {0: Room(capacity)})
-        self.offices = self.route(office.TABLE, lambda _: Office(Map(resources)), {0: Office(Map(resources))})
-        self.inquiries = self.route(inquiry.TABLE, Inquiry)
-        self.route(membership.TABLE, Member, self.members)
+        super().__init__(me, ROUTES, policy)
+        self.rooms[0] = Room(capacity)
+        self.offices[0] = Office(Map(resources))
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""

@@ -1,6 +1,6 @@
 """What both kinds of party share: the one door ``handle(event) -> effects``, and the loop behind it.
 
-A party is mappings from names to records, and routes from event types to mappings.  Local events run from a queue
+A party is mappings from names to records; its kind has routes from event types to these.  Local events run from a queue
 to the end before any effect leaves; nothing here recurses.  Subclasses route; they decide nothing.
 """
 
@@ -22,7 +22,7 @@ from freehold.core.values import Shape
 
 Records = dict[Any, Any]
 Key = Callable[[Any], Any]
-Route = tuple[Records, Key, Callable[[Any], Any], bool]  # records, their keys, a new one, whether that ignores it
+Route = tuple[int, Key, Callable[[Any], Any], bool]  # which records, their keys, a new one, whether that ignores it
 EFFECT_KINDS = frozenset(EFFECTS)
 STEPS_MAX = 10_000_000  # of one event; more is a livelock
 
@@ -30,6 +30,24 @@ STEPS_MAX = 10_000_000  # of one event; more is a livelock
 def only(_: Any) -> int:
     """Return the key of a record that is the only one of its kind."""
     return 0
+
+
+class Routes(dict[type[Event], tuple[Route, ...]]):
+    """Which events go to which records, of all parties of a kind; one of several tables reaches them in this order.
+
+    Args:
+        tables: by the attribute for their records, each with what makes a new one of a name.
+    """
+
+    tables: dict[str, Table]
+
+    def __init__(self, **tables: tuple[Table, Callable[[Any], Any]]) -> None:
+        super().__init__()
+        self.tables = {attribute: table for attribute, (table, _) in tables.items()}
+        for number, (table, fresh) in enumerate(tables.values()):
+            ignored = table.ignored(table.states[0])
+            for event in table.events:
+                self[event] = (*self.get(event, ()), (number, key_of(event), fresh, event in ignored))
 
 
 def key_of(event: type[Event]) -> Key:
@@ -55,6 +73,7 @@ class Party(Here):
 
     Args:
         me: the party's name.
+        routes: of its kind.
         policy: the rules it plays by.
     """
 
@@ -66,11 +85,12 @@ class Party(Here):
     step: int  # the name of the last step: whose it was, and the how manieth
     members: Members
     tables: dict[str, Records]  # all records, by the table that they are stepped by
+    records: tuple[Records, ...]  # the same, by the numbers in routes
     routes: dict[type[Event], tuple[Route, ...]]
     strides: Strides
     watch: Watch | None
 
-    def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
+    def __init__(self, me: int, routes: Routes, policy: Policy = DEFAULT) -> None:
         self.me = me
         self.node = node_of(me)
         self.policy = policy
@@ -79,18 +99,13 @@ class Party(Here):
         self.step = me << COUNTER_BITS
         self.members = Members()
         self.tables = {}
-        self.routes = {}
+        for attribute, table in routes.tables.items():
+            self.tables[table.name] = records = self.members if attribute == "members" else {}
+            setattr(self, attribute, records)
+        self.records = (*self.tables.values(),)
+        self.routes = routes
         self.strides = NONE
         self.watch = None
-
-    def route(self, table: Table, fresh: Callable[[Any], Any], records: Records | None = None) -> Records:
-        """Send every event of a table to its records; an event of several tables reaches them in this order."""
-        records = self.tables[table.name] = {} if records is None else records
-        ignored = table.ignored(table.states[0])
-        for event in table.events:
-            found: Route = (records, key_of(event), fresh, event in ignored)
-            self.routes[event] = (*self.routes.get(event, ()), found)
-        return records
 
     def hears(self, party: int) -> bool:
         """Tell whether a party is listened to: not if it, or its node, is known to be dead."""
@@ -148,7 +163,7 @@ class Party(Here):
         """Do what ``handle`` promises, step by step."""
         effects: list[tuple[int, Effect]] = []
         queue: list[tuple[int, Any]] = []  # what is to follow; grows as it is gone through
-        done, routes_of, step = 0, self.routes, self.step
+        done, routes_of, tables, step = 0, self.routes, self.records, self.step
         took = None if self.watch is None else self.watch.took
         while True:
             kind = type(event)
@@ -156,8 +171,9 @@ class Party(Here):
             if routes is None:
                 self.sort(cause, self.spread(event), queue, effects)
                 routes = ()
-            for records, key, fresh, ignored in routes:  # one step of one record, written out: it is the hot loop
+            for number, key, fresh, ignored in routes:  # one step of one record, written out: it is the hot loop
                 name = key(event)
+                records = tables[number]
                 record = records.get(name)
                 if record is None:
                     if ignored:

@@ -44,7 +44,7 @@ from freehold.core.membership import Member
 from freehold.core.messages import BorrowNotice, CancelNotice
 from freehold.core.node_events import Announced, PartyDied
 from freehold.core.ownership import Ownership
-from freehold.core.party import Party
+from freehold.core.party import Party, Routes
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.promotion import Promotion
 from freehold.core.request import Request
@@ -54,6 +54,21 @@ from freehold.core.strides import Strides, chosen
 from freehold.core.task_events import CallerDied, CancelAsked, DeskWaits, ExecutorDied, LeaseLost, NodesChanged
 from freehold.core.values import InquestKey, PoolKey
 from freehold.core.witness import Witness
+
+ROUTES = Routes(
+    ownership=(ownership.TABLE, Ownership),
+    promotion=(promotion.TABLE, Promotion),
+    resolution=(resolution.TABLE, Resolution),
+    requests=(request.TABLE, Request),
+    execution=(execution.TABLE, Execution),
+    running=(running.TABLE, Run_),
+    desk=(desk.TABLE, lambda _: Desk()),
+    pools=(leasing.TABLE, Pool),
+    ledger=(ledger.TABLE, lambda _: Ledger()),
+    inquests=(inquest.TABLE, lambda _: Inquest()),
+    witness=(witness.TABLE, Witness),
+    members=(membership.TABLE, Member),
+)
 
 
 class Worker(Party):
@@ -73,19 +88,7 @@ class Worker(Party):
     strides: Strides
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
-        super().__init__(me, policy)
-        self.ownership = self.route(ownership.TABLE, Ownership)
-        self.promotion = self.route(promotion.TABLE, Promotion)
-        self.resolution = self.route(resolution.TABLE, Resolution)
-        self.requests = self.route(request.TABLE, Request)
-        self.execution = self.route(execution.TABLE, Execution)
-        self.running = self.route(running.TABLE, Run_)
-        self.desk = self.route(desk.TABLE, lambda _: Desk())
-        self.pools = self.route(leasing.TABLE, Pool)
-        self.ledger = self.route(ledger.TABLE, lambda _: Ledger())
-        self.inquests = self.route(inquest.TABLE, lambda _: Inquest())
-        self.witness = self.route(witness.TABLE, Witness)
-        self.route(membership.TABLE, Member, self.members)
+        super().__init__(me, ROUTES, policy)
         self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:

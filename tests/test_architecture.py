@@ -53,9 +53,9 @@ PARTIES = ("core/party.py", "core/worker.py", "core/node.py")
 IDS = {"int", "str", "PartyID", "ObjectID"}
 KEYS = {*IDS, "PoolKey", "InquestKey"}
 PLUMBING = {  # what a party has beside ids, policies and records; the protocol remembers nothing in it
-    "now: float",  # the time of the event at hand
+    "now: float",  # of the event at hand
     "strides: Strides",  # short cuts through several records; they never change
-    "tables: dict[str, Records]", "routes: dict[type[Event], tuple[Route, ...]]",  # all records; whom an event reaches
+    "tables: dict[str, Records]", "records: tuple[Records, ...]", "routes: dict[type[Event], tuple[Route, ...]]",
     "watch: Watch | None",  # the observer of steps
 }  # fmt: skip
 
@@ -160,7 +160,7 @@ def parties_only_route(sources: Iterable[Source]) -> Iterator[str]:
     for source in sources:
         records = {name.rpartition(".")[2] for _, name in source.imports if core_module(name) in HAVE_RECORDS}
         for owner in ast.walk(source.tree) if source.path in PARTIES else ():
-            if not isinstance(owner, ast.ClassDef):
+            if not isinstance(owner, ast.ClassDef) or owner.name == "Routes":  # which no party changes
                 continue
             fields = [node for node in owner.body if isinstance(node, ast.AnnAssign)]
             declared = {ast.unparse(field.target): field.annotation for field in fields}

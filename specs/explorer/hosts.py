@@ -46,8 +46,8 @@ class Granted(Worker):
     def __init__(self, me: int, workers: Sequence[int], policy: Policy) -> None:
         super().__init__(me, policy)
         self.workers = workers
-        for event in (TaskReady, TaskOver, LeaseLost):
-            del self.routes[event]
+        leased = (TaskReady, TaskOver, LeaseLost)
+        self.routes = {event: routes for event, routes in self.routes.items() if event not in leased}
 
     def spread(self, event: Event) -> Any:
         match event:

@@ -14,7 +14,7 @@ import pytest
 
 from freehold.core.events import RefDropped
 from freehold.core.ids import node_id, worker_id
-from freehold.core.party import Party
+from freehold.core.party import Party, Routes
 from freehold.core.policies import Policy
 from freehold.simulator.driver import Simulated
 from freehold.simulator.world.costs import DEFAULT, NOTHING, Costs
@@ -36,7 +36,7 @@ class Recorder(Simulated):
         self.costs, self.begun = costs, True
         self.arrived: list[tuple[float, int, int]] = []
         for party in (A, A1, A2, B, B1, C1):
-            self.drivers[party] = self.driver(Party(party))
+            self.drivers[party] = self.driver(Party(party, Routes()))
             self.drivers[party].drive = partial(self.took, party)  # type: ignore[method-assign]
 
     def took(self, party: int, event: Any, cause: int = 0) -> None:
