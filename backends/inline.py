@@ -171,6 +171,12 @@ BETWEEN |= {Inline.run_next.__code__, World.run.__code__}
 
 
 @hookimpl
+def freehold_check(options: Options) -> None:
+    """Refuse a description of a cluster."""
+    options.nodes()
+
+
+@hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session."""
     nodes = options.nodes()

@@ -21,6 +21,8 @@ from freehold.core.session import Session, stop_at_exit
 
 active: Session | None = None
 ours = 0  # the process that started the active session
+overrides: dict[str, Any] = {}  # options, and the seed, that go before those that a program gives to init
+summary = ""  # of the cluster that was ended last
 inherited = False  # this process was forked from the one that did: it must not use the session
 
 
@@ -45,6 +47,7 @@ def default_backend() -> str:
 def begin(options: Options) -> Session:
     """Start a cluster and make its session the active one."""
     global active, ours, inherited
+    options = overridden(options)
     home = options.trace or os.environ.get("FREEHOLD_TRACE") or ""
     session = start(options) if not home else start_traced(options, home)
     active, ours, inherited = session, os.getpid(), False
@@ -52,6 +55,16 @@ def begin(options: Options) -> Session:
     atexit.register(end_at_exit)
     session.host.begun()
     return session
+
+
+def overridden(options: Options) -> Options:
+    """Return the options with what goes before them."""
+    changes = dict(overrides)
+    if "cluster" in changes:  # as it is described, whatever else the program says
+        options = replace(options, num_nodes=None, num_cpus=None, object_store_memory=None)
+    if "seed" in changes:
+        changes["policy"] = replace(options.policy, seed=changes.pop("seed"))
+    return replace(options, **changes)
 
 
 def start_traced(options: Options, home: str) -> Session:
@@ -69,12 +82,13 @@ def start_traced(options: Options, home: str) -> Session:
 
 def end() -> None:
     """End the active session, if this process started it.  Again, or inside a task, it does nothing."""
-    global active, ours
+    global active, ours, summary
     if active is not None and active.task:
         return
     session, active = active, None
     atexit.unregister(end_at_exit)
     if session is not None and ours == os.getpid():
+        summary = session.host.summary()
         session.close()
     ours = 0
 

@@ -151,6 +151,10 @@ class Host(ABC):
     def begun(self) -> None:  # noqa: B027  (others need do nothing)
         """The program has its session: what was put off until it could end the cluster may come now."""
 
+    def summary(self) -> str:
+        """Return a line about the run so far, "" if there is nothing to say."""
+        return ""
+
     @abstractmethod
     def tell(self, *events: Event) -> None:
         """Hand events to the party, from any thread, and perform what it asks for."""

@@ -51,6 +51,21 @@ def freehold_start(options: Options) -> Session | None:
     """Start a cluster and return the session of this process, the program, on its head node."""
 
 
+@hookspec
+def freehold_check(options: Options) -> None:
+    """Refuse, with a ValueError, options with which the backend cannot start; it need not know this hook."""
+
+
+def check(options: Options) -> None:
+    """Refuse options with which no cluster can start, before anything runs.
+
+    Raises:
+        ValueError: there is no such backend, or it refuses.
+        OSError: a file that they name cannot be read.
+    """
+    manager_of(options).hook.freehold_check(options=options)
+
+
 def start(options: Options) -> Session:
     """Start a cluster on the backend that the options name.
 
@@ -58,6 +73,12 @@ def start(options: Options) -> Session:
         ValueError: there is no such backend.
         ModuleNotFoundError: it needs a package that is not installed.
     """
+    session: Session = manager_of(options).hook.freehold_start(options=options)
+    return session
+
+
+def manager_of(options: Options) -> pluggy.PluginManager:
+    """Return a plugin manager that knows the backend which the options name."""
     from importlib.metadata import entry_points
 
     names = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -72,5 +93,4 @@ def start(options: Options) -> Session:
 
         raise ModuleNotFoundError(complaint(f"the backend {options.backend}", error), name=error.name) from None
     manager.register(module, options.backend)
-    session: Session = manager.hook.freehold_start(options=options)
-    return session
+    return manager

@@ -31,6 +31,11 @@ class Happening(Event):
 class Clock(Environment):
     """Simulated time, in seconds from the start of the program."""
 
+    def __init__(self, start: float = 0.0) -> None:
+        super().__init__(start)
+        self.pushed = 0  # events, so far
+
     def push(self, at: float, turn: int, event: Happening) -> None:
         """Let an event happen at a time, which is exact: events of one turn whose times ascend keep their order."""
-        heappush(self._queue, (at, turn, next(self._eid), event))  # type: ignore[misc]
+        self.pushed += 1
+        heappush(self._queue, (at, turn, self.pushed, event))  # type: ignore[misc]

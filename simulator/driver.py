@@ -9,6 +9,7 @@ Refuses to know what messages are about, and which way they take.
 from __future__ import annotations
 
 import hashlib
+import time
 from asyncio.events import _get_running_loop
 from collections import deque
 from collections.abc import Callable, Sized
@@ -39,6 +40,7 @@ from freehold.simulator.world.description import Description, graph_of
 from freehold.simulator.world.hosts import Host
 from freehold.simulator.world.network import Network
 from freehold.simulator.world.topology import Topology
+from freehold.simulator.world.units import shown
 
 AHEAD = 0.001  # seconds: a program whose own time is further ahead than this lets the others catch up
 
@@ -106,6 +108,7 @@ class Simulated(World):
         contention = description.network.contention
         hosts = self.hosts.__getitem__ if description.machine.nodes > 1 else None
         self.network = Network(self.clock, topology, hosts, policy.seed, contention=contention)
+        self.began = time.perf_counter()
         self.timers: dict[tuple[int, int], Timer] = {}
         self.ends: dict[int, float] = {}  # of the dead: the times up to which they have done something
         self.arriving = (self.arrive,)
@@ -372,6 +375,12 @@ class Simulator(Hosted):
             raise SessionError("the head node of the cluster has died")
         elif strands.running is not None:
             raise GreenletExit  # a task whose worker is dead says nothing more
+
+    def summary(self) -> str:
+        world = self.world
+        wall = time.perf_counter() - world.began
+        rate = world.clock.pushed / wall
+        return f"simulated {shown(world.clock.now, 's')} in {shown(wall, 's')}: {rate:,.0f} events a second"
 
     def close(self) -> None:
         """End the simulation; a task that leaves the cluster ends its worker."""

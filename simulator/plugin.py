@@ -13,7 +13,13 @@ from freehold.core.ids import HEAD, worker_id
 from freehold.core.session import Session
 from freehold.simulator.driver import Simulated
 from freehold.simulator.patches import Patches
-from freehold.simulator.world.description import Description, described, read
+from freehold.simulator.world.description import Description, described, graph_of, read
+
+
+@hookimpl
+def freehold_check(options: Options) -> None:
+    """Refuse a description that is wrong."""
+    graph_of(description_of(options))
 
 
 @hookimpl

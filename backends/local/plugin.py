@@ -309,6 +309,12 @@ def default_cpus(nodes: int) -> float:
 
 
 @hookimpl
+def freehold_check(options: Options) -> None:
+    """Refuse a description of a cluster."""
+    options.nodes()
+
+
+@hookimpl
 def freehold_start(options: Options) -> Session:
     """Start a cluster of processes on this machine and return the program's session."""
     if not sys.platform.startswith("linux"):
