@@ -52,6 +52,9 @@ class Next(NamedTuple):
         return Next(*(column[which] for column in self))
 
 
+HAS = Facts._fields.index("has")
+
+
 class System:
     """All behaviours of some parties: a model to search.
 
@@ -280,13 +283,14 @@ class System:
         states = rows[:, : self.count]
         each = self.facts[states]
         has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left = np.bitwise_or.reduce(each, axis=1).T
+        safe = np.bitwise_or.reduce(np.where(self.fates.at_stake(rows), 0, each[:, :, HAS]), axis=1)
         twice = each[:, :, Facts._fields.index("keeps")].sum(axis=1) != keeps
         broken = self.broken[states].any(axis=1)
         still = ~rows[:, self.count : self.budgets].any(axis=1)
         quiet = still & (runs == 0)
         bad = (
             broken
-            | (has & gone != 0)
+            | (safe & gone != 0)
             | (reads & ~lends != 0)
             | twice
             | still & (borrowed != lent)

@@ -130,6 +130,17 @@ class Fates:
         found: NDArray[np.bool_] = (link > 0) & ((channel == link) | (self.system.reverse[channel] == link))
         return found
 
+    def at_stake(self, rows: Rows) -> NDArray[np.bool_]:
+        """Tell of each party in each state whether it has lost another one, and it is not decided yet who has to go.
+
+        Until then it is promised nothing: what one had sent to the other may come after it was taken for dead.
+        """
+        link = rows[:, self.system.link]
+        found = np.zeros((len(rows), self.system.count), bool)
+        for party in range(self.system.count if self.links else 0):
+            found[:, party] = (link < 0) & self.is_end(-link, party)
+        return found
+
     # ------------------------------------------------------------------ what goes wrong
 
     def dying(self, moves: Moves, group: Iterable[int]) -> Moves:
@@ -197,7 +208,10 @@ class Fates:
             length = system.length[rows[:, column]]
             if length.max(initial=0) >> ARRIVAL_BITS:
                 raise OverflowError(f"{length.max()} messages wait on a channel; make the model smaller")
-            least = np.where(rows[:, system.source[column]] == DEAD, length, 0)  # of those who are dead already
+            link = rows[:, system.link]  # on one that is broken nothing waits but the news of that
+            whole = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
+            whole |= rows[:, system.source[column]] == DEAD  # they are dead already
+            least = np.where(whole, length, 0)
             some = [
                 np.flatnonzero((least <= count) & (count <= length)) for count in range(int(length.max(initial=0)) + 1)
             ]
