@@ -2,10 +2,11 @@
 
 Every party has its own view, one record for each party it has heard of.  The view is monotone: what is dead
 stays dead, for names are never reused.  The head node is told of nodes by its driver, every node of its own
-workers; they tell each other, and each its workers.  A broken link is the death of the peer: at once for whoever had
-the link, and as soon as the head node has heard of it for all; of two that have lost each other the first to say so
-lives on, or the program.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody
-informed.
+workers; they tell each other, and each its workers.  A broken link is the death of one of its ends.  Whoever had it
+says so, and does nothing until the head node has decided: of two that have lost each other the first to say so lives
+on, or the program.  If it acted at once, and told others, then it might be the one to go, while what it had sent before
+is still to come to the other.  So news of deaths goes up and down a tree, and what follows on the same way finds
+everybody informed.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ class Living(State):
 
     UNKNOWN = "nothing has been heard of it"
     ALIVE = "it is a node and lives"
+    MISSING = "its link has broken; the head node is to decide who goes", DeathNotice
     DEAD = "it is dead, for ever"
 
 
-UNKNOWN, ALIVE, DEAD = Living
+UNKNOWN, ALIVE, MISSING, DEAD = Living
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
@@ -79,10 +81,10 @@ def join(r: Member, e: NodeNotice, here: Here) -> tuple[Member, Out]:
     return r, (Announced(e.party, True), *welcome)
 
 
-TABLE.ignore(ALIVE, DEAD, event=NodeNotice, why="it is no news, or came too late")
+TABLE.ignore(ALIVE, MISSING, DEAD, event=NodeNotice, why="it is no news, or came too late")
 
 
-@TABLE.on(UNKNOWN, ALIVE, event=DeathNotice, to=(DEAD,))
+@TABLE.on(UNKNOWN, ALIVE, MISSING, event=DeathNotice, to=(DEAD,))
 def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
     """A death that a node vouches for, or the head node decides; who is the one ends, if need be by its node's hand."""
     dead = replace(r, state=DEAD)
@@ -93,29 +95,37 @@ def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
     return dead, (*kill, *told, PartyDied(r.party), Announced(r.party, False))
 
 
-@TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(DEAD,))
+@TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(MISSING, DEAD))
 def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
-    """The peer is dead to us; the head node is to make it so for all.  A node vouches for its own worker's death."""
+    """The head node is to decide, unless it is the head node that has lost the peer, or whom it has; so are workers."""
+    mine = node_of(r.party) == here.me
+    if not (mine or here.me == HEAD or r.party in (HEAD, here.node)):
+        return replace(r, state=MISSING), (Send(HEAD if is_node(here.me) else here.node, LossNotice(r.party, here.me)),)
     dead = replace(r, state=DEAD)
     if not is_node(here.me):
-        cut_off = r.party in (HEAD, here.node)  # then nobody is left to tell
-        return dead, (*(() if cut_off else (Send(here.node, LossNotice(r.party, here.me)),)), PartyDied(r.party))
-    mine = node_of(r.party) == here.me
+        return dead, (PartyDied(r.party),)  # nobody is left to tell
     kill = (Kill(r.party),) if mine else ()
-    news = DeathNotice(r.party) if mine else LossNotice(r.party, here.me)
-    report = (Send(HEAD, news),) if HEAD not in (here.me, r.party) else ()
+    report = (Send(HEAD, DeathNotice(r.party)),) if mine and here.me != HEAD else ()
     return dead, (*kill, PartyDied(r.party), *report, Announced(r.party, False))
 
 
 TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")
+TABLE.ignore(MISSING, event=PeerLost, why="the head node has been asked, and whatever waits for an answer will hear")
 
 
-@TABLE.on(UNKNOWN, ALIVE, DEAD, event=LossNotice)
+@TABLE.on(UNKNOWN, ALIVE, MISSING, event=LossNotice)
 def pass_up(r: Member, e: LossNotice, here: Here) -> tuple[Member, Out]:
     """The head node decides which of two goes on that have lost each other, unless it has lost who says so itself."""
     if here.me != HEAD:
         return r, (Send(HEAD, e),)
     return r, (Contested(e.party, e.by),) if here.hears(e.by) and e.party != HEAD else ()
+
+
+@TABLE.on(DEAD, event=LossNotice)
+def decided(r: Member, e: LossNotice, here: Here) -> tuple[Member, Out]:
+    """That is decided; who says so may be too new to have been told."""
+    above = e.by if is_node(e.by) or node_of(e.by) == here.me else node_of(e.by)
+    return r, (Send(above, DeathNotice(r.party)),) if here.hears(e.by) else ()
 
 
 @TABLE.on(DEAD, event=PeerLost)

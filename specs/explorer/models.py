@@ -42,7 +42,7 @@ QUICK = (
     Bounds("copy and die", processes=2, acts=4, calls=1, deaths=1, gets=True),
     Bounds("large", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
     Bounds("one node", processes=2, acts=4, calls=1, deaths=1, nodes=1, gets=True, views=True, large=True),
-    Bounds("lend and lose", processes=2, acts=5, calls=2, cuts=1),
+    Bounds("lend and lose", acts=4, calls=2, cuts=1),
     Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
     Bounds("rebuild", nodes=2, acts=3, calls=1, node_deaths=1, returns=True, gets=True, large=True, retries=1),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from freehold.core.effects import Kill, Send
 from freehold.core.ids import COUNTER_BITS, HEAD, node_id, object_id, worker_id
-from freehold.core.membership import ALIVE, DEAD, UNKNOWN, Living, Member
+from freehold.core.membership import ALIVE, DEAD, MISSING, UNKNOWN, Living, Member
 from freehold.core.messages import BorrowNotice
 from freehold.core.node import Node
 from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
@@ -43,6 +43,10 @@ def alive(party: int) -> Member:
 
 def dead(party: int, resources: Shape = ()) -> Member:
     return Member(party, DEAD, resources)
+
+
+def lost(party: int, resources: Shape = ()) -> Member:
+    return Member(party, MISSING, resources)
 
 
 def gone(party: int) -> tuple[Any, Any]:
@@ -92,6 +96,7 @@ TOLD: list[Case] = [
     ),
     ("to a node, of a worker it did not know", node(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), gone(OTHERS)),
     ("to a worker: it keeps it to itself", worker(), alive(FAR), DeathNotice(FAR), dead(FAR, CPUS), (PartyDied(FAR),)),
+    ("to a worker that has lost it", worker(), lost(OTHERS), DeathNotice(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
     ("to a worker, of another", worker(), Member(OTHERS), DeathNotice(OTHERS), dead(OTHERS), (PartyDied(OTHERS),)),
 ]
 
@@ -103,16 +108,16 @@ BROKEN: list[Case] = [
         worker(),
         Member(OTHERS),
         PeerLost(OTHERS),
-        dead(OTHERS),
-        (Send(NEAR, LossNotice(OTHERS, MINE)), PartyDied(OTHERS)),
+        lost(OTHERS),
+        (Send(NEAR, LossNotice(OTHERS, MINE)),),
     ),
     (
         "of a worker to a node",
         worker(),
         alive(FAR),
         PeerLost(FAR),
-        dead(FAR, CPUS),
-        (Send(NEAR, LossNotice(FAR, MINE)), PartyDied(FAR)),
+        lost(FAR, CPUS),
+        (Send(NEAR, LossNotice(FAR, MINE)),),
     ),
     ("of a worker to its own node", worker(), alive(NEAR), PeerLost(NEAR), dead(NEAR, CPUS), (PartyDied(NEAR),)),
     ("of a worker to the head node", worker(), alive(HEAD), PeerLost(HEAD), dead(HEAD, CPUS), (PartyDied(HEAD),)),
@@ -125,20 +130,20 @@ BROKEN: list[Case] = [
         (Kill(MINE), DIED, REPORT, NEWS),
     ),
     (
-        "of a node to another's worker: its own are told at once",
+        "of a node to another's worker: the head node is to decide",
         node(),
         Member(OTHERS),
         PeerLost(OTHERS),
-        dead(OTHERS),
-        (PartyDied(OTHERS), Send(HEAD, LossNotice(OTHERS, NEAR)), Announced(OTHERS, False)),
+        lost(OTHERS),
+        (Send(HEAD, LossNotice(OTHERS, NEAR)),),
     ),
     (
         "of a node to another",
         node(),
         alive(FAR),
         PeerLost(FAR),
-        dead(FAR, CPUS),
-        (PartyDied(FAR), Send(HEAD, LossNotice(FAR, NEAR)), Announced(FAR, False)),
+        lost(FAR, CPUS),
+        (Send(HEAD, LossNotice(FAR, NEAR)),),
     ),
     ("of a node to the head node", node(), alive(HEAD), PeerLost(HEAD), dead(HEAD, CPUS), gone(HEAD)),
     ("of the head to a node: so it is for all", head(), alive(FAR), PeerLost(FAR), dead(FAR, CPUS), gone(FAR)),
@@ -165,10 +170,10 @@ def test_a_row(step: Any, here: Party, before: Member, event: Any, after: Member
     assert step(before, event, here) == (after, out)
 
 
-@pytest.mark.parametrize("state", [UNKNOWN, ALIVE], ids=lambda state: state.name)
+@pytest.mark.parametrize("state", [UNKNOWN, ALIVE, MISSING], ids=lambda state: state.name)
 def test_a_death_is_a_death_whether_the_party_was_known_or_not(step: Any, state: Living) -> None:
     assert step(Member(FAR, state), DeathNotice(FAR)) == (dead(FAR), (PartyDied(FAR),))
-    assert step(Member(FAR, state), PeerLost(FAR))[0] == dead(FAR)
+    assert step(Member(FAR, state), PeerLost(FAR))[0] == lost(FAR)
 
 
 def test_the_office_of_a_node_hears_of_a_death_once() -> None:
@@ -194,7 +199,23 @@ def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None
     news = [Send(node, DeathNotice(OTHERS)) for node in (NEAR, FAR)]
     assert told(here, LossNotice(OTHERS, MINE), NEAR) == news
     assert told(here, LossNotice(MINE, OTHERS), FAR) == []
-    assert told(here, LossNotice(OTHERS, MINE), NEAR) == []
+
+
+@pytest.mark.rule(id="member-loses")
+@pytest.mark.parametrize(
+    ("here", "by", "above"),
+    [
+        (head(), MINE, NEAR),
+        (head(), NEAR, NEAR),
+        (head(), worker_id(HEAD, 2), worker_id(HEAD, 2)),
+        (node(), MINE, MINE),
+    ],
+    ids=["a node's worker", "a node", "the head's worker", "its own worker"],
+)
+def test_who_has_lost_one_that_is_dead_already_is_told(here: Node, by: int, above: int) -> None:
+    """Who has joined later does not know; what it has sent to the dead waits for an answer."""
+    here.handle(DeathNotice(OTHERS))
+    assert told(here, LossNotice(OTHERS, by), by) == [Send(above, DeathNotice(OTHERS))]
 
 
 def test_a_worker_that_has_lost_the_program_has_to_go() -> None:
@@ -223,7 +244,10 @@ def test_the_dead_are_not_listened_to(gone: int) -> None:
     assert told(here, BorrowNotice((object_id(MINE, 1),), MINE + 1), MINE + 1) != []
 
 
-@pytest.mark.parametrize(("state", "event"), [(ALIVE, CAME), (DEAD, CAME), (DEAD, DeathNotice(FAR))])
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [(ALIVE, CAME), (MISSING, CAME), (MISSING, PeerLost(FAR)), (DEAD, CAME), (DEAD, DeathNotice(FAR))],
+)
 def test_nothing_changes(step: Any, state: Living, event: Any) -> None:
     before = Member(FAR, state, CPUS)
     assert step(before, event) == (before, ())

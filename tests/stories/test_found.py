@@ -58,7 +58,7 @@ def test_the_news_of_a_death_comes_twice() -> None:
     (asked,) = sent(me, RefsHeld((X,)), GetWanted(1, (X,), 1, Want.GET))
     assert isinstance(asked.message, LocateQuery)
     sent(me, LocateReply(X, asked.message.attempt, Payload(3, (Y,), b"abc")), RefsFound(X, (Y,)), ReleaseQuery(Y, 9))
-    sent(me, PeerLost(OWNER), PeerLost(OWNER))
+    sent(me, DeathNotice(OWNER), PeerLost(OWNER))
     assert me.ownership[Y].pins == 1 and [*counts_agree(me)] == []
     (released,) = sent(me, RefDropped(X), RefDropped(Y))
     assert (released.target, released.message) == (OTHER, ReleaseReply(Y, 9, ME, ()))
