@@ -18,6 +18,7 @@ from freehold.core.copy import RESERVING as ROOM_WANTED
 from freehold.core.copy import WRITING as BEING_WRITTEN
 from freehold.core.execution import RUNNING as SENT
 from freehold.core.ids import HEAD, is_node, node_of, object_name, owner_of, party_name
+from freehold.core.membership import MISSING
 from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED
@@ -225,6 +226,14 @@ def chunks_are_coming(reader: Node, source: Node) -> Iterator[str]:
 def views_agree(node: Node, told: Party) -> Iterator[str]:
     """Whom a node tells of births and deaths knows the same nodes as it; the head node decides on every death."""
     if told.hears(HEAD) and (told.me in node.offices[0].workers or (node.me == HEAD and is_node(told.me))):
-        yield from differ("knows", dict(node.nodes), "knows", dict(told.nodes), party_name)
+        here, there = [
+            {
+                party: has
+                for party, has in one.nodes
+                if party not in other.members or other.members[party].state is not MISSING
+            }
+            for one, other in ((node, told), (told, node))  # but for whom one has lost, and the head node has not, yet
+        ]
+        yield from differ("knows", here, "knows", there, party_name)
         unknown = told.members.dead - node.members.dead if node.me == HEAD else ()
         yield from [f"one does not know of the death of {party_name(dead)}" for dead in sorted(unknown)]

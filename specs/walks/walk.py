@@ -14,6 +14,7 @@ from typing import Any
 from freehold.core.ids import HEAD, is_node, owner_of
 from freehold.core.policies import Policy
 from freehold.core.promotion import PENDING
+from freehold.core.resolution import ASKING, PULLING
 from freehold.core.values import Shape, Want
 from freehold.core.worker import Worker
 from freehold.specs.walks.trial import Trial
@@ -32,6 +33,7 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
     "full stores": {"crowded": True},
 }
+FETCHING = (ASKING, PULLING)
 READS = ("drop", "put", "submit", "get", "get", "get", "get", "get", "wait", "future", "keep", "recall", "lose")
 ACTS = ("drop", "drop", "put", "submit", "submit", "get", "get", "wait", "future", "keep", "recall", "lose", "cancel")
 
@@ -126,9 +128,17 @@ class Walk(Trial):
             victims = [node for node in nodes if any(stored.token for stored in self.stores[node].values())]
         else:
             victims = nodes if nodes and self.random.random() < 0.2 else [p for p in mortal if not is_node(p)]
+        fetched = [party for party in mortal if party in self.awaited_owners()]
+        if fetched and self.random.random() < (0.2 if self.losing else 0.5):
+            victims = fetched
         if victims:
             self.deaths -= 1
             self.crash(self.random.choice(victims), lambda waiting: self.random.randint(0, waiting))
+
+    def awaited_owners(self) -> set[int]:
+        """Return the owners of values that somebody is fetching."""
+        workers = [party for party in self.parties.values() if isinstance(party, Worker)]
+        return {owner_of(r.object) for worker in workers for r in worker.resolution.values() if r.state in FETCHING}
 
     def part(self) -> None:
         """Break a link."""
