@@ -121,11 +121,7 @@ def pass_up(r: Member, e: LossNotice, here: Here) -> tuple[Member, Out]:
     return r, (Contested(e.party, e.by),) if here.hears(e.by) and e.party != HEAD else ()
 
 
-@TABLE.on(DEAD, event=LossNotice)
-def decided(r: Member, e: LossNotice, here: Here) -> tuple[Member, Out]:
-    """That is decided; who says so may be too new to have been told."""
-    above = e.by if is_node(e.by) or node_of(e.by) == here.me else node_of(e.by)
-    return r, (Send(above, DeathNotice(r.party)),) if here.hears(e.by) else ()
+TABLE.ignore(DEAD, event=LossNotice, why="that is decided, and who says so is told like all others")
 
 
 @TABLE.on(DEAD, event=PeerLost)

@@ -69,7 +69,8 @@ class Node(Party):
                 return self.announce(party, alive)
             case Newcomer(party):
                 own_last = sorted(self.nodes, key=lambda item: item[0] == node_of(party))
-                return [Send(party, NodeNotice(node, resources)) for node, resources in own_last]
+                births = [Send(party, NodeNotice(node, resources)) for node, resources in own_last]
+                return [*births, *[Send(party, DeathNotice(dead)) for dead in sorted(self.members.dead)]]
         return super().spread(event)
 
     def announce(self, party: int, alive: bool) -> Iterator[Effect]:

@@ -52,6 +52,7 @@ MODELS = (
 )
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need
 HANGS = 3.0  # seconds after which a program has not ended, or has left something
+MANY = 100  # records of a party, at each step of which nobody looks at all of them
 PROGRAMS_MAX = 30  # that are tried of those in which a row runs
 HANDLE = Party.handle
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
@@ -277,9 +278,10 @@ class Grounds:
 
 
 def looked_after(party: Party, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:
-    """Let a party take its steps, and look at what it has written down."""
+    """Let a party take its steps, and look at what it has written down, unless that is too much."""
     effects = HANDLE(party, event, now, cause)
-    insist(agree(party))
+    if sum(map(len, party.records)) < MANY:
+        insist(agree(party))
     return effects
 
 

@@ -201,21 +201,16 @@ def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None
     assert told(here, LossNotice(MINE, OTHERS), FAR) == []
 
 
-@pytest.mark.rule(id="member-loses")
-@pytest.mark.parametrize(
-    ("here", "by", "above"),
-    [
-        (head(), MINE, NEAR),
-        (head(), NEAR, NEAR),
-        (head(), worker_id(HEAD, 2), worker_id(HEAD, 2)),
-        (node(), MINE, MINE),
-    ],
-    ids=["a node's worker", "a node", "the head's worker", "its own worker"],
-)
-def test_who_has_lost_one_that_is_dead_already_is_told(here: Node, by: int, above: int) -> None:
-    """Who has joined later does not know; what it has sent to the dead waits for an answer."""
+@pytest.mark.rule(id="member-dies")
+def test_who_comes_later_is_told_of_the_dead() -> None:
+    """What it sends to one of them would wait for an answer for ever."""
+    here = head()
+    here.handle(NodeNotice(HEAD, CPUS))
     here.handle(DeathNotice(OTHERS))
-    assert told(here, LossNotice(OTHERS, by), by) == [Send(above, DeathNotice(OTHERS))]
+    dead = DeathNotice(OTHERS)
+    assert told(here, NodeNotice(NEAR, CPUS), 0)[-1] == Send(NEAR, dead)
+    mine = worker_id(HEAD, 2)
+    assert told(here, WorkerStarted(mine), 0)[-1] == Send(mine, dead)
 
 
 def test_a_worker_that_has_lost_the_program_has_to_go() -> None:
@@ -246,7 +241,14 @@ def test_the_dead_are_not_listened_to(gone: int) -> None:
 
 @pytest.mark.parametrize(
     ("state", "event"),
-    [(ALIVE, CAME), (MISSING, CAME), (MISSING, PeerLost(FAR)), (DEAD, CAME), (DEAD, DeathNotice(FAR))],
+    [
+        (ALIVE, CAME),
+        (MISSING, CAME),
+        (MISSING, PeerLost(FAR)),
+        (DEAD, CAME),
+        (DEAD, DeathNotice(FAR)),
+        (DEAD, LossNotice(FAR, MINE)),
+    ],
 )
 def test_nothing_changes(step: Any, state: Living, event: Any) -> None:
     before = Member(FAR, state, CPUS)

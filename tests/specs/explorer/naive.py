@@ -115,8 +115,9 @@ class Plain:
                 yield from (self.buried(state, group, keep) for keep in self.leaving(state, group))
 
     def leaving(self, state: State, group: tuple[int, ...]) -> Iterator[dict[Any, int]]:
-        live = [one for one in self.every if state[0][one] is not None]
-        return kept(state, [(a, b) for a, b in self.pairs if a in group and b not in group and {a, b} <= {*live}])
+        live, broken = [one for one in self.every if state[0][one] is not None], {*state[4]} if state[5] else {}
+        ways = [(a, b) for a, b in self.pairs if a in group and b not in group and {a, b} <= {*live}]
+        return kept(state, [way for way in ways if {*way} != broken])  # on which nothing waits but the news of that
 
     def breaks(self, state: State) -> Iterator[State]:
         alive, wires, left, doomed, link, broken, met = state
