@@ -1,12 +1,10 @@
 """The membership table: which nodes and workers live.
 
-Every party has its own view, one record for each party it has heard of.  The view is monotone: what is dead
-stays dead, for names are never reused.  The head node is told of nodes by its driver, every node of its own
-workers; they tell each other, and each its workers.  A broken link is the death of one of its ends.  Whoever had it
-says so, and does nothing until the head node has decided: of two that have lost each other the first to say so lives
-on, or the program.  If it acted at once, and told others, then it might be the one to go, while what it had sent before
-is still to come to the other.  So news of deaths goes up and down a tree, and what follows on the same way finds
-everybody informed.
+Every party has its own view, one record for each party it has heard of; what is dead stays dead, for names are never
+reused.  The head node is told of nodes by its driver, every node of its own workers; they tell each other, and each its
+workers.  A broken link is the death of one of its ends.  Whoever had it says so, and does nothing until the head node
+has decided: of two that have lost each other the first to say so lives on, or the program; and what one of them has sent
+may still come.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody informed.
 """
 
 from __future__ import annotations
@@ -101,12 +99,10 @@ def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
     mine = node_of(r.party) == here.me
     if not (mine or here.me == HEAD or r.party in (HEAD, here.node)):
         return replace(r, state=MISSING), (Send(HEAD if is_node(here.me) else here.node, LossNotice(r.party, here.me)),)
-    dead = replace(r, state=DEAD)
-    if not is_node(here.me):
-        return dead, (PartyDied(r.party),)  # nobody is left to tell
     kill = (Kill(r.party),) if mine else ()
     report = (Send(HEAD, DeathNotice(r.party)),) if mine and here.me != HEAD else ()
-    return dead, (*kill, PartyDied(r.party), *report, Announced(r.party, False))
+    told = (*report, Announced(r.party, False)) if is_node(here.me) else ()  # else nobody is left to tell
+    return replace(r, state=DEAD), (*kill, PartyDied(r.party), *told)
 
 
 TABLE.ignore(DEAD, event=DeathNotice, why="it is no news")

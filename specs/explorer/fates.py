@@ -49,7 +49,11 @@ class Fates:
         self.groups = sorted({group for fate in fates for group in fate.doomed})
         self.links = sorted({system.column[fate.link] for fate in fates if fate.link is not None})
         self.struck = np.zeros(system.count, bool)  # who has been put to death although no link could break any more
-        pairs = [pair for pair in combinations(range(system.count), 2) if not system.parties.knows(*pair)]
+        minds, knows = system.parties.minds, system.parties.knows
+        ends = zip(system.source.tolist(), system.target.tolist(), strict=True)
+        self.minds = np.array([minds(target, source) for source, target in ends])  # of each channel's two
+        pairs = [pair for pair in combinations(range(system.count), 2) if not knows(*pair)]
+        pairs = [(one, two) for one, two in pairs if minds(one, two) or minds(two, one)]
         self.bit = np.zeros(system.budgets, np.int32)  # of the strangers between whom a channel is, 0 if they are none
         self.bits = np.zeros(system.count, np.int32)  # of all to whom one is a stranger
         for index, (one, other) in enumerate(pairs if self.groups or self.links else ()):
@@ -229,7 +233,8 @@ class Fates:
             link, stranger = rows[:, system.link], self.bit[column]
             broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
             hears = (
-                (rows[:, source] != DEAD)
+                self.minds[column]
+                & (rows[:, source] != DEAD)
                 & (rows[:, target] != DEAD)
                 & ~broken
                 & (rows[:, system.met] & stranger == stranger)

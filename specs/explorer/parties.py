@@ -110,3 +110,7 @@ class Parties(Protocol):
     def knows(self, party: int, other: int) -> bool:
         """Tell whether two have a connection from the beginning; strangers have one once something was sent."""
         ...
+
+    def minds(self, party: int, other: int) -> bool:
+        """Tell whether it makes a difference to a party to hear of the end of its connection with one that has died."""
+        ...

@@ -19,20 +19,12 @@ from typing import Any
 import msgspec
 from immutables import Map
 
+from freehold.core import ids
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.effects import Send
 from freehold.core.events import Event, GetWanted, PutWanted, RefCreated, RefDropped, ViewDropped
 from freehold.core.execution import KEPT
-from freehold.core.ids import (
-    COUNTER_BITS,
-    is_node,
-    node_id,
-    node_of,
-    object_id,
-    object_name,
-    party_name,
-    worker_id,
-)
+from freehold.core.ids import COUNTER_BITS, HEAD, is_node, node_id, node_of, object_id, object_name, worker_id
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost
 from freehold.core.node_messages import NodeNotice
@@ -162,7 +154,11 @@ class Sharing:
     def knows(self, party: int, other: int) -> bool:
         """Tell whether two have a connection at once: processes with each other, nodes too, a process with its node."""
         one, two = self.names[party], self.names[other]
-        return is_node(one) is is_node(two) or node_of(one) == node_of(two)
+        return is_node(one) is is_node(two) or node_of(one) == node_of(two) or HEAD in (one, two)
+
+    def minds(self, party: int, other: int) -> bool:
+        """Tell whether it acts on a lost link itself: others only tell the head node, which so hears of it anyway."""
+        return self.names[party] in (HEAD, node_of(self.names[other]))
 
     def may_hear(self, party: int, state: Any, message: Any) -> bool:
         """Tell whether a message can reach a party in a state: not with a number that it has not given yet."""
@@ -341,7 +337,7 @@ class Sharing:
 
     def called(self, party: int) -> str:
         """Return a party's name."""
-        return party_name(self.names[party])
+        return ids.party_name(self.names[party])
 
     def complaint(self, states: list[Any]) -> str:
         """Return what is wrong in a state of all parties."""

@@ -134,7 +134,8 @@ class Plain:
             if b in group or (a in group and alive[b] is None):
                 after[a, b] = ()
             elif a in group:
-                news = (self.parties.knows(b, a) or {a, b} in met) and not (broken and {a, b} == {*link})
+                news = self.parties.minds(b, a) and (self.parties.knows(b, a) or {a, b} in met)
+                news = news and not (broken and {a, b} == {*link})
                 after[a, b] = heard(wires[a, b][: keep.get((a, b), 99)], self.parties.lost(a) if news else None)
         link = link if {*link}.isdisjoint(group) else ()
         doomed, mortal = doomed - {*group}, doomed.union(link) - {*group}

@@ -24,15 +24,16 @@ def test_the_command_says_what_it_found() -> None:
 
 
 HOLE_DRAWN = """\
-  n0w1                      n1w1                      n2w1
-    * x = put(...)            |                         |
-    * f.remote([x])  # runs on n1w1                     |
-    |------ TaskQuery ------->|                         |
-    |                         * f.remote([x])  # runs on n2w1
-    |                         X                         |
-    * del x                                             |
-    |                          ------ TaskQuery ------->|
-    |<------- PeerLost -------                          |
+  n0w1                      n1w1                      n2w1                       n0
+    * x = put(...)            |                         |                         |
+    * f.remote([x])  # runs on n1w1                     |                         |
+    |------ TaskQuery ------->|                         |                         |
+    |                         * f.remote([x])  # runs on n2w1                     |
+    |                         X                         |                         |
+    |                          -------------------- PeerLost -------------------->|
+    * del x                                             |                         |
+    |                          ------ TaskQuery ------->|                         |
+    |<------------------------------- DeathNotice --------------------------------|
 """
 
 

@@ -46,6 +46,9 @@ class Toy:
     def knows(self, party: int, other: int) -> bool:
         return True
 
+    def minds(self, party: int, other: int) -> bool:
+        return True
+
     def renamed(self, thing: Any, names: Any, inside: bool = False) -> Any:
         """A number inside something is a name."""
         if isinstance(thing, tuple | frozenset):
