@@ -3,7 +3,7 @@
 Every party has its own view, one record for each party it has heard of; what is dead stays dead, for names are never
 reused.  The head node is told of nodes by its driver, every node of its own workers; they tell each other, and each its
 workers.  A broken link is the death of one of its ends.  Whoever had it says so, and does nothing until the head node
-has decided: of two that have lost each other the first to say so lives on, or the program; and what one of them has sent
+has decided: of two that have lost each other the first to say so lives on, or the program; and what one has sent
 may still come.  So news of deaths goes up and down a tree, and what follows on the same way finds everybody informed.
 """
 

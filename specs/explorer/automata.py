@@ -282,7 +282,7 @@ class System:
         """Yield which states are wrong, and what is wrong in them."""
         states = rows[:, : self.count]
         each = self.facts[states]
-        has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left = np.bitwise_or.reduce(each, axis=1).T
+        has, gone, reads, lends, borrowed, lent, keeps, runs, waits, left, _ = np.bitwise_or.reduce(each, axis=1).T
         safe = np.bitwise_or.reduce(np.where(self.fates.at_stake(rows), 0, each[:, :, HAS]), axis=1)
         twice = each[:, :, Facts._fields.index("keeps")].sum(axis=1) != keeps
         broken = self.broken[states].any(axis=1)

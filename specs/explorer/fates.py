@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from freehold.specs.explorer.parties import Facts
 from freehold.specs.explorer.search import Moves, Numbers, Rows, chosen, joined
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ DEAD = 0  # the number of the state of a party that is no more
 NOTHING = 0  # the number of the word without messages
 EVENT_BITS, PARTY_BITS, ARRIVAL_BITS = 24, 4, 3  # of an action: what is told, to whom; how much of a word still arrives
 TOLD_BITS = EVENT_BITS + PARTY_BITS
+MOURNS = Facts._fields.index("mourns")
 DEATH, BREAK, STRIKE = 1, 2, 3  # what has gone wrong by an action, before the numbers of those that arrive
 
 
@@ -232,8 +234,9 @@ class Fates:
         for column, source, target in self.leaving(group):
             link, stranger = rows[:, system.link], self.bit[column]
             broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
+            mourns = system.facts[rows[:, target]][:, MOURNS] >> source & 1 == 1
             hears = (
-                self.minds[column]
+                (mourns | self.minds[column])
                 & (rows[:, source] != DEAD)
                 & (rows[:, target] != DEAD)
                 & ~broken

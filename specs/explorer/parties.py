@@ -6,10 +6,11 @@ Refuses to know how behaviours are gone through.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from freehold.specs.explorer.fates import Fate
-from freehold.specs.explorer.symmetry import Permutation
+if TYPE_CHECKING:
+    from freehold.specs.explorer.fates import Fate
+    from freehold.specs.explorer.symmetry import Permutation
 
 
 class Delivery(NamedTuple):
@@ -61,6 +62,7 @@ class Facts(NamedTuple):
     runs: bool = False  # a task of a user runs, or a value is read
     waits: bool = False  # something that is not to stay once nothing is on its way
     left: bool = False  # something that is not to stay once nobody has a reference, either
+    mourns: int = 0  # parties that it knows to be dead, a bit for each
 
 
 class Parties(Protocol):
@@ -112,5 +114,8 @@ class Parties(Protocol):
         ...
 
     def minds(self, party: int, other: int) -> bool:
-        """Tell whether it makes a difference to a party to hear of the end of its connection with one that has died."""
+        """Tell whether it matters that a party hears of the end of its connection with one that has died.
+
+        It does to whoever knows already that the other is dead: it may wait for an answer all the same.
+        """
         ...

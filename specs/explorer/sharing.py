@@ -309,7 +309,7 @@ class Sharing:
         has, gone = bits(self.bit, state.holds), bits(self.bit, released)
         grants = bits(self.bit_of_grants, [(r.object, one.me, r.grants) for r in one.resolution.values() if r.grants])
         runs = bool(state.task or state.views)
-        return Facts(has, gone, reads, borrowed=grants, runs=runs, waits=waits, left=bool(left))
+        return Facts(has, gone, reads, 0, grants, 0, 0, runs, waits, bool(left), self.mourned(one))
 
     def facts_of_node(self, one: Node, state: Store) -> Facts:
         """Return what matters of a node's state."""
@@ -324,7 +324,11 @@ class Sharing:
         left = bool(one.copies or state.places)
         lent, kept = bits(self.bit_of_reader, lends), bits(self.bit, keeps)
         loans = bits(self.bit_of_grants, grants)
-        return Facts(lends=lent, lent=loans, keeps=kept, waits=bool(one.inquiries), left=left)
+        return Facts(0, 0, 0, lent, 0, loans, kept, False, bool(one.inquiries), left, self.mourned(one))
+
+    def mourned(self, one: Party) -> int:
+        """Return whom a party knows to be dead."""
+        return sum([1 << party for party, name in enumerate(self.names) if name in one.members.dead])
 
     def disagreement(self, one: int, state: Any, other: int, state_of_other: Any) -> str:
         """Return in what two parties do not agree; of others' rules only the counts are checked."""
