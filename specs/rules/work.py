@@ -266,7 +266,7 @@ DEATHS = (
     ),
     Rule(
         "member-joins",
-        "The head node tells a new node of all others, and all others of it.",
+        "The head node tells a new node of all others and of the dead, and all others of it.",
         "Ray: gcs_node_manager.cc",
         ("membership NodeNotice",),
     ),
@@ -278,13 +278,13 @@ DEATHS = (
     ),
     Rule(
         "member-loses",
-        "When two nodes lose each other the head node decides which of them goes on.",
+        "When two have lost each other the head node decides which of them goes on; until then they do nothing about it.",
         "ours",
         ("membership LossNotice",),
     ),
     Rule(
         "member-link",
-        "A peer whose link broke is dead to us, and what is sent to it afterwards ends like what was sent before.",
+        "Whose link broke is reported, or dead if it is ours to say; what is sent to the dead ends like what was sent before.",
         "ours; Ray: gcs_health_check_manager.cc waits for missed heartbeats",
         ("membership PeerLost",),
     ),

@@ -27,6 +27,7 @@ from freehold.core.node_messages import (
     CreateReply,
     DeathNotice,
     HoldNotice,
+    LossNotice,
     PullQuery,
     PullReply,
 )
@@ -134,6 +135,24 @@ def test_a_task_returns_a_large_value_to_its_dead_caller() -> None:
     (refused,) = sent(node, CreateQuery(X, 3, ME, 100))
     assert isinstance(refused.message, CreateReply) and refused.message.failure is not None
     assert not node.copies and not node.rooms[0].queue
+
+
+def test_a_link_breaks_between_two_that_live() -> None:
+    """A process has lent a reference to another, their link breaks, and the head node has yet to say who goes.
+
+    It took the other for dead, and said so to the owner with its report.  The owner asked the other, which had not read
+    yet what came with the reference: "no", it said, read it, and was the one to live on.  (Found by the search, with
+    three processes and two calls; the model "lend and lose" finds it again.)  So who has lost somebody waits.
+    """
+    me = Worker(ME)
+    mine = object_id(ME, 5)
+    me.handle(RefCreated(mine, Payload(3, (), b"abc")))
+    (asked,) = sent(me, BorrowNotice((mine,), OTHER))
+    assert isinstance(asked.message, ReleaseQuery)
+    assert sent(me, PeerLost(OTHER)) == [Send(HEAD, LossNotice(OTHER, ME))] and me.hears(OTHER)
+    assert sent(me, PeerLost(OTHER)) == []
+    (inquest,) = sent(me, DeathNotice(OTHER))
+    assert isinstance(inquest.message, InquestQuery) and not me.hears(OTHER)
 
 
 def test_two_nodes_have_lost_each_other() -> None:
