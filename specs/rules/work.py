@@ -278,13 +278,13 @@ DEATHS = (
     ),
     Rule(
         "member-loses",
-        "When two have lost each other the head node decides which of them goes on; until then they do nothing about it.",
+        "Of two that have lost each other the head node decides who goes on; until then they do nothing about it.",
         "ours",
         ("membership LossNotice",),
     ),
     Rule(
         "member-link",
-        "Whose link broke is reported, or dead if it is ours to say; what is sent to the dead ends like what was sent before.",
+        "Who has lost a link reports it, or decides; what is sent to the dead ends like what was sent before.",
         "ours; Ray: gcs_health_check_manager.cc waits for missed heartbeats",
         ("membership PeerLost",),
     ),
