@@ -49,6 +49,7 @@ QUICK = (
 WHOLE = (
     Bounds("lists", objects=2, acts=6, calls=2, values=True, lists=True),
     Bounds("lend", acts=6, calls=3, deaths=1),
+    Bounds("lend, two die", acts=4, calls=2, deaths=1, node_deaths=1),
     Bounds("return", acts=5, calls=3, deaths=1, returns=True),
     Bounds("nest", objects=2, acts=6, calls=3, deaths=1),
     Bounds("copy", acts=5, calls=3, deaths=1, gets=True, values=True, views=True),

@@ -42,10 +42,12 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "HoldReturnNotice Release": APART,
     "HoldNotice CopyWanted": "a copy that is here is asked for, and comes at once",
     "DependencyReady RequestReady": SERVED,
+    "Lent InquestDue": APART,
 }
 UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
 ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released"
 LATER = "who waits behind a slow task is handed back a little sooner or later"
+UNHEARD = "a timer that fires for nobody is heard by nobody"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
@@ -62,7 +64,9 @@ OTHERS = {  # mutants
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "desk: BUSY TurnSlow counted timed_turn [+-]1": LATER,
     "desk: BUSY TurnSlow ended in BUSY *": LATER,
-    "request: * dropped CancelTimer": "a timer that fires for nobody is heard by nobody",
+    "request: * dropped CancelTimer": UNHEARD,
+    "link: * dropped CancelTimer": UNHEARD,
+    "inquiry: CONVENING HoldersReply ended in CLOSED *": "the next question follows in the same step, and opens it",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
 
