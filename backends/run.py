@@ -37,6 +37,7 @@ def run(
     program.  A simulation says at the end how long it took.
     """
     from freehold.core import cluster as current
+    from freehold.core.errors import NotSupported
     from freehold.core.hooks import Options, check
 
     said: dict[str, Any] = {"num_nodes": nodes, "num_cpus": cpus, "cluster": cluster, "seed": seed}
@@ -47,7 +48,7 @@ def run(
         compile(Path(script).read_bytes(), script, "exec")
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}")
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, NotSupported) as error:
         refuse(error)
     sys.argv = [script, *(arguments or [])]
     sys.path[0] = os.path.dirname(os.path.abspath(script))

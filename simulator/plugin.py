@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, worker_id
 from freehold.core.session import Session
@@ -18,13 +19,17 @@ from freehold.simulator.world.description import Description, described, graph_o
 
 @hookimpl
 def freehold_check(options: Options) -> None:
-    """Refuse a description that is wrong."""
-    graph_of(description_of(options))
+    """Refuse a description that is wrong, or more than there is."""
+    description = description_of(options)
+    graph_of(description)
+    if description.faults:
+        raise NotSupported("backend='sim': nothing breaks by itself yet; leave [[faults]] out")
 
 
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session; then time is zero."""
+    freehold_check(options)
     description = description_of(options)
     world = Simulated(options.policy, int(description.store), description, options.trace)
     resources = {"CPU": description.cpus, **options.resources}

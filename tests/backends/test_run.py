@@ -63,12 +63,14 @@ def test_how_a_program_ends_is_how_the_command_ends(tmp_path: Path, word: str, c
         (("program.py", "--backend", "sim", "--cluster", "nowhere.toml"), "nowhere.toml: No such file or directory"),
         (("program.py", "--backend", "sim", "--cluster", "bad.toml"), "bad.toml:1: Expected `int` >= 1: 0"),
         (("program.py", "--backend", "inline", "--cluster", "bad.toml"), "reads no description of a cluster"),
+        (("program.py", "--backend", "sim", "--cluster", "faults.toml"), "nothing breaks by itself yet"),
         (("bad.py",), "invalid syntax"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_runs(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     (tmp_path / "bad.toml").write_text("nodes = 0\n")
     (tmp_path / "bad.py").write_text("x = = 0\n")
+    (tmp_path / "faults.toml").write_text('[[faults]]\nkind = "crash"\nnode = 1\nat = "1 s"\n')
     ended = run(tmp_path, *words)
     assert ended.returncode == 2 and ended.stdout == ""
     assert ended.stderr.startswith("freehold run: ") and said in ended.stderr and ended.stderr.count("\n") == 1
