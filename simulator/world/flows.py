@@ -49,6 +49,7 @@ class Link:
         "own",
         "queue",
         "tight",
+        "told",
         "until",
     )
 
@@ -61,6 +62,7 @@ class Link:
         self.own = 0  # how many of them it holds up
         self.others: dict[Link, int] = {}  # bottlenecks of the others -> how many
         self.level = inf  # bytes a second of each that it holds up
+        self.told = inf  # what that was when other links were looked at for it
         self.tight = False
         self.ceiling = inf  # no link that is not tight becomes so while the level is at most this
         self.near: dict[Link, None] = {}  # tight links that those pass through which this one holds up
@@ -109,10 +111,13 @@ class Flows:
 
     Args:
         clock: simulated time.
+        tolerance: how much a link may be asked for beyond its bandwidth, or be left, before levels are changed for it,
+            as a part of that.  Where each depends on all others most changes are tiny.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tolerance: float = 0.0) -> None:
         self.clock = clock
+        self.tolerance = tolerance
         self.numbers = count(1)
         self.looking = (self.look,)
         self.dirty: dict[Link, None] = {}  # to be looked at
@@ -222,10 +227,11 @@ class Flows:
                 self.count(link)
                 link.level = after
                 self.moved[link] = None
-                if link.own:
+                if link.own and after > link.ceiling:
+                    self.look_around(link)
+                if link.own and not abs(after - link.told) <= self.tolerance * after:
+                    link.told = after
                     self.dirty.update(link.near)
-                    if after > link.ceiling:
-                        self.look_around(link)
         for link in self.moved:
             self.plan(link)
         self.moved.clear()

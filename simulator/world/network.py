@@ -18,6 +18,7 @@ from freehold.simulator.world.hosts import Host
 from freehold.simulator.world.topology import Topology
 
 SMALL = 16_384  # bytes: what is larger takes so long that others get their part of the link meanwhile
+TOLERANCE = 0.001  # of a link's bandwidth; what concurrent messages get may be off by about as much
 Pair = tuple[int, int]
 
 
@@ -64,7 +65,7 @@ class Network:
         self.hosts = hosts
         self.seed = seed
         self.contention = contention
-        self.flows = Flows(clock)
+        self.flows = Flows(clock, TOLERANCE)
         self.streams: dict[Pair, deque[Parcel]] = {}  # a large message is on its way; it is the first
         self.open: dict[Pair, Flow] = {}
         self.leaving = (self.leave,)

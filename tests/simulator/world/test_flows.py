@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,9 +31,9 @@ def filled(flows: list[Flow]) -> dict[Flow, float]:
 class Cables:
     """Some links, and what is on them."""
 
-    def __init__(self, *bandwidths: float) -> None:
+    def __init__(self, *bandwidths: float, tolerance: float = 0.0) -> None:
         self.clock = Clock()
-        self.flows = Flows(self.clock)
+        self.flows = Flows(self.clock, tolerance)
         self.links = [Link(str(index), bandwidth) for index, bandwidth in enumerate(bandwidths)]
         self.over: dict[str, float] = {}
 
@@ -151,3 +152,25 @@ def test_all_come_to_the_end_when_they_should(starts: list[tuple[float, list[int
             (_, name, way, nbytes), *todo = todo
             here[name] = Flow(tuple([cables.links[index] for index in way]), nbytes, cables.ended, ""), nbytes
     assert cables.run() == pytest.approx(slowly, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ACTS, max_size=40))
+def test_what_is_tolerated_is_bounded(acts: list[tuple[str, Any, float]]) -> None:
+    """No link carries more than it has and what is tolerated; nobody waits who could go on; all come to the end."""
+    cables = Cables(7.0, 10.0, 10.0, 40.0, 1.0, 13.0, tolerance=0.01)
+    here: list[Flow] = []
+    for act, which, amount in acts:
+        if act == "start":
+            here.append(cables.start(str(len(here)), amount, *which))
+        elif act == "pass":
+            cables.clock.run(until=cables.clock.now + amount + 1e-9)
+        here = [flow for flow in here if flow.what not in cables.over]
+        for link in cables.links:
+            assert sum([cables.flows.rate(flow) for flow in link.flows]) <= link.bandwidth * (1 + 2 * 0.01)
+        for flow in here:
+            assert flow.bottleneck is not None
+            spent = sum([cables.flows.rate(other) for other in flow.bottleneck.flows])
+            assert spent >= flow.bottleneck.bandwidth * (1 - 2 * 0.01)
+    cables.run()
+    assert {flow.what for flow in here} <= {*cables.over}
