@@ -96,13 +96,15 @@ class Independence:
 
     def note(self, state: int, told: int) -> None:
         """What is told, or done, may come in a state; and under other names in the state with these."""
-        if told not in self.may_come[state]:
-            self.may_come[state].add(told)
-            for renaming in self.system.symmetry.renamings:
-                self.note(renaming.state.of(state), renaming.event.of(told))
-            self.todo += [(step, told) for step in self.leaving[state]]
-            for step in self.entering[state]:
-                self.put_before(step, told)
+        noted = [(state, told)]  # it goes back along ways of any length
+        while noted:
+            state, told = noted.pop()
+            if told not in self.may_come[state]:
+                self.may_come[state].add(told)
+                for renaming in self.system.symmetry.renamings:
+                    noted.append((renaming.state.of(state), renaming.event.of(told)))
+                self.todo += [(step, told) for step in self.leaving[state]]
+                noted += [(step.before, told) for step in self.entering[state] if self.comes_before(step, told)]
 
     def watch(self, step: Taken) -> None:
         """Find out whether a delivery commutes with all that may come before it."""
@@ -114,18 +116,19 @@ class Independence:
             self.entering[step.after].append(step)
             self.todo += [(step, told) for told in self.may_come[step.before]]
             for told in [*self.may_come[step.after]]:
-                self.put_before(step, told)
+                if self.comes_before(step, told):
+                    self.note(step.before, told)
 
-    def put_before(self, step: Taken, told: int) -> None:
-        """What has come after a delivery that was taken alone may come before it, unless that makes it possible."""
+    def comes_before(self, step: Taken, told: int) -> bool:
+        """Tell whether what has come after a delivery that was taken alone may come before it, too."""
         if step in self.racing or self.source(told) == self.source(step.told):
-            return
+            return False
         if not self.may_come_in(step.before, told):
-            return
+            return False
         if self.is_wrong(self.step(step.before, told)):  # it follows from the delivery, or must not be left out
             self.race(step)
-        else:
-            self.note(step.before, told)
+            return False
+        return True
 
     def look(self, step: Taken, told: int) -> None:
         """See whether a delivery commutes with something that may come before it."""
