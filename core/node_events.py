@@ -102,7 +102,7 @@ class RoomOverdue(Event, frozen=True, gc=False):
 
 
 class PeerLost(Event, frozen=True, gc=False):
-    """The link to a peer broke: it is dead to us for ever."""
+    """The link to a peer broke: nothing comes from there any more, and the head node is to decide who goes."""
 
     key: ClassVar[str] = "party"
     party: int

@@ -204,7 +204,7 @@ class Simulated(World):
         with suppress(Exception):  # run_task meets it again, and reports it
             self.on_task(session_function(session, run.description.function))
         try:
-            run_task(session, run, self.now)
+            run_task(session, run, driver.now)  # the time that it has spent is its own
         except (Exception, GreenletExit):
             raise
         except BaseException as error:

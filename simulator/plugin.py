@@ -19,17 +19,13 @@ from freehold.simulator.world.description import Description, described, graph_o
 
 @hookimpl
 def freehold_check(options: Options) -> None:
-    """Refuse a description that is wrong, or more than there is."""
-    description = description_of(options)
-    graph_of(description)
-    if description.faults:
-        raise NotSupported("backend='sim': nothing breaks by itself yet; leave [[faults]] out")
+    """Refuse a description that is wrong."""
+    graph_of(description_of(options))
 
 
 @hookimpl
 def freehold_start(options: Options) -> Session:
     """Start the nodes, each with its workers, and return the program's session; then time is zero."""
-    freehold_check(options)
     description = description_of(options)
     world = Simulated(options.policy, int(description.store), description, options.trace)
     resources = {"CPU": description.cpus, **options.resources}
@@ -52,7 +48,10 @@ def description_of(options: Options) -> Description:
         "cpus": options.num_cpus,
         "store": options.object_store_memory,
     }
-    return replace(given(options.cluster), **{name: value for name, value in said.items() if value is not None})
+    description = given(options.cluster)
+    if description.faults:
+        raise NotSupported("backend='sim': nothing breaks by itself yet; leave [[faults]] out")
+    return replace(description, **{name: value for name, value in said.items() if value is not None})
 
 
 def given(cluster: object) -> Description:

@@ -35,7 +35,7 @@ class Fate(NamedTuple):
     """What may go wrong in a system."""
 
     doomed: tuple[tuple[int, ...], ...] = ()  # who may die; each of these groups at once
-    link: tuple[int, int] | None = None  # that may break; its ends are dead to each other then, for ever
+    link: tuple[int, int] | None = None  # that may break; nothing passes between its ends then any more
 
 
 class Fates:

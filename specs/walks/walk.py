@@ -128,7 +128,7 @@ class Walk(Trial):
             victims = [node for node in nodes if any(stored.token for stored in self.stores[node].values())]
         else:
             victims = nodes if nodes and self.random.random() < 0.2 else [p for p in mortal if not is_node(p)]
-        fetched = [party for party in mortal if party in self.awaited_owners()]
+        fetched = sorted(self.awaited_owners().intersection(mortal))
         if fetched and self.random.random() < (0.2 if self.losing else 0.5):
             victims = fetched
         if victims:
