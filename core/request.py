@@ -97,11 +97,11 @@ def begin_put(r: Request, e: PutWanted, here: Here) -> tuple[Request, Out]:
 
 @TABLE.on(WAITING, event=RequestReady, to=(ABSENT,))
 def one_ready(r: Request, e: RequestReady, here: Here) -> tuple[Request | None, Out]:
-    """Count down.  A get ends at its first failure; for a wait a failed object is ready."""
-    left = r.left - 1
-    if left == 0 or (e.failed and r.want == Want.GET):
-        return settle(replace(r, left=left))
-    return replace(r, left=left), ()
+    """Count down.  A get ends at its first failure, even with the last: it reads no more; a wait counts failures."""
+    if e.failed and r.want == Want.GET:
+        return settle(r)
+    r = replace(r, left=r.left - 1)
+    return (r, ()) if r.left else settle(r)
 
 
 @TABLE.on(WAITING, event=DeadlinePassed, to=(ABSENT,))

@@ -123,9 +123,9 @@ ALWAYS = (
     ),
     Promise(
         "workers-bounded",
-        "No node starts more workers than it may.",
+        "No node starts more workers than it may, and it waits for those that it has ordered.",
         "Ray: num_workers_soft_limit; ours is hard",
-        (properties.workers_are_few,),
+        (properties.workers_are_few, properties.workers_are_expected),
     ),
     Promise(
         "open-only",

@@ -159,6 +159,16 @@ def workers_are_few(cluster: Cluster) -> Iterator[str]:
                 yield f"{party_name(node.me)} has started {len(workers)} workers"
 
 
+def workers_are_expected(world: World) -> Iterator[str]:
+    """A node expects as many workers as it has ordered that have neither come nor, as far as it knows, died."""
+    for node in world.parties.values():
+        if isinstance(node, Node):
+            office = node.offices[0]
+            coming = [me for me in world.ordered.get(node.me, ()) if me not in office.workers and node.hears(me)]
+            if office.starting != len(coming):
+                yield f"{party_name(node.me)} waits for {office.starting} workers, and {len(coming)} are to come"
+
+
 # ------------------------------------------------------------------ at rest
 
 

@@ -25,6 +25,7 @@ def rooms_agree(node: Node) -> Iterator[str]:
     books: dict[str, tuple[object, object]] = {
         "bytes of": (dict(room.sizes), {copy.object: copy.nbytes for copy in copies if copy.state in HAVE_BYTES}),
         "asks for": (sorted(asks), sorted([copy.object for copy in copies if copy.state is RESERVING])),
+        "counts as pulled": ({*room.pulls}, {copy.object for copy in copies if copy.state is PULLING} & {*room.pulls}),
         "may evict": ({*room.idle}, {copy.object for copy in copies if copy.state is SECONDARY and not copy.holds}),
     }
     for what, (said, true) in books.items():

@@ -11,7 +11,7 @@ from freehold.core.facts import REFERENCES, bounded
 from freehold.core.ids import object_name, owner_of, party_name
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
 from freehold.core.policies import fits
-from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, Promotion
+from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, RESERVING, WRITING, Promotion
 from freehold.core.resolution import CACHED, IDLE, LOCAL, SEEN, Resolution
 from freehold.core.resolution import FAILED as IN_VAIN
 from freehold.core.resolution import WAITING as AWAITED
@@ -21,6 +21,7 @@ from freehold.core.worker import Worker
 from freehold.specs.records.check import of
 
 KEPT_VALUES = (INLINE, PLACED, RELEASED, FAILED, PENDING)
+RESTS = (PENDING, RESERVING, WRITING, PLACED)  # values in these states, if only tasks that may run again need them
 FOR_SOMEBODY = (FETCHING, READY, UNDER_WAY, PLACING)  # runs in these states; a caller's death is noted
 
 
@@ -187,6 +188,9 @@ def the_dead_wait_no_more(worker: Worker) -> Iterator[str]:
     for o in worker.ownership.values():
         if o.state is REGISTERED and not worker.hears(owner_of(o.object)):
             yield f"is to answer somebody dead in {o}"
+    for pool in worker.pools.values():
+        if not all(map(worker.hears, (*pool.asked, *pool.leases))):
+            yield f"has asked, or has leased, somebody dead in {pool}"
 
 
 @of(Worker)
@@ -194,7 +198,7 @@ def copies_rest(worker: Worker) -> Iterator[str]:
     """Copies may be evicted if nothing but tasks that may run again needs them, and only then."""
     for r in worker.promotion.values():
         o = worker.ownership.get(r.object)
-        if o is None or o.state is not OWNED or r.state is not PLACED:
+        if o is None or o.state is not OWNED or r.state not in RESTS:
             continue
         if r.rested is (is_held(o) or bool(o.borrowers)):
             yield f"has {r} but {o}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import freehold
-from freehold.exceptions import ObjectStoreFullError
-from freehold.specs.scenario import scenario
+from freehold.exceptions import GetTimeoutError, ObjectStoreFullError, TaskCancelledError
+from freehold.specs.scenario import forget, keep, scenario
+from freehold.specs.scenarios.gates import Gate
 
 MIB = 2**20
 SMALL_STORE = {"object_store_memory": 8 * MIB, "store_wait": 0.2}
@@ -21,6 +24,15 @@ def full(call: Any, *args: Any) -> str:
     except ObjectStoreFullError as error:
         return str(error)
     return ""
+
+
+def fails(error: type[Exception], refs: list[Any], timeout: float | None = None) -> bool:
+    """Tell whether a get raises an error of some kind."""
+    try:
+        freehold.get(refs, timeout=timeout)
+    except error:
+        return True
+    return False
 
 
 @scenario(init=SMALL_STORE, returns=[False, False, True, False])
@@ -122,3 +134,83 @@ def failed_put_leaves_nothing() -> Any:
     inner = freehold.put(b"x" * 300_000)
     text = full(freehold.put, [inner, bytes(9 * MIB)])
     return bool(text), len(freehold.get(inner))
+
+
+def large_there_and_larger_here() -> tuple[Any, Callable[[], int]]:
+    """Return a large object on node 2, and a function that needs its room on node 1, where a reference is kept."""
+
+    @freehold.remote(node=2)
+    def make() -> bytes:
+        return bytes(5 * MIB)
+
+    @freehold.remote(node=1)
+    def size(value: bytes) -> int:
+        forget("large")
+        return len(value)
+
+    return make.remote(), lambda: freehold.get(size.remote(freehold.put(bytes(6 * MIB))))
+
+
+@scenario(marks=["preempts"], init=SMALL_STORE | {"num_cpus": 1}, nodes=3, returns=(True, 6 * MIB))
+def timed_out_get_makes_room() -> Any:
+    """A get waits for two objects, of which only a large one comes: when its time is up the copy may be evicted."""
+
+    @freehold.remote(node=0)
+    def never() -> None:
+        gate.wait()
+
+    @freehold.remote(node=1)
+    def read(refs: list[Any]) -> bool:
+        keep("large", refs)
+        return fails(GetTimeoutError, refs, 0.3)
+
+    gate = Gate()
+    large, larger = large_there_and_larger_here()
+    late = freehold.get(read.remote([large, never.remote()]))
+    gate.open()
+    return late, larger()
+
+
+@scenario(marks=["preempts"], init=SMALL_STORE | {"num_cpus": 1}, nodes=3, returns=(True, 6 * MIB))
+def failed_get_makes_room() -> Any:
+    """A get waits for an object that is to fail, and for a large one that comes first: that may be evicted."""
+
+    @freehold.remote(node=0)
+    def refuse() -> None:
+        gate.wait()
+        raise ValueError
+
+    @freehold.remote(node=1)
+    def read(refs: list[Any]) -> bool:
+        keep("large", refs)
+        future = refs[1].future()
+        future.add_done_callback(lambda _: gate.open())
+        return fails(ValueError, refs)
+
+    gate = Gate()
+    large, larger = large_there_and_larger_here()
+    failed = freehold.get(read.remote([refuse.remote(), large]))
+    return failed, larger()
+
+
+@scenario(marks=["preempts"], init=SMALL_STORE | {"num_cpus": 1}, nodes=3, returns=(True, 6 * MIB))
+def cancelled_task_makes_room() -> Any:
+    """A task is cancelled while its large argument is on its way to a worker that has a reference to it, too."""
+
+    @freehold.remote(node=1)
+    def hold(refs: list[Any]) -> None:
+        keep("large", refs)
+
+    @freehold.remote(node=1)
+    def wait_with(value: bytes) -> None:
+        gate.wait()
+
+    gate = Gate()
+    large, larger = large_there_and_larger_here()
+    freehold.get(hold.remote([large]))
+    waiting = wait_with.remote(large)
+    time.sleep(0.001)  # in simulated time the copy is on its way then; wherever it is, the results are the same
+    freehold.cancel(waiting)
+    cancelled = fails(TaskCancelledError, [waiting])
+    gate.open()
+    return cancelled, larger()

@@ -66,7 +66,8 @@ class World:
         self.cuts: set[tuple[int, int]] = set()  # pairs whose link is broken for ever, both ways round
         self.stores: dict[int, dict[int, Stored]] = {}  # node -> place -> bytes
         self.writes: dict[tuple[int, int], tuple[int, Any]] = {}  # (worker, attempt) -> place, token
-        self.started: dict[int, int] = {}  # node -> workers that it has started
+        self.started: dict[int, int] = {}  # node -> workers that have been started there, programs among them
+        self.ordered: dict[int, list[int]] = {}  # node -> workers that it has started itself
         self.moved: set[int] = set()  # who was told something since somebody looked
         self.numbers = 0
         self.log: Callable[[str], None] | None = None
@@ -227,7 +228,9 @@ class World:
             case Interrupt(task):
                 self.interrupted(me, task)
             case Spawn():
-                self.owe(me, WorkerStarted(self.add_worker(me).me), step)
+                worker = self.add_worker(me).me
+                self.ordered.setdefault(me, []).append(worker)
+                self.owe(me, WorkerStarted(worker), step)
             case Kill(worker):
                 self.crash(worker, lambda waiting: waiting)
             case Reserve():

@@ -86,14 +86,14 @@ READY: list[Case] = [
     ("one of two", PAIR, ready(A), LAST, ()),
     ("the last", LAST, ready(B), None, (WOKEN, NO_TIMER, RESUMED)),
     ("the first to fail", PAIR, ready(A, failed=True), None, (WOKEN, NO_TIMER, *withdrawn(A, B), RESUMED)),
-    ("the last fails", LAST, ready(B, failed=True), None, (WOKEN, NO_TIMER, RESUMED)),
+    ("the last fails", LAST, ready(B, failed=True), None, (WOKEN, NO_TIMER, *withdrawn(A, B), RESUMED)),
     ("enough for a wait", FOR_ONE, ready(B), None, (WOKEN, NO_TIMER, *withdrawn(A, B), RESUMED)),
     ("a failed object is ready", replace(FOR_ONE, left=2), ready(B, failed=True), FOR_ONE, ()),
     ("enough, and failed", FOR_ONE, ready(B, failed=True), None, (WOKEN, NO_TIMER, *withdrawn(A, B), RESUMED)),
     ("a look counts failures too", waits(A, B, left=2, want=Want.LOOK), ready(A, failed=True), LOOK, ()),
     ("enough for a look", LOOK, ready(B), None, (WOKEN, *withdrawn(A, B))),
     ("a put is placed", waits(A, left=1), ready(A), None, (WOKEN,)),
-    ("a put found no room", waits(A, left=1), ready(A, failed=True), None, (WOKEN,)),
+    ("a put found no room", waits(A, left=1), ready(A, failed=True), None, (WOKEN, *withdrawn(A))),
 ]
 
 RENEWED: list[Case] = [("another task has run", PAIR, WaitRenewed(ID), PAIR, (AWAITED, CopyAwaited(B)))]
