@@ -59,8 +59,8 @@ class System:
     """All behaviours of some parties: a model to search.
 
     A row has a column for the state of each party, one for the word on each channel, one for what is left of each
-    budget; then one for the parties that are doomed, a bit for each; one for the strangers who have met, a bit for each
-    two; and the last for the link that may break: the column of one of its channels, less than 0 if it has broken.
+    budget; then one for the parties that are doomed, a bit for each; and the last for the link that may break: the
+    column of one of its channels, less than 0 if it has broken.
 
     Args:
         parties: whose.
@@ -75,8 +75,7 @@ class System:
         self.column = {pair: count + index for index, pair in enumerate(self.channels)}
         self.budgets = count + len(self.channels)  # the first of their columns
         self.doomed = self.budgets + len(parties.budgets)
-        self.met = self.doomed + 1
-        self.link = self.met + 1
+        self.link = self.doomed + 1
         ends = [*[(0, 0)] * count, *self.channels]
         self.source, self.target = (np.array(side) for side in zip(*ends, strict=True))
         self.reverse = np.array([self.column.get((target, source), 0) for source, target in ends])
@@ -256,10 +255,8 @@ class System:
                 dead |= (link[at] < 0) & self.fates.is_on_link(link[at], column[at])
             live, lost, told_of = at[~dead], at[dead], np.array(self.told)[target[dead]]
             new[live, column[live]] = self.joined(new[live, column[live]], words[step[live]])
-            self.fates.meet(new, live, column[live])
             back = self.reverse[column[lost]]  # the connection is no more, which the sender hears once
             new[lost, back] = self.joined_once(new[lost, back], told_of)
-        self.fates.forget(new)
         moves, ends = Moves(origin, told | party << EVENT_BITS, new), self.ends[step]
         struck = [self.fates.striking(moves, ends == one, one) for one in {*ends.tolist()} - {-1}]
         return joined([self.fates.after(moves, party, used), *struck])

@@ -2,7 +2,7 @@
 
 The doomed die right behind one of their steps, a link breaks right behind a message that was sent on it: if it happened
 later, and nothing was done or sent meanwhile, nobody would see a difference.  What is lost is the end of what waits.
-Those who know the dead hear of a death, and strangers who have met them: the first message makes a connection.
+Those hear of a death for whom it makes a difference, and who know already that the other is dead.
 
 Refuses to know why anything happens.
 """
@@ -10,7 +10,7 @@ Refuses to know why anything happens.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations, product
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,18 +51,10 @@ class Fates:
         self.groups = sorted({group for fate in fates for group in fate.doomed})
         self.links = sorted({system.column[fate.link] for fate in fates if fate.link is not None})
         self.struck = np.zeros(system.count, bool)  # who has been put to death although no link could break any more
-        minds, knows = system.parties.minds, system.parties.knows
         ends = zip(system.source.tolist(), system.target.tolist(), strict=True)
-        self.minds = np.array([minds(target, source) for source, target in ends])  # of each channel's two
-        pairs = [pair for pair in combinations(range(system.count), 2) if not knows(*pair)]
-        pairs = [(one, two) for one, two in pairs if minds(one, two) or minds(two, one)]
-        self.bit = np.zeros(system.budgets, np.int32)  # of the strangers between whom a channel is, 0 if they are none
-        self.bits = np.zeros(system.count, np.int32)  # of all to whom one is a stranger
-        for index, (one, other) in enumerate(pairs if self.groups or self.links else ()):
-            self.bit[[system.column[one, other], system.column[other, one]]] = 1 << index
-            self.bits[[one, other]] |= 1 << index
+        self.minds = np.array([system.parties.minds(target, source) for source, target in ends])  # of each channel's
         bits = 2 + ARRIVAL_BITS * max([len(list(self.leaving(group))) for group in self.groups], default=2)
-        if TOLD_BITS + bits > 63 or len(pairs) > 31:
+        if TOLD_BITS + bits > 63:
             raise OverflowError(
                 f"the deaths of {system.count} parties do not fit into a number; make the model smaller"
             )
@@ -76,24 +68,6 @@ class Fates:
         for group in fate.doomed:
             moves = joined([moves, self.dying(moves, group)])
         return joined([moves, *[self.breaking(moves, link) for link in self.links]]).rows
-
-    def meet(self, rows: Rows, at: Numbers, channel: Numbers) -> None:
-        """Let some who send have a connection from now on.
-
-        Args:
-            rows: states.
-            at: those in which something is sent.
-            channel: where.
-        """
-        rows[at, self.system.met] |= self.bit[channel]
-
-    def forget(self, rows: Rows) -> None:
-        """Forget who has met whom, where neither may die any more."""
-        system, mortal = self.system, np.zeros(len(rows), np.int32)
-        link = np.abs(rows[:, system.link])
-        for one in np.flatnonzero(self.bits):
-            mortal |= np.where((rows[:, system.doomed] >> one & 1 == 1) | self.is_end(link, one), self.bits[one], 0)
-        rows[:, system.met] &= mortal
 
     def after(self, moves: Moves, party: Numbers, used: NDArray[np.bool_]) -> Moves:
         """Return moves, and those that end with a death or a broken link.
@@ -204,7 +178,6 @@ class Fates:
             rows[:, [system.column[other, one] for other in range(system.count)]] = NOTHING
         for column, _, target in self.leaving(group):
             rows[rows[:, target] == DEAD, column] = NOTHING
-        self.forget(rows)
 
     def shortened(self, moves: Moves, what: int, columns: Iterable[int]) -> Moves:
         """Return the states with as much of what waits on some channels as may still arrive, in all ways."""
@@ -232,16 +205,10 @@ class Fates:
         """Let others hear of the end of some, behind what still arrives of them; a broken link is no news."""
         system = self.system
         for column, source, target in self.leaving(group):
-            link, stranger = rows[:, system.link], self.bit[column]
+            link = rows[:, system.link]
             broken = (link < 0) & self.is_on_link(link, np.full(len(rows), column))
             mourns = system.facts[rows[:, target]][:, MOURNS] >> source & 1 == 1
-            hears = (
-                (mourns | self.minds[column])
-                & (rows[:, source] != DEAD)
-                & (rows[:, target] != DEAD)
-                & ~broken
-                & (rows[:, system.met] & stranger == stranger)
-            )
+            hears = (mourns | self.minds[column]) & (rows[:, source] != DEAD) & (rows[:, target] != DEAD) & ~broken
             told = np.full(int(hears.sum()), system.told[source])
             rows[hears, column] = system.joined_once(rows[hears, column], told)
         for each in self.links:

@@ -109,12 +109,8 @@ class Parties(Protocol):
         """Return the message that tells of the end of a connection with a party."""
         ...
 
-    def knows(self, party: int, other: int) -> bool:
-        """Tell whether two have a connection from the beginning; strangers have one once something was sent."""
-        ...
-
     def minds(self, party: int, other: int) -> bool:
-        """Tell whether it matters that a party hears of the end of its connection with one that has died.
+        """Tell whether it matters that a party hears of the death of another, with which it has a connection.
 
         It does to whoever knows already that the other is dead: it may wait for an answer all the same.
         """

@@ -24,7 +24,7 @@ from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.effects import Send
 from freehold.core.events import Event, GetWanted, PutWanted, RefCreated, RefDropped, ViewDropped
 from freehold.core.execution import KEPT
-from freehold.core.ids import COUNTER_BITS, HEAD, is_node, node_id, node_of, object_id, object_name, worker_id
+from freehold.core.ids import COUNTER_BITS, HEAD, node_id, node_of, object_id, object_name, worker_id
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost
 from freehold.core.node_messages import NodeNotice
@@ -150,11 +150,6 @@ class Sharing:
     def lost(self, party: int) -> Hashable:
         """Return the message that tells of the end of a connection with a party."""
         return PeerLost(self.names[party])
-
-    def knows(self, party: int, other: int) -> bool:
-        """Tell whether two have a connection at once: processes with each other, nodes too, a process with its node."""
-        one, two = self.names[party], self.names[other]
-        return is_node(one) is is_node(two) or node_of(one) == node_of(two) or HEAD in (one, two)
 
     def minds(self, party: int, other: int) -> bool:
         """Tell whether it acts on a lost link itself: others only tell the head node, which so hears of it anyway."""

@@ -61,8 +61,6 @@ class Renaming:
         for (source, target), column in system.column.items():
             self.column[column] = system.column[permutation[source], permutation[target]]
         self.mortals = [(one, permutation[one]) for group in system.fates.groups for one in group]
-        bits = system.fates.bit
-        self.strangers = {(int(bits[column]), int(bits[self.column[column]])) for column in np.flatnonzero(bits)}
         self.links = np.arange(system.budgets)
         for link in system.fates.links:
             to = self.column[link]
@@ -75,7 +73,6 @@ class Renaming:
         new[:, self.column[: system.count]] = self.state[rows[:, : system.count]]
         new[:, self.column[system.count : system.budgets]] = self.word[rows[:, system.count : system.budgets]]
         new[:, system.doomed] = sum((rows[:, system.doomed] >> one & 1) << other for one, other in self.mortals)
-        new[:, system.met] = sum(np.where(rows[:, system.met] & one, other, 0) for one, other in self.strangers)
         link = rows[:, system.link]
         new[:, system.link] = self.links[np.abs(link)] * np.sign(link)
         return new

@@ -173,7 +173,7 @@ def timed_out_get_makes_room() -> Any:
 
 @scenario(marks=["preempts"], init=SMALL_STORE | {"num_cpus": 1}, nodes=3, returns=(True, 6 * MIB))
 def failed_get_makes_room() -> Any:
-    """A get waits for an object that is to fail, and for a large one that comes first: that may be evicted."""
+    """A get waits for an object that is to fail, and for a large one, which comes first: that may be evicted."""
 
     @freehold.remote(node=0)
     def refuse() -> None:

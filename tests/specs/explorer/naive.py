@@ -8,9 +8,7 @@ from typing import Any
 
 from freehold.specs.explorer.parties import Delivery
 
-State = tuple[
-    Any, ...
-]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken, who has met
+State = tuple[Any, ...]  # the parties' states, the messages on each channel, budgets, the doomed, the link, if broken
 
 
 def naive(parties: Any) -> tuple[set[State], set[str]]:
@@ -51,7 +49,7 @@ class Plain:
         begin = tuple(parties.first()), dict.fromkeys(self.pairs, ()), parties.budgets
         for fate in parties.fates:
             doomed = frozenset(one for group in fate.doomed for one in group)
-            some: list[State] = [(*begin, doomed, fate.link or (), False, frozenset())]
+            some: list[State] = [(*begin, doomed, fate.link or (), False)]
             for one, *_ in fate.doomed:
                 some += [dead for state in some for dead in self.deaths(state, one)]
             found += [*some, *[cut for state in some for cut in self.breaks(state)]]
@@ -63,7 +61,7 @@ class Plain:
 
     def renamed(self, state: State, names: Any) -> State:
         """Return a state, frozen, in which the parties have other names."""
-        alive, wires, left, doomed, link, broken, met = state
+        alive, wires, left, doomed, link, broken = state
 
         def word(waiting: Any) -> Any:
             return tuple(self.parties.renamed(message, names) for message in waiting)
@@ -76,8 +74,7 @@ class Plain:
         link = tuple(names[end] for end in link)
         link = link if link in [(), *[fate.link for fate in self.parties.fates]] else link[::-1]
         every = tuple(own[one] for one in self.every), tuple(on[pair] for pair in self.pairs)
-        met = frozenset(frozenset(names[one] for one in pair) for pair in met)
-        return *every, left, frozenset(names[one] for one in doomed), link, broken, met
+        return *every, left, frozenset(names[one] for one in doomed), link, broken
 
     def after(self, state: State) -> Iterator[State]:
         alive, wires, left, *fate = state
@@ -92,15 +89,14 @@ class Plain:
                     yield from self.stepped((alive, wires, paid, *fate), one, act)
 
     def stepped(self, state: State, one: int, told: Any) -> Iterator[State]:
-        alive, wires, left, doomed, link, broken, met = state
+        alive, wires, left, doomed, link, broken = state
         step, wires = self.parties.step(one, alive[one], told), dict(wires)
         for target, message in step.sent:
             if alive[target] is not None and not (broken and {one, target} == {*link}):
                 wires[one, target] += (message,)
-                met |= self.strangers(one, target, doomed | {*link})
             else:
                 wires[target, one] = heard(wires[target, one], self.parties.lost(target))
-        done: State = (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed, link, broken, met
+        done: State = (*alive[:one], step.after, *alive[one + 1 :]), wires, left, doomed, link, broken
         if step.ends >= 0 and alive[step.ends] is not None:  # who does so does not die at once, unless all arrives
             yield from (self.buried(done, (step.ends,), keep) for keep in self.leaving(done, (step.ends,)))
             done = self.buried(done, (step.ends,), {})
@@ -120,27 +116,21 @@ class Plain:
         return kept(state, [way for way in ways if {*way} != broken])  # on which nothing waits but the news of that
 
     def breaks(self, state: State) -> Iterator[State]:
-        alive, wires, left, doomed, link, broken, met = state
+        alive, wires, left, doomed, link, broken = state
         if link and not broken:
             for keep in kept(state, [link, link[::-1]]):
                 ends = {way: heard(wires[way][:count], self.parties.lost(way[0])) for way, count in keep.items()}
-                yield alive, {**wires, **ends}, left, doomed, link, True, met
+                yield alive, {**wires, **ends}, left, doomed, link, True
 
     def buried(self, state: State, group: tuple[int, ...], keep: dict[Any, int]) -> State:
-        alive, wires, left, doomed, link, broken, met = state
+        alive, wires, left, doomed, link, broken = state
         group = tuple(one for one in group if alive[one] is not None)
         alive, after = [None if one in group else alive[one] for one in self.every], dict(wires)
         for a, b in self.pairs:
             if b in group or (a in group and alive[b] is None):
                 after[a, b] = ()
             elif a in group:
-                news = self.parties.minds(b, a) and (self.parties.knows(b, a) or {a, b} in met)
-                news = news and not (broken and {a, b} == {*link})
+                news = self.parties.minds(b, a) and not (broken and {a, b} == {*link})
                 after[a, b] = heard(wires[a, b][: keep.get((a, b), 99)], self.parties.lost(a) if news else None)
         link = link if {*link}.isdisjoint(group) else ()
-        doomed, mortal = doomed - {*group}, doomed.union(link) - {*group}
-        met = frozenset(pair for pair in met if pair & mortal)
-        return tuple(alive), after, left, doomed, link, broken and bool(link), met
-
-    def strangers(self, a: int, b: int, mortal: Any) -> set[frozenset[int]]:
-        return set() if self.parties.knows(a, b) or mortal.isdisjoint({a, b}) else {frozenset({a, b})}
+        return tuple(alive), after, left, doomed - {*group}, link, broken and bool(link)

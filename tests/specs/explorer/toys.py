@@ -43,9 +43,6 @@ class Toy:
     def lost(self, party: int) -> Hashable:
         return ("lost", party)
 
-    def knows(self, party: int, other: int) -> bool:
-        return True
-
     def minds(self, party: int, other: int) -> bool:
         return True
 
@@ -143,28 +140,6 @@ class Together(Mortals):
     """The same; but who passes the ball dies with the third, or the link between the two that pass it breaks."""
 
     fates = [Fate(((0, 2),)), Fate(link=(0, 1)), Fate(((1,),), (1, 2))]
-
-
-class Strangers(Toy):
-    """One lets two others know at once, who are strangers; each of these greets the other, and one of them may die."""
-
-    begin = (frozenset[Any](),) * 3
-    fates = [Fate(((1,),)), Fate(((2,),))]
-    alike = [(0, 2, 1)]
-    count = 3
-    budgets = (1,)
-
-    def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
-        if isinstance(told, Act):
-            return Step(before, ((1, "go"), (2, "go")))
-        greeting = ((3 - party, "hello"),) if told.message == "go" else ()
-        return Step(frozenset({*before, told}), greeting)
-
-    def may_do(self, party: int, state: Any) -> list[Act]:
-        return [Act("tell", (1,))] if party == 0 else []
-
-    def knows(self, party: int, other: int) -> bool:
-        return False
 
 
 class Duel(Toy):
@@ -323,7 +298,7 @@ class Half(Toy):
 
 
 class Greeted(Toy):
-    """One who may die is bidden to greet a stranger, and to answer another; who hears of its death?"""
+    """One who may die is bidden to greet one, and to answer another, of whom it may have heard before or not."""
 
     count, begin, fates = 4, (0, 0, (), ()), [Fate(((1,),))]
     budgets = (1,)
@@ -338,9 +313,6 @@ class Greeted(Toy):
 
     def may_do(self, party: int, state: Any) -> list[Act]:
         return [Act("go", (1,))] if party == 0 and state == 0 else []
-
-    def knows(self, party: int, other: int) -> bool:
-        return {party, other} != {1, 2}
 
 
 class Ignored(Toy):
