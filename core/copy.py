@@ -156,7 +156,7 @@ def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     """Release the copy: at once if nobody holds it, else when the last hold comes back, for which we ask."""
     if r.next is not None:
         after, out = retire(replace(r, next=None), here)
-        return after, (Send(r.next.creator, in_vain(r.next)), *out)
+        return after, (Send(r.next.creator, in_vain(r.next, here)), *out)
     if r.state is RESERVING:
         return gone(r, *refuse(r, Failure("released", r.object)))
     busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
@@ -181,7 +181,7 @@ def recalls(r: Copy, *, released: bool = False) -> Out:
 @TABLE.on(ABSENT, event=CreateQuery, to=(RESERVING,))
 def create(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
     """Nothing is promised before the bytes are reserved; what belongs to the dead nobody would ever release."""
-    return reserving(e) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e)),))
+    return reserving(e) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e, here)),))
 
 
 @TABLE.on(*SEALED, event=CreateQuery, to={PRIMARY: (RETIRING, RESERVING), SECONDARY: (PRIMARY,)})
@@ -205,12 +205,14 @@ def as_written(e: CreateQuery) -> CreateReply:
 @TABLE.on(RESERVING, WRITING, PULLING, RETIRING, event=CreateQuery)
 def create_later(r: Copy, e: CreateQuery, here: Here) -> tuple[Copy, Out]:
     """Its predecessor is still being cleared away, or a copy is coming from elsewhere."""
-    return (replace(r, next=e), ()) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e)),))
+    return (replace(r, next=e), ()) if here.hears(owner_of(r.object)) else (r, (Send(e.creator, in_vain(e, here)),))
 
 
-def in_vain(e: CreateQuery) -> CreateReply:
-    """Return the answer to one who would write what has been released."""
-    return CreateReply(e.object, e.attempt, 0, False, Failure("released", e.object))
+def in_vain(e: CreateQuery, here: Here) -> CreateReply:
+    """Return the answer to one who would write what has been released; it may ask again, unless for one who is dead."""
+    owner = owner_of(e.object)
+    failure = Failure("released", e.object) if here.hears(owner) else Failure("owner_died", e.object, owner)
+    return CreateReply(e.object, e.attempt, 0, False, failure)
 
 
 def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
@@ -330,9 +332,7 @@ def not_here(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
     return r, (Send(owner_of(r.object), CopyNotice(r.object, here.me, r.nbytes, False)),) if e.keeps else ()
 
 
-TABLE.ignore(
-    RESERVING, PULLING, event=KeepNotice, why="the owner has heard that it was gone, and will hear of the new one"
-)
+TABLE.ignore(RESERVING, PULLING, event=KeepNotice, why="its owner knows that it was gone, and will hear of this one")
 
 
 @TABLE.on(SECONDARY, event=CopyEvicted, to=(ABSENT,))

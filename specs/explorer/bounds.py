@@ -28,6 +28,7 @@ class Bounds(NamedTuple):
     views: bool = False  # users may keep what they have read of a copy, where it lies
     large: bool = False  # values are too large for an in-process store
     lists: bool = False  # those with references inside are
+    replies: bool = False  # borrowers are sent small values in replies, which are not promoted then
     retries: int = 0  # how often a task may run again
     before: tuple[str, ...] = ()  # acts of a long story that begins the model, each with all that follows: "0 calls 1"
 

@@ -31,6 +31,7 @@ Values = Annotated[bool, typer.Option("--values", help="Let calls carry values: 
 Views = Annotated[bool, typer.Option("--views", help="Let users keep what they read of a copy, where it lies.")]
 Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
 Lists = Annotated[bool, typer.Option("--lists", help="Make values with references inside too large for it.")]
+Replies = Annotated[bool, typer.Option("--replies", help="Send small values to borrowers in replies.")]
 Retries = Annotated[int, typer.Option(min=0, max=2, help="How often a task may run again, for what was lost.")]
 Before = Annotated[list[str], typer.Option(help="What has happened before, like '0 calls 1'; may be given again.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
@@ -59,6 +60,7 @@ def explore(
     views: Views = False,
     large: Large = False,
     lists: Lists = False,
+    replies: Replies = False,
     retries: Retries = 0,
     before: Before = [],  # noqa: B006
     borrower_death: Rule = "inquest",
@@ -88,6 +90,7 @@ def explore(
         views=views,
         large=large,
         lists=lists,
+        replies=replies,
         retries=retries,
         before=tuple(before),
     )

@@ -94,7 +94,8 @@ class Sharing:
         self.checks = checks
         processes = bounds.processes
         inlined = SMALL if bounds.large else VALUE if bounds.lists else LIST
-        policy = msgspec.structs.replace(policy, inline_bytes_max=inlined)
+        borrow = "copy" if bounds.replies else policy.borrow
+        policy = msgspec.structs.replace(policy, inline_bytes_max=inlined, borrow=borrow)
         nodes = [node_id(index) for index in range(bounds.nodes or processes)]
         workers = [worker_id(nodes[one % len(nodes)], 1 + one // len(nodes)) for one in range(processes)]
         self.names = [*workers, *nodes]

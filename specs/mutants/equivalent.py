@@ -45,8 +45,9 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "Lent InquestDue": APART,
 }
 UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
-ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released"
+ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released or has no owner"
 LATER = "who waits behind a slow task is handed back a little sooner or later"
+HEARD = "who waits for the copy has heard of the death, or is ended for it"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
@@ -54,16 +55,24 @@ OTHERS = {  # mutants
     "ownership: BORROWED OwnerDied ignored": UNKNOWN,
     "ownership: BORROWED OwnerDied ended in BORROWED *": UNKNOWN,
     "resolution: IDLE ObjectUnused ignored": ASKED_BACK,
+    "resolution: IDLE OwnerDied ignored": ASKED_BACK,
+    "resolution: LOCAL ObjectUnused ended in LOCAL *": ASKED_BACK,
+    "resolution: LOCAL ViewDropped ended in LOCAL *": ASKED_BACK,
     "resolution: PULLING CopyWanted dropped PullQuery": "a pull that is less urgent than it could be comes, too",
     "resolution: ASKING LocateReply stale": "what an owner has answered to an earlier question is as true",
-    "copy: RESERVING OwnerDied *": "who waits for the copy has heard of the death, or is ended for it",
+    "copy: RESERVING OwnerDied *": HEARD,
+    "copy: PULLING OwnerDied dropped PullReply": HEARD,
+    "copy: RETIRING PullQuery *": "whose object is released has no reference, and whose owner is dead hears of it",
+    "copy: WRITING OwnerDied dropped HoldRecallNotice": "who writes gives its hold back when it has written",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",
     "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
+    "room: * dropped CancelTimer": UNHEARD,
     "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "desk: BUSY TurnSlow counted timed_turn [+-]1": LATER,
     "desk: BUSY TurnSlow ended in BUSY *": LATER,
+    "running: FETCHING StopNotice dropped WantWithdrawn": "a function on its way is called off with its last reference",
     "request: * dropped CancelTimer": UNHEARD,
     "link: * dropped CancelTimer": UNHEARD,
     "inquiry: CONVENING HoldersReply ended in CLOSED *": "the next question follows in the same step, and opens it",

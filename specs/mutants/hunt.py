@@ -37,6 +37,7 @@ from freehold.specs.records import agree
 from freehold.specs.scenario import Scenario, hosts, scenarios
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
+NESTED, KEPT = ("0 nests", "0 drops", "0 calls 1"), ("1 keeps", "0 drops")
 MODELS = (
     Bounds("lend", processes=2, acts=5, calls=3),
     Bounds("copy", processes=2, acts=4, calls=1, gets=True),
@@ -49,11 +50,20 @@ MODELS = (
     Bounds("lend and die", acts=5, calls=3, deaths=1),
     Bounds("copy and die", processes=2, acts=5, calls=2, deaths=1, gets=True),
     Bounds("large and die", processes=2, acts=4, calls=2, deaths=1, gets=True, values=True, views=True, large=True),
+    Bounds("large return", processes=2, acts=3, calls=1, deaths=1, returns=True, gets=True, large=True),
+    Bounds("one node", 2, acts=3, calls=1, deaths=1, nodes=1, returns=True, gets=True, large=True, retries=1),
+    Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
+    Bounds("rebuild", nodes=2, acts=3, calls=1, node_deaths=1, returns=True, gets=True, large=True, retries=1),
+    Bounds("lend and lose", acts=3, calls=2, cuts=1),
+    Bounds("lent on and die", 4, acts=2, calls=0, deaths=1, before=("0 calls 1", "1 calls 2", "2 calls 3")),
+    Bounds("kept and die", 4, acts=3, calls=0, deaths=1, before=("0 calls 1", "1 keeps", "1 calls 2", "2 calls 3")),
+    Bounds("read and die", 3, 2, acts=3, calls=1, deaths=1, gets=True, replies=True, before=(*NESTED, "0 drops")),
+    Bounds("inside and die", 3, 2, acts=3, calls=1, deaths=1, gets=True, replies=True, before=(*NESTED, *KEPT)),
+    Bounds("two die", processes=4, nodes=2, acts=2, calls=0, deaths=2, before=("0 calls 1", "1 calls 3")),
 )
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need
 HANGS = 3.0  # seconds after which a program has not ended, or has left something
 MANY = 100  # records of a party, at each step of which nobody looks at all of them
-PROGRAMS_MAX = 30  # that are tried of those in which a row runs
 HANDLE = Party.handle
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
 WALKS = 50  # of each kind, on which it is seen which rows run
@@ -166,7 +176,8 @@ class Grounds:
     def __init__(self) -> None:
         self.programs: dict[Cell, list[Scenario]] = defaultdict(list)  # in which a row runs
         with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
-            for program in [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]:
+            hosted = [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]
+            for program in sorted(hosted, key=lambda one: -len(one.init)):  # those with limits of their own first
                 watching.used.clear()
                 run(SIMULATED, program, nodes_of(program))
                 for cell in watching.used:
@@ -211,12 +222,12 @@ class Grounds:
         with fault(mutant):
             for model in self.models:
                 if (rest := left() - seconds_max / 2) <= 0 or not model.changed(mutant):
-                    continue  # half of the time is for programs and walks
+                    continue  # half of the time is for programs, and then for walks
                 differs.append(model.name)
                 if what := model.wrong_with(rest):
                     return verdict(model.name, what)
-            for program in self.programs[mutant.state, mutant.event][:PROGRAMS_MAX]:
-                if left() > 0 and (what := self.wrong_in(program)):
+            for program in self.programs[mutant.state, mutant.event]:
+                if left() > seconds_max / 4 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
         ways = self.walks[mutant.state, mutant.event]
         situations = sum([len(model.cells.get((mutant.state, mutant.event), ())) for model in self.models])

@@ -6,13 +6,14 @@ Most tasks here end their worker by SystemExit, which every backend hosts; the m
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import freehold
 from freehold.exceptions import OwnerDiedError, WorkerCrashedError
 from freehold.specs.scenario import forget, keep, kept, scenario
-from freehold.specs.scenarios.gates import folder
+from freehold.specs.scenarios.gates import Gate, folder
 
 
 def crashes(ref: Any) -> bool:
@@ -294,3 +295,69 @@ def borrower_dies_after_lending_on() -> Any:
     del ref
     assert crashes(leave.options(node=1).remote())
     return freehold.get(read.options(node=2).remote())
+
+
+@scenario(marks=["preempts"], nodes=3, init={"num_cpus": 1}, returns="called")
+def function_lent_on_by_who_dies() -> Any:
+    """A runs a function on B, which lends that very function on to C and dies; A drops it, and C can still call it."""
+    lent, over = Gate(), Gate()
+
+    @freehold.remote
+    def third(functions: list[Any]) -> None:
+        keep("function", functions[0])
+
+    @freehold.remote(max_retries=0)
+    def second(functions: list[Any]) -> str:
+        if functions:
+            freehold.get(third.options(node=2).remote(functions))
+            lent.open()
+            over.wait()
+            raise SystemExit
+        return "called"
+
+    @freehold.remote
+    def nothing() -> None:
+        """Wait until the worker of C's node is lent to us, and no longer to B: it would not outlive B."""
+
+    @freehold.remote
+    def call() -> Any:
+        return freehold.get(forget("function").options(node=1).remote([]))
+
+    dying = second.options(node=1).remote([second])
+    lent.wait()
+    freehold.get(nothing.options(node=2).remote())
+    over.open()
+    assert crashes(dying)
+    del second
+    return freehold.get(call.options(node=2).remote())
+
+
+@scenario(nodes=3, init={"num_cpus": 1, "borrow": "copy"}, returns="inside")
+def what_was_inside_a_reply_outlives_its_owner() -> Any:
+    """A reader has got a value in a reply; its owner dies, and A drops what is inside: it can be taken out again."""
+
+    @freehold.remote
+    def make(refs: list[Any]) -> Any:
+        return [freehold.put(refs)]
+
+    @freehold.remote
+    def read(refs: list[Any]) -> None:
+        keep("outside", refs[0])
+        freehold.get(refs[0])
+
+    @freehold.remote(max_retries=0)
+    def leave() -> None:
+        raise SystemExit
+
+    @freehold.remote
+    def take_out() -> Any:
+        (ref,) = freehold.get(forget("outside"))
+        return freehold.get(ref)
+
+    inside = freehold.put("inside")
+    outside = freehold.get(make.options(node=1).remote([inside]))
+    freehold.get(read.options(node=2).remote(outside))
+    assert crashes(leave.options(node=1).remote())
+    del inside, outside
+    time.sleep(0.05)  # so that A has let it go, if it does; until then it can be taken out in any case
+    return freehold.get(take_out.options(node=2).remote())

@@ -7,6 +7,7 @@ from typing import Any
 
 import freehold
 from freehold.specs.scenario import scenario
+from freehold.specs.scenarios.gates import Gate
 
 
 def slow_and_same() -> tuple[Any, Any]:
@@ -106,3 +107,32 @@ def waiting_for_what_a_task_of_theirs_waits_for() -> Any:
 
     value = same.remote(same.remote(slow.remote()))
     return freehold.get([read.remote([value]), read.remote([value])])
+
+
+@scenario(marks=["preempts"], init={"num_cpus": 1, "workers_max": 2}, returns=["child", "child"])
+def waiting_for_a_retry() -> Any:
+    """The worker of a task exits, and its place is taken by one that waits: who waits for the task runs it again."""
+    begun, over = Gate(), Gate()
+
+    @freehold.remote
+    def child() -> str:
+        if not over.is_open():
+            begun.open()
+            over.wait()
+            raise SystemExit
+        return "child"
+
+    @freehold.remote
+    def parent() -> Any:
+        return freehold.get(child.remote())
+
+    @freehold.remote
+    def read(refs: list[Any]) -> Any:
+        return freehold.get(refs[0])
+
+    first = parent.remote()
+    begun.wait()
+    second = read.remote([first])
+    time.sleep(0.05)  # so that it is the next to get a worker; if it is not the results are the same
+    over.open()
+    return freehold.get([first, second])

@@ -5,7 +5,7 @@ Each fails without its mend.
 
 from __future__ import annotations
 
-from freehold.core.effects import Reserve, Send
+from freehold.core.effects import Reserve, Run, Send
 from freehold.core.events import GetWanted, RefCreated, RefDropped, RefsFound, RefsHeld
 from freehold.core.ids import HEAD, is_node, node_id, object_id, worker_id
 from freehold.core.messages import (
@@ -16,6 +16,8 @@ from freehold.core.messages import (
     LocateReply,
     ReleaseQuery,
     ReleaseReply,
+    TaskQuery,
+    TaskReply,
 )
 from freehold.core.node import Node
 from freehold.core.node_events import PeerLost, Reserved
@@ -32,8 +34,8 @@ from freehold.core.node_messages import (
     PullReply,
 )
 from freehold.core.policies import Policy
-from freehold.core.task_events import OfficeOpened, WorkerStarted
-from freehold.core.values import Payload, Want
+from freehold.core.task_events import OfficeOpened, RunEnded, WorkerStarted
+from freehold.core.values import Description, Payload, Want
 from freehold.core.worker import Worker
 from freehold.specs.records.of_workers import counts_agree
 from freehold.specs.walks.trial import Trial
@@ -135,6 +137,25 @@ def test_a_task_returns_a_large_value_to_its_dead_caller() -> None:
     (refused,) = sent(node, CreateQuery(X, 3, ME, 100))
     assert isinstance(refused.message, CreateReply) and refused.message.failure is not None
     assert not node.copies and not node.rooms[0].queue
+
+
+def test_room_for_a_return_to_the_dead_is_asked_for_once() -> None:
+    """The same node refuses, and the worker, which takes that for the end of an earlier copy, asks once more.
+
+    It did so for ever, as fast as the two could, until the worker was ended: if it was, for of a worker that ran the
+    task on the stack of another nobody would.  (Found by the search, in a model of large returns and a death that did
+    not come to an end.)
+    """
+    node, worker, function, task = Node(HEAD, 1 << 30, ()), Worker(ME), object_id(ME, 1), object_id(OWNER, 8)
+    node.handle(DeathNotice(OWNER))
+    worker.handle(RefCreated(function, Payload(3, (), b"abc")))
+    description = Description(task, function, "f", Payload(3), (), 1)
+    begun = worker.handle(TaskQuery(task, 2, OWNER, description, (function,)))
+    (run,) = [effect for _, effect in begun if isinstance(effect, Run)]
+    (asked,) = sent(worker, RunEnded(task, run.attempt, (Payload(200_000, (), b"large"),), 0.1))
+    assert isinstance(asked.message, CreateQuery)
+    (refused,) = sent(node, asked.message)
+    assert [type(answer.message) for answer in sent(worker, refused.message)] == [TaskReply]
 
 
 def test_a_link_breaks_between_two_that_live() -> None:
