@@ -8,11 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from freehold.core.errors import NotSupported
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, worker_id
 from freehold.core.session import Session
-from freehold.simulator.driver import Simulated
+from freehold.simulator.cluster import Simulated
 from freehold.simulator.patches import Patches
 from freehold.simulator.world.description import Description, described, graph_of, read
 
@@ -43,30 +42,21 @@ def freehold_start(options: Options) -> Session:
 
 def description_of(options: Options) -> Description:
     """Return the cluster that is described; what ``init`` says beside the description goes before it."""
-    said: dict[str, Any] = {
-        "nodes": options.num_nodes,
-        "cpus": options.num_cpus,
-        "store": options.object_store_memory,
-    }
-    description = given(options.cluster)
-    if description.faults:
-        raise NotSupported("backend='sim': nothing breaks by itself yet; leave [[faults]] out")
-    return replace(description, **{name: value for name, value in said.items() if value is not None})
+    said = {"nodes": options.num_nodes, "cpus": options.num_cpus, "store": options.object_store_memory}
+    return given(options.cluster, {name: value for name, value in said.items() if value is not None})
 
 
-def given(cluster: object) -> Description:
-    """Return the description that a user has given.
+def given(cluster: object, said: Mapping[str, Any]) -> Description:
+    """Return the description that a user has given, with what is said beside it.
 
     Raises:
         TypeError: it is none.
         ValueError: something in it is wrong.
     """
-    if cluster is None:
-        return Description()
-    if isinstance(cluster, Description):
-        return cluster
     if isinstance(cluster, str | os.PathLike):
-        return read(os.fspath(cluster))
-    if isinstance(cluster, Mapping):
-        return described(cluster)
+        return read(os.fspath(cluster), said)
+    if cluster is None or isinstance(cluster, Mapping):
+        return described({**(cluster or {}), **said})
+    if isinstance(cluster, Description):
+        return replace(cluster, **said)
     raise TypeError(f"cluster is the path of a TOML file, or what one holds, not {type(cluster).__name__}: {cluster!r}")

@@ -116,6 +116,7 @@ class Description(Part, frozen=True, kw_only=True):
     nodes: Count = 1
     cpus: Annotated[float, Meta(gt=0)] = 2.0  # of each node, whatever the machine has on which the simulation runs
     store: Bytes = 2.0 * 2**30  # of each node; bytes are only taken when used
+    detection: Seconds = 0.0  # after a node's crash, until those who were linked with it hear of that
     network: Network = Network()
     machine: Machine = Machine()
     costs: Costs = Costs()
@@ -146,8 +147,8 @@ def graph_of(description: Description) -> nx.Graph:
     return checked(graph, nodes)
 
 
-def read(path: str | Path) -> Description:
-    """Read a description from a file.
+def read(path: str | Path, said: Mapping[str, Any] | None = None) -> Description:
+    """Read a description from a file; what is said beside it goes before it.
 
     Raises:
         ValueError: one sentence with file, line and value.
@@ -160,7 +161,7 @@ def read(path: str | Path) -> Description:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: {error}") from None
-    return described(raw, Source(str(path), text))
+    return described({**raw, **(said or {})}, Source(str(path), text))
 
 
 class Source:
@@ -198,7 +199,7 @@ def described(raw: Mapping[str, Any], source: Source | None = None) -> Descripti
     source = source or Source("cluster")
     plain = measured(dict(raw), Description, source, ())
     try:
-        return msgspec.convert(plain, Description)
+        return possible(msgspec.convert(plain, Description), source)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `$")
         keys = parts(path.rstrip("`"))
@@ -206,6 +207,34 @@ def described(raw: Mapping[str, Any], source: Source | None = None) -> Descripti
         if unknown:
             keys, what = (*keys, unknown), f"there is no {unknown!r}"
         raise ValueError(f"{source.place(*keys) if keys else source.name}: {what}{value_at(raw, keys)}") from None
+
+
+def possible(description: Description, source: Source) -> Description:
+    """Return a description, if all that is to break is there.
+
+    Raises:
+        ValueError: one sentence with file, line and value.
+    """
+    names: set[str] | None = None
+    for index, fault in enumerate(description.faults):
+        nodes: dict[str, tuple[int, ...]] = {"between": fault.between} if isinstance(fault, Partition) else {}
+        if isinstance(fault, Crash | Slow) and fault.node is not None:
+            nodes = {"node": (fault.node,)}
+        for key, some in nodes.items():
+            if max(some) >= description.nodes:
+                what = f"there are {description.nodes} nodes, from 0 on, and no {max(some)}"
+                raise ValueError(f"{source.place('faults', index, key)}: {what}")
+        if isinstance(fault, Slow) and fault.cable is not None:
+            if names is None:
+                names = {f"{one}->{other}" for ends in graph_of(description).edges for one, other in (ends, ends[::-1])}
+            if "->".join(fault.cable) not in names:
+                raise ValueError(f"{source.place('faults', index, 'cable')}: no cable is between {fault.cable}")
+        if isinstance(fault, Slow) and fault.cable is None and fault.node is None:
+            raise ValueError(f"{source.place('faults', index, 'kind')}: say which node or cable is slow")
+        until = getattr(fault, "until", END)
+        if until <= fault.at:
+            raise ValueError(f"{source.place('faults', index, 'until')}: it is over before it begins: {until:g} s")
+    return description
 
 
 def measured(raw: Any, kind: type[msgspec.Struct], source: Source, keys: tuple[str | int, ...]) -> Any:
@@ -227,7 +256,7 @@ def amount(value: Any, hint: Any, source: Source, keys: tuple[str | int, ...]) -
             return quantity(value, str((metas[0].extra or {})["unit"]))
         except ValueError as error:
             raise ValueError(f"{source.place(*keys)}: {error}") from None
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [amount(one, several(hint, one), source, (*keys, index)) for index, one in enumerate(value)]
     for one in inner:
         if getattr(one, "__metadata__", ()) or (isinstance(one, type) and issubclass(one, msgspec.Struct)):

@@ -13,7 +13,7 @@ from greenlet import getcurrent, greenlet
 
 import freehold
 from freehold.core import cluster
-from freehold.simulator.driver import Simulated
+from freehold.simulator.cluster import Simulated
 
 Start = Callable[..., Simulated]
 

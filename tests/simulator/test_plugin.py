@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.exceptions import NotSupported
 
 
 def test_the_environment_names_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,8 +40,8 @@ def test_a_bad_description_is_refused_before_anything_runs(sim: Any, tmp_path: P
     (tmp_path / "cluster.toml").write_text('nodes = 3\n[network]\nlatency = "-1 ms"\n')
     with pytest.raises(ValueError, match=r"cluster\.toml:3: Expected `float` >= 0\.0: '-1 ms'"):
         sim(cluster=tmp_path / "cluster.toml")
-    with pytest.raises(NotSupported, match="nothing breaks by itself yet"):
-        sim(cluster={"faults": [{"kind": "crash", "node": 1, "at": "1 s"}]})
+    with pytest.raises(ValueError, match="cluster: there are 2 nodes, from 0 on, and no 2"):
+        sim(cluster={"faults": [{"kind": "crash", "node": 2, "at": "1 s"}]})
     with pytest.raises(TypeError, match="cluster is the path of a TOML file"):
         sim(cluster=7)
     with pytest.raises(ValueError, match="reads no description"):

@@ -16,7 +16,7 @@ from freehold.core.events import RefDropped
 from freehold.core.ids import node_id, worker_id
 from freehold.core.party import Party, Routes
 from freehold.core.policies import Policy
-from freehold.simulator.driver import Simulated
+from freehold.simulator.cluster import Simulated
 from freehold.simulator.world.costs import DEFAULT, NOTHING, Costs
 from freehold.simulator.world.description import Description, Network
 
