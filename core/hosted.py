@@ -248,8 +248,12 @@ class Hosted(Driver, Host):
             return
         self.numbers += 1
         self.used += effect.nbytes
-        self.places[self.numbers] = bytearray(effect.nbytes)
+        self.places[self.numbers] = self.room(effect.nbytes)
         self.world.post(node.me, node.me, step, Reserved(effect.attempt, self.numbers), 0)
+
+    def room(self, nbytes: int) -> bytearray | bytes:
+        """Return bytes to be filled."""
+        return bytearray(nbytes)
 
     def move(self, step: int, effect: Move) -> None:
         me = self.party.me
@@ -263,10 +267,14 @@ class Hosted(Driver, Host):
         if target is None:
             self.world.post(effect.target, me, 0, PeerLost(effect.target), 0)
             return
-        chunk = bytes(self.places[effect.place][effect.offset : effect.offset + effect.nbytes])
+        chunk = self.chunk(effect.place, effect.offset, effect.nbytes)
         reply = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
         target.land(reply, chunk)
         self.world.post(me, effect.target, step, reply, effect.nbytes)
+
+    def chunk(self, place: int, offset: int, nbytes: int) -> bytes:
+        """Return a part of a copy, to be sent."""
+        return bytes(self.places[place][offset : offset + nbytes])
 
     def land(self, reply: ChunkReply, chunk: bytes) -> None:
         """Write a chunk into the place that is reserved for the copy, if it still is."""

@@ -21,7 +21,10 @@ from freehold.core.errors import SessionError
 from freehold.core.events import Event
 from freehold.core.hosted import Hosted
 from freehold.core.ids import node_index
+from freehold.core.node import Node
+from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
+from freehold.core.queries import landing
 from freehold.core.weights import nbytes_of
 from freehold.simulator.programs import Strand
 from freehold.simulator.world.units import shown
@@ -74,6 +77,20 @@ class Simulator(Hosted):
         nbytes = nbytes_of(message)
         self.spend(nbytes * self.world.costs.pickle)
         return nbytes
+
+    # Copies of one value, which is never changed, share its bytes: what a simulated store holds takes no more memory.
+
+    def room(self, nbytes: int) -> bytes:
+        return b""
+
+    def chunk(self, place: int, offset: int, nbytes: int) -> bytes:
+        return bytes(self.places[place])
+
+    def land(self, reply: ChunkReply, chunk: bytes) -> None:
+        node = self.party
+        assert isinstance(node, Node)
+        if landing(node, reply) is not None:
+            self.places[node.copies[reply.object].place] = chunk
 
     def settle(self, step: int, effect: Settle) -> None:
         hear = self.listeners.pop(effect.request, None)

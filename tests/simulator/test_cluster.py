@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import freehold
 from freehold.core.events import RefDropped
 from freehold.core.ids import node_id, worker_id
 from freehold.core.party import Party, Routes
@@ -192,3 +193,17 @@ def test_a_seed_says_everything(tmp_path: Path) -> None:
 def test_names_follow_from_the_seed() -> None:
     nonces = [Recorder(seed=seed).nonce for seed in (0, 0, 1)]
     assert nonces[0] == nonces[1] != nonces[2] and len(nonces[0]) == len(hashlib.md5().digest())
+
+
+def test_copies_of_a_value_share_its_bytes(sim: Any) -> None:
+    """However many simulated nodes have a copy, it takes the memory of one; readers get the same bytes."""
+    world = sim(num_nodes=8)
+
+    @freehold.remote
+    def last(value: bytes) -> int:
+        return value[-1]
+
+    ref = freehold.put(bytes(3 << 20) + b"\7")
+    assert freehold.get([last.options(node=node).remote(ref) for node in range(8)]) == [7] * 8
+    stored = [bytes_ for driver in world.drivers.values() for bytes_ in driver.places.values() if len(bytes_) > 1 << 20]
+    assert len(stored) == 8 and len({id(bytes_) for bytes_ in stored}) == 1
