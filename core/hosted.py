@@ -112,17 +112,19 @@ class World(ABC):
         self.links[node] = set()
         return self.drivers[node]
 
-    def add_worker(self, node: int) -> Session:
-        """Add a worker to a node; the caller tells the node about it."""
+    def add_worker(self, node: int) -> int:
+        """Add a worker to a node, and return its name; the caller tells the node about it."""
         self.started[node] = self.started.get(node, 0) + 1
         party = Worker(worker_id(node, self.started[node]), self.policy)
-        driver = self.driver(party)
-        self.drivers[party.me] = driver
+        driver = self.drivers[party.me] = self.driver(party)
         self.links[party.me] = {node}
         self.links[node].add(party.me)
-        session = Session(party, driver, self.nonce)
-        self.sessions[party.me] = driver.session = session
-        return session
+        self.settle_in(party, driver)
+        return party.me
+
+    def settle_in(self, party: Worker, driver: Hosted) -> None:
+        """Give a new worker what user code needs; a world without user code needs nothing."""
+        self.sessions[party.me] = driver.session = Session(party, driver, self.nonce)
 
     def start_node(self, capacity: int, resources: dict[str, float]) -> int:
         """Start the next node with its workers, on the head node first the program; return its name."""
@@ -131,8 +133,7 @@ class World(ABC):
         self.nodes_started += 1
         self.add_node(node, capacity, shape)
         if node == HEAD:
-            program = self.add_worker(HEAD)
-            self.deliver(HEAD, WorkerStarted(program.worker.me, False))
+            self.deliver(HEAD, WorkerStarted(self.add_worker(HEAD), False))
         self.deliver(HEAD, NodeNotice(node, shape))
         self.deliver(node, OfficeOpened(max(1, int(resources.get("CPU", 0.0)))))
         return node
@@ -233,8 +234,8 @@ class Hosted(Driver, Host):
         self.world.interrupt(self.session, effect.task)
 
     def spawn(self, step: int, effect: Spawn) -> None:
-        session = self.world.add_worker(self.party.me)
-        self.world.post(self.party.me, self.party.me, step, WorkerStarted(session.worker.me), 0)
+        worker = self.world.add_worker(self.party.me)
+        self.world.post(self.party.me, self.party.me, step, WorkerStarted(worker), 0)
 
     def kill(self, step: int, effect: Kill) -> None:
         self.world.exits.setdefault(effect.worker, -signal.SIGKILL)  # it may be dead already

@@ -1,0 +1,148 @@
+"""Users that are generators: the protocol is the same, values have a size and no bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from freehold.core.errors import DeadlockError
+from freehold.core.ids import node_id, worker_id
+from freehold.core.policies import Policy
+from freehold.core.values import Description as Task
+from freehold.simulator.users import Body, Script, User, Users
+from freehold.simulator.world.description import Description
+
+MIB = 2**20
+
+
+def cluster(nodes: int = 3, *, tasks: bool = True, **functions: Body) -> tuple[Users, list[User]]:
+    world = Users(Description(nodes=nodes, cpus=1), Policy(), functions)
+    return world, world.populate(tasks=tasks)
+
+
+def records(world: Users) -> list[Any]:
+    """Return what workers still know of objects."""
+    users = [driver.party for driver in world.drivers.values() if isinstance(driver, User)]
+    names = ("ownership", "promotion", "resolution", "request", "execution", "running", "copy")
+    return [record for party in users for name in names for record in party.tables.get(name, {}).values()]
+
+
+@pytest.mark.parametrize("nbytes", [100, 200_000, 64 * MIB])
+@pytest.mark.parametrize("tasks", [False, True])
+def test_a_value_is_resolved_on_another_node(nbytes: int, tasks: bool) -> None:
+    """It takes as long as its size says, nobody has the bytes, and when all is dropped nothing is left."""
+    world, (owner, reader, _) = cluster(tasks=tasks)
+    took: list[float] = []
+
+    def write() -> Script:
+        object = yield from owner.put(nbytes)
+        world.start(reader, read(object))
+
+    def read(object: int) -> Script:
+        outer = yield from reader.put(10)
+        reader.find(outer, object)
+        began = reader.now()
+        assert (yield from reader.get(object)) is None
+        took.append(reader.now() - began)
+        reader.drop(object, outer)
+        yield 1.0
+        owner.drop(object)
+
+    world.start(owner, write())
+    world.run_all()
+    while world.clock.peek() < float("inf"):
+        world.clock.step()
+    assert took[0] > nbytes / 1.25e9
+    assert took[0] < 5 * nbytes / 1.25e9 + 0.001
+    assert not records(world) and sum(len(b) for driver in world.drivers.values() for b in driver.places.values()) == 0
+
+
+def test_tasks_return_sizes_and_take_references(task_log: list[Any]) -> None:
+    """A task has a reference and a value as arguments, waits, submits a task of its own, and returns two objects."""
+
+    def outer(user: User, task: Task) -> Script:
+        (lent,) = task.payload.refs
+        user.hold(lent)
+        assert (yield from user.get(lent)) is None
+        yield 0.5
+        inner = user.submit("inner", values=[lent])
+        assert (yield from user.get(inner)) is None
+        user.drop(lent, inner)
+        return [100, 300_000]
+
+    def inner(user: User, task: Task) -> Script:
+        task_log.append((task.name, len(task.slots)))
+        yield 0.25
+        return 7
+
+    def program(user: User) -> Script:
+        small, large = (yield from user.put(10)), (yield from user.put(MIB))
+        first = user.submit("outer", refs=[small], values=[large], returns=2)
+        assert (yield from user.get(first, first + 1)) is None
+        task_log.append(round(user.now(), 2))
+
+    world, (user, *_) = cluster(outer=outer, inner=inner)
+    world.start(user, program(user))
+    world.run_all()
+    assert task_log == [("inner", 1), 0.75]
+
+
+@pytest.fixture
+def task_log() -> list[Any]:
+    return []
+
+
+def test_who_waits_for_ever_is_named() -> None:
+    world, (user, *_) = cluster(tasks=False)
+
+    def program() -> Script:
+        yield user.request()  # which nobody has made
+
+    world.start(user, program())
+    with pytest.raises(DeadlockError, match="n0w1 waits for"):
+        world.run_all()
+
+
+def test_a_worker_dies_and_its_task_runs_again() -> None:
+    """The script of a dead worker is over; its task's caller gets the value all the same."""
+    ran: list[int] = []
+
+    def work(user: User, task: Task) -> Script:
+        ran.append(user.party.me)
+        yield 1.0
+        return 1
+
+    def program(user: User) -> Script:
+        failure = yield from user.get(user.submit("work", shape=(("CPU", 1.0), ("node:1", 0.001))))
+        assert failure is None
+
+    world, (user, *_) = cluster(work=work)
+    world.start(user, program(user))
+    world.clock.call_at(0.5, lambda: world.remove(worker_id(node_id(1), 1)))
+    world.run_all()
+    assert ran == [worker_id(node_id(1), 1), worker_id(node_id(1), 2)]
+    assert 1.5 < world.clock.now < 1.6
+
+
+def test_the_same_seed_the_same_times() -> None:
+    def times() -> list[float]:
+        found: list[float] = []
+
+        def program(user: User) -> Generator[Any, Any, None]:
+            for _ in range(3):
+                yield from user.get(*[user.submit("work") for _ in range(5)])
+                found.append(user.now())
+
+        def work(user: User, task: Task) -> Script:
+            yield 0.01
+            return 1
+
+        world, users = cluster(work=work)
+        for user in users:
+            world.start(user, program(user))
+        world.run_all()
+        return found
+
+    assert times() == times()
