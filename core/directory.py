@@ -139,7 +139,7 @@ def tell_where(r: Promotion, e: LocateQuery, here: Here) -> tuple[Promotion, Out
     if e.known and not set(r.nodes) - set(e.known):
         sure = () if r.rested else (Send(r.nodes[0], KeepNotice(r.object, True)),)
         return replace(r, askers=r.askers.set(e.asker, (e.attempt, e.known))), sure
-    return r, told(r, e.asker, e.attempt)
+    return ask_no_more(r, e, here)[0], told(r, e.asker, e.attempt)
 
 
 @TABLE.on(FAILED, event=LocateQuery)
@@ -155,8 +155,8 @@ def tell_gone(r: Promotion, e: LocateQuery, here: Here) -> tuple[Promotion, Out]
 
 
 @TABLE.on(PENDING, RESERVING, WRITING, PLACED, event=LocateCancelNotice)
-def ask_no_more(r: Promotion, e: LocateCancelNotice, here: Here) -> tuple[Promotion, Out]:
-    """An abandoned get leaves no question open."""
+def ask_no_more(r: Promotion, e: LocateCancelNotice | LocateQuery, here: Here) -> tuple[Promotion, Out]:
+    """An abandoned get leaves no question open, and nor does one that is answered."""
     return replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r, ()
 
 

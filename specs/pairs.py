@@ -23,7 +23,7 @@ from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED
 from freehold.core.party import Party
-from freehold.core.promotion import DISCARDING, RESERVING, WRITING
+from freehold.core.promotion import DISCARDING, PLACED, RESERVING, WRITING
 from freehold.core.resolution import ASKING, PULLING, RETRYING
 from freehold.core.running import HANDING
 from freehold.core.worker import Worker
@@ -167,6 +167,19 @@ def copies_are_listed(owner: Worker, node: Node) -> Iterator[str]:
             r = owner.promotion.get(copy.object)
             if r is None or node.me not in r.nodes:
                 yield f"one knows of {object_name(copy.object)} {r}, the other has {copy}"
+
+
+@of(Worker, Node)
+def primaries_are_kept(owner: Worker, node: Node) -> Iterator[str]:
+    """The first location keeps its copy, unless only tasks need it that may run again; where readers doubt it it is."""
+    for r in owner.promotion.values():
+        if r.state is PLACED and r.nodes[0] == node.me:
+            copy = node.copies.get(r.object)
+            if copy is not None and copy.state in (PRIMARY, SECONDARY) and (copy.state is PRIMARY) is r.rested:
+                yield f"one counts on {r}, the other has {copy}"
+            doubted = any(known and not {*r.nodes} - {*known} for _, known in r.askers.values())
+            if copy is None and doubted and not r.rested:
+                yield f"one counts on {r}, the other has nothing"
 
 
 @of(Worker, Node)

@@ -133,6 +133,7 @@ ALWAYS = (
         "ours",
         of_each=(
             of_workers.wants_are_open,
+            of_workers.own_questions_are_open,
             of_workers.threads_agree,
         ),
         where="search: every state",
@@ -159,6 +160,7 @@ ALWAYS = (
             of_workers.values_are_owned,
             of_workers.introductions_are_covered,
             of_workers.records_are_needed,
+            of_workers.lineage_agrees,
             of_workers.pools_agree,
             of_workers.pools_ask_on,
             of_nodes.offices_agree,

@@ -12,7 +12,7 @@ from freehold.core.ids import object_name, owner_of, party_name
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
 from freehold.core.policies import fits
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, RESERVING, WRITING, Promotion
-from freehold.core.resolution import CACHED, IDLE, LOCAL, SEEN, Resolution
+from freehold.core.resolution import ASKING, CACHED, IDLE, LOCAL, RETRYING, SEEN, Resolution
 from freehold.core.resolution import FAILED as IN_VAIN
 from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.running import FETCHING, PLACING, READY
@@ -20,6 +20,7 @@ from freehold.core.running import RUNNING as UNDER_WAY
 from freehold.core.worker import Worker
 from freehold.specs.records.check import of
 
+ASKS = (ASKING, RETRYING)
 KEPT_VALUES = (INLINE, PLACED, RELEASED, FAILED, PENDING)
 RESTS = (PENDING, RESERVING, WRITING, PLACED)  # values in these states, if only tasks that may run again need them
 FOR_SOMEBODY = (FETCHING, READY, UNDER_WAY, PLACING)  # runs in these states; a caller's death is noted
@@ -103,7 +104,10 @@ def placeholders_are_true(worker: Worker) -> Iterator[str]:
 
 @of(Worker)
 def values_are_owned(worker: Worker) -> Iterator[str]:
-    """A value, or what stands in its place, is kept as long as its owner has the object's record."""
+    """A value, or what stands in its place, is kept as long as its owner has the object's record, and no longer."""
+    for owned in worker.ownership.values():
+        if owned.state is OWNED and owned.object not in worker.promotion:
+            yield f"has no value for {owned}"
     for r in worker.promotion.values():
         o = worker.ownership.get(r.object)
         if r.state in KEPT_VALUES and (o is None or o.state is not OWNED):
@@ -173,6 +177,28 @@ def copies_are_used(worker: Worker) -> Iterator[str]:
         o = worker.ownership.get(r.object)
         if not r.unused and (o is None or not is_held(o)):
             yield f"uses {r}, but has {o}"
+
+
+@of(Worker)
+def own_questions_are_open(worker: Worker) -> Iterator[str]:
+    """Who asks itself where a copy of its own object is will be answered; nobody else is to be."""
+    asks = {
+        r.object: r.attempt for r in worker.resolution.values() if r.state in ASKS and owner_of(r.object) == worker.me
+    }
+    kept = {r.object: r.askers[worker.me][0] for r in worker.promotion.values() if worker.me in r.askers}
+    if asks != kept:
+        yield f"asks itself {asks}, and is to answer itself {kept}"
+
+
+@of(Worker)
+def lineage_agrees(worker: Worker) -> Iterator[str]:
+    """The descriptions that are kept are in the ledger, and of use: each can compute something again that is needed."""
+    again = [task for task in worker.execution.values() if task.kept or task.due]
+    entered = {task for ledger in worker.ledger.values() for task in ledger.tasks}
+    if entered != {task.task for task in again}:
+        yield f"has {entered} in its ledger, and {again}"
+    for task in again:
+        yield from [f"could compute in vain with {task}" for object in task.kept if object not in worker.promotion]
 
 
 @of(Worker)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from immutables import Map
 
-from freehold.core.copy import PRIMARY, PULLING, Copy
+from freehold.core.copy import PRIMARY, PULLING, SECONDARY, Copy
 from freehold.core.copy import RESERVING as ROOM_WANTED
 from freehold.core.desk import Desk
 from freehold.core.execution import RUNNING, Execution
@@ -20,7 +20,7 @@ from freehold.core.node import Node
 from freehold.core.office import FULL, LeaseAsk, Loan
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
-from freehold.core.promotion import PENDING, RESERVING, WRITING, Promotion
+from freehold.core.promotion import PENDING, PLACED, RESERVING, WRITING, Promotion
 from freehold.core.resolution import ASKING, LOCAL, Resolution
 from freehold.core.resolution import PULLING as WAITING
 from freehold.core.running import HANDING
@@ -123,6 +123,20 @@ def copy_unknown(two: Two) -> None:
     two.far.copies[two.mine] = Copy(two.mine, PRIMARY)
 
 
+def primary_may_be_evicted(two: Two) -> None:
+    two.here.promotion[two.mine] = Promotion(two.mine, PLACED, nodes=(TWO,))
+    two.far.copies[two.mine] = Copy(two.mine, SECONDARY)
+
+
+def copy_of_no_use_is_kept(two: Two) -> None:
+    two.here.promotion[two.mine] = Promotion(two.mine, PLACED, nodes=(TWO,), rested=True)
+    two.far.copies[two.mine] = Copy(two.mine, PRIMARY)
+
+
+def primary_is_gone(two: Two) -> None:
+    two.here.promotion[two.mine] = Promotion(two.mine, PLACED, nodes=(TWO,), askers=Map({7: (3, (TWO,))}))
+
+
 def query_lost(two: Two) -> None:
     two.here.pools[POOL] = Pool(POOL, LEASING, asked=Map({TWO: 1}))
 
@@ -172,6 +186,9 @@ BROKEN: list[tuple[Callable[[Two], None], Any, str]] = [
     (room_never_comes, pairs.copies_are_coming, "wants room for n0w2.5 (4), the other has been asked (None)"),
     (cpu_not_lent, pairs.cpus_are_lent, "one lends the CPU of Loan("),
     (copy_unknown, pairs.copies_are_listed, "one knows of n0w2.5 None, the other has Copy("),
+    (primary_may_be_evicted, pairs.primaries_are_kept, "one counts on Promotion("),
+    (copy_of_no_use_is_kept, pairs.primaries_are_kept, "one counts on Promotion("),
+    (primary_is_gone, pairs.primaries_are_kept, "the other has nothing"),
     (query_lost, pairs.queries_are_open, "the other has in its queue: {}"),
     (owner_not_told_to_wait, pairs.queries_are_open, "(1, False, False)}; the other has in its queue: {"),
     (worker_of_nobody, pairs.loans_are_known, "the other has {}"),
