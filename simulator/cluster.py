@@ -132,24 +132,20 @@ class Simulated(World):
         sender = self.drivers.get(source)
         if source == target:  # the driver reports what came of an effect
             at = self.clock.now if sender is None else sender.spend(nbytes * self.costs.copy)
-            self.network.arrive((source, target), at, Message(self.answering, target, event, cause))
+            self.network.arrive(source, target, at, Message(self.answering, target, event, cause))
         elif sender is not None:
-            self.convey(sender, target, cause, event, nbytes)
+            self.bring(source, target, sender.spend(self.costs.send), nbytes, event, cause)
         elif self.unnoticed:
             at = self.ends.get(source, self.clock.now) + self.unnoticed
-            self.network.arrive((source, target), at, Message(self.arriving, target, event, cause))
+            self.network.arrive(source, target, at, Message(self.arriving, target, event, cause))
         else:  # of its death its peers hear behind what it has said
             self.bring(source, target, self.ends.get(source, self.clock.now), nbytes, event, cause)
-
-    def convey(self, sender: Simulator, target: int, cause: int, event: Event, nbytes: int) -> None:
-        """Let a party that lives send a message."""
-        self.bring(sender.party.me, target, sender.spend(self.costs.send), nbytes, event, cause)
 
     def bring(self, source: int, target: int, at: float, nbytes: int, event: Event, cause: int) -> None:
         """Bring a message that leaves at a time to its target."""
         if source >> INCARNATION_BITS == target >> INCARNATION_BITS or not self.begun:
             message = Message(self.arriving, target, event, cause)
-            self.network.arrive((source, target), at + self.costs.local, message)
+            self.network.arrive(source, target, at + self.costs.local, message)
         elif self.wires is None:
             self.network.carry(source, target, at, nbytes, Message(self.arriving, target, event, cause))
         elif source in self.drivers:
@@ -162,18 +158,18 @@ class Simulated(World):
         driver = self.drivers.get(target)
         if driver is not None:
             driver.spend(self.costs.receive)
-            self.deliver(target, letter.event, letter.cause)
+            driver.hear(letter.event, letter.cause)
 
     def lose(self, party: int, peer: int) -> None:
         """Tell a party that the link to a peer is broken."""
-        self.network.arrive((peer, party), self.clock.now, Message(self.answering, party, PeerLost(peer), 0))
+        self.network.arrive(peer, party, self.clock.now, Message(self.answering, party, PeerLost(peer), 0))
 
     def arrive(self, message: Message) -> None:
         """Hand a message to its target, if it lives."""
         driver = self.drivers.get(message.target)
         if driver is not None:
             driver.spend(self.costs.receive)
-            self.deliver(message.target, message.event, message.cause)
+            driver.hear(message.event, message.cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""

@@ -67,16 +67,23 @@ class Simulator(Hosted):
 
     def send(self, step: int, effect: Send) -> None:
         """As everybody, but quicker to parties that are known to live: most are."""
-        target, world = effect.target, self.world
-        if target not in world.links[self.party.me]:
+        target, message, world, me = effect.target, effect.message, self.world, self.party.me
+        if target not in world.links[me]:
             super().send(step, effect)
             return
-        world.convey(self, target, step, effect.message, self.packed(effect.message))
+        nbytes = nbytes_of(message)
+        at = self.spend(world.costs.send + nbytes * world.costs.pickle)
+        world.bring(me, target, at, nbytes, message, step)
 
     def packed(self, message: Any) -> int:
         nbytes = nbytes_of(message)
         self.spend(nbytes * self.world.costs.pickle)
         return nbytes
+
+    def hear(self, event: Event, cause: int) -> None:
+        """Be told what has come."""
+        self.drive(event, cause)
+        self.drain()
 
     # Copies of one value, which is never changed, share its bytes: what a simulated store holds takes no more memory.
 

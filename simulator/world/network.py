@@ -88,29 +88,28 @@ class Network:
             nbytes: its size.
             message: what happens at its arrival.
         """
-        pair = source, target
-        if pair in self.streams:
-            self.streams[pair].append(Parcel(at, nbytes, message))
+        if self.streams and (source, target) in self.streams:
+            self.streams[source, target].append(Parcel(at, nbytes, message))
         elif nbytes > SMALL and self.contention:
-            self.streams[pair] = deque([Parcel(at, nbytes, message)])
-            self.depart(pair)
+            self.streams[source, target] = deque([Parcel(at, nbytes, message)])
+            self.depart((source, target))
         else:
-            self.queue(pair, at, nbytes, message)
+            self.queue(source, target, at, nbytes, message)
 
-    def queue(self, pair: Pair, at: float, nbytes: int, message: Happening) -> None:
+    def queue(self, source: int, target: int, at: float, nbytes: int, message: Happening) -> None:
         """Let a small message wait at each link until those before it are through."""
         last = at  # when its last bit leaves a link, and its first
-        for link in self.way(*pair):
+        for link in self.way(source, target):
             if at < link.until:
                 at = link.until
             until = at + nbytes / link.bandwidth
             link.until = until = until if until > last else last
             at, last = at + link.latency, until + link.latency
-        self.arrive(pair, last, message)
+        self.clock.push(last, hash((self.seed, source, target, last)), message)
 
-    def arrive(self, pair: Pair, at: float, message: Happening) -> None:
+    def arrive(self, source: int, target: int, at: float, message: Happening) -> None:
         """Let a message arrive at a time, which is not before those that came earlier from the same sender."""
-        self.clock.push(at, hash((self.seed, *pair, at)), message)
+        self.clock.push(at, hash((self.seed, source, target, at)), message)
 
     # ------------------------------------------------------------------ large messages, and what is behind them
 
@@ -134,15 +133,16 @@ class Network:
     def through(self, flow: Flow) -> None:
         """The last byte of a large message is on its way; go on with what is behind it."""
         pair, now = flow.what, self.clock.now
+        source, target = pair
         del self.open[pair]
         stream = self.streams[pair]
         at = now
         for link in flow.links:  # as small ones add it up, so that none behind it arrives before it
             at += link.latency
-        self.arrive(pair, at, stream.popleft().message)
+        self.arrive(source, target, at, stream.popleft().message)
         while stream and stream[0].nbytes <= SMALL:
             at, nbytes, message = stream.popleft()
-            self.queue(pair, max(at, now), nbytes, message)
+            self.queue(source, target, max(at, now), nbytes, message)
         if stream:
             self.depart(pair)
         else:

@@ -126,7 +126,7 @@ def test_a_link_is_a_queue_with_one_server(kind: str, share: float, load: float)
         for pause, service in zip(exponential(random), services, strict=True):
             at += pause / load
             size = round(service * 1e6)  # a second each, on average
-            post.network.queue((A, B), at, size, Letter(post.arrived, (at, size)))
+            post.network.queue(A, B, at, size, Letter(post.arrived, (at, size)))
         waited = [came - left - nbytes / 1e6 for (left, nbytes), came in post.all()]
         means.append(sum(waited) / COUNT)
     assert sum(means) / len(means) == pytest.approx(share * load / (1 - load), rel=0.01)
