@@ -216,9 +216,10 @@ AT_REST = (
     ),
     Promise(
         "deaths-known",
-        "Who lives knows of each death that came later; no node waits for a worker to start, or has lent the dead one.",
+        "Who lives knows of each death that came later, and who goes of two that have lost each other; "
+        "no node waits for a worker to start, or has lent the dead one.",
         "ours",
-        (properties.deaths_are_known, properties.offices_rest),
+        (properties.deaths_are_known, properties.losses_are_decided, properties.offices_rest),
     ),
     Promise(
         "directory-agrees",

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
 from freehold.core.ids import COUNTER_BITS, node_of, object_name, owner_of, party_name
+from freehold.core.membership import MISSING
 from freehold.core.node import Node
 from freehold.core.ownership import OWNED
 from freehold.core.party import Party
@@ -138,7 +139,7 @@ def runs_once(cluster: Cluster) -> Iterator[str]:
 
 
 def timers_are_set(world: World) -> Iterator[str]:
-    """Who has tried all locations in vain has set a timer to try again; so have calls that may end, and slow turns."""
+    """Who has tried all locations in vain has set a timer to try again; so have calls, slow turns, and full stores."""
     for party in world.parties.values():
         if isinstance(party, Worker):
             due = {r.attempt: r for r in party.resolution.values() if r.state is RETRYING}
@@ -147,6 +148,12 @@ def timers_are_set(world: World) -> Iterator[str]:
             for timer, waits in (*due.items(), *ends.items(), *turns.items()):
                 if (party.me, timer) not in world.timers:
                     yield f"{party_name(party.me)} has set no timer for {waits}"
+        elif (
+            isinstance(party, Node)
+            and party.rooms[0].overdue
+            and (party.me, party.rooms[0].overdue) not in world.timers
+        ):
+            yield f"{party_name(party.me)} has set no timer for {party.rooms[0]}"
 
 
 def workers_are_few(cluster: Cluster) -> Iterator[str]:
@@ -244,6 +251,13 @@ def deaths_are_known(world: Mourning) -> Iterator[str]:
         for me in sorted(mourners & {*world.parties}):
             if world.parties[me].hears(dead):
                 yield f"{party_name(me)} believes that {party_name(dead)} lives"
+
+
+def losses_are_decided(world: World) -> Iterator[str]:
+    """At rest it has been decided who goes of two that have lost each other."""
+    for party in world.parties.values():
+        lost = [member.party for member in party.members.values() if member.state is MISSING]
+        yield from [f"{party_name(party.me)} does not know what has become of {party_name(other)}" for other in lost]
 
 
 def offices_rest(world: World) -> Iterator[str]:

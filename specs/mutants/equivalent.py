@@ -47,10 +47,12 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
 UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
 ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released or has no owner"
 LATER = "who waits behind a slow task is handed back a little sooner or later"
+DEAF = "who still asks then is dead to the owner"
 HEARD = "who waits for the copy has heard of the death, or is ended for it"
+TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
 OTHERS = {  # mutants
-    "promotion: * ObjectReleased dropped LocateReply": "who still asks then is dead to the owner",
+    "promotion: * ObjectReleased dropped LocateReply": DEAF,
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
     "ownership: BORROWED OwnerDied ignored": UNKNOWN,
     "ownership: BORROWED OwnerDied ended in BORROWED *": UNKNOWN,
@@ -68,6 +70,14 @@ OTHERS = {  # mutants
     "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "room: * dropped CancelTimer": UNHEARD,
+    "resolution: RETRYING * dropped CancelTimer": UNHEARD,
+    "resolution: RETRYING LocateReply ended in ABSENT *": "whoever asks again hears of the same failure",
+    "membership: UNKNOWN PeerLost ended in UNKNOWN *": TWICE,
+    "membership: ALIVE PeerLost ended in ALIVE *": TWICE,
+    "membership: MISSING LossNotice *": "who has lost a peer itself has said so, and whoever lives by it hears of it",
+    "membership: UNKNOWN PeerLost dropped Kill": "who has lost its node ends itself",
+    "promotion: ABSENT LocateQuery *": DEAF,
+    "copy: WRITING OwnerDied dropped ChunkReply": HEARD,
     "room: * counted clock [+-]1": "it only says which of two idle copies goes first",
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "desk: BUSY TurnSlow counted timed_turn [+-]1": LATER,
