@@ -54,6 +54,13 @@ def shown(amount: float, unit: str) -> str:
     return f"{amount / factor:.4g} {name}"
 
 
+def sized(nbytes: float) -> str:
+    """Return a size in the powers of two in which objects are measured: ``100 KiB``."""
+    units = [("B", 1), *[(f"{prefix}B", factor) for prefix, factor in BINARY.items()]]
+    name, factor = [unit for unit in units if unit[1] <= max(nbytes, 1)][-1]
+    return f"{nbytes / factor:.3g} {name}"
+
+
 # ------------------------------------------------------------------ types of fields that are quantities
 
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "s"})]

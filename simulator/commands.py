@@ -1,0 +1,77 @@
+"""The commands of the simulator: ``freehold sim study``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from freehold.simulator.studies.study import Study
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A study; without a name all are listed.")]
+Where = Annotated[Path, typer.Option("--out", help="The folder under which rows and figures are kept.")]
+Processes = Annotated[int, typer.Option(min=0, help="Points that run at a time; 0: as many as there are processors.")]
+Seeds = Annotated[int, typer.Option(min=0, help="Seeds of each point; 0: as many as the study has by itself.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(help="Simulate: studies.", no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command()(study)
+    app.add_typer(group, name="sim")
+
+
+def study(
+    name: Name = "", out: Where = Path("studies"), processes: Processes = 0, seeds: Seeds = 0, as_json: Json = False
+) -> None:
+    """freehold sim study latency
+
+    Run a grid of simulations on all cores, draw figures, and say in one sentence what comes of it.  Rows are kept in
+    OUT/NAME/rows.csv as they are finished: an interrupted study goes on where it was.  The same seeds give the same
+    rows, whoever was first.
+    """
+    from freehold.simulator.studies import STUDIES
+
+    if not name:
+        typer.echo("\n".join([f"{one.name:12} {one.question}" for one in STUDIES.values()]))
+        return
+    if name not in STUDIES:
+        refuse(f"{name!r} is no study; there are {', '.join(STUDIES)}")
+    found = STUDIES[name]
+    conduct(found._replace(seeds=seeds or found.seeds), out / name, processes, as_json=as_json)
+
+
+def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> None:
+    """Run a study, draw its figures and say what comes of it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from freehold.simulator.studies.plots import save
+    from freehold.simulator.studies.runner import digest, run_study
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(found.name)
+        try:
+            rows = run_study(found, folder, processes, lambda done, all: bar.update(task, completed=done, total=all))
+        except ValueError as error:
+            refuse(str(error))
+    figures = [path for name, draw in found.figures.items() for path in save(draw(rows), folder, name)]
+    said: dict[str, Any] = {"study": found.name, "rows": len(rows), "hash": digest(rows)[:16]}
+    said |= {"figures": list(map(str, figures)), "conclusion": found.conclude(rows)}
+    if as_json:
+        typer.echo(json.dumps(said))
+        return
+    typer.echo(f"{found.question}\n{said['conclusion']}")
+    typer.echo(f"{len(rows)} rows, hash {said['hash']}: {folder / 'rows.csv'}; " + ", ".join(said["figures"]))
+
+
+def refuse(what: str) -> None:
+    """Say in one line what is wrong with what was asked for, and end with 2."""
+    typer.echo(f"freehold: {what}", err=True)
+    raise typer.Exit(2)

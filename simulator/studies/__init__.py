@@ -1,0 +1,5 @@
+"""Studies: grids of simulations, each of which ends in figures and one sentence."""
+
+from freehold.simulator.studies import latency
+
+STUDIES = {study.name: study for study in (latency.STUDY,)}

@@ -1,0 +1,42 @@
+"""The commands of the simulator, as a user gives them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from freehold.simulator import commands, studies
+from freehold.simulator.studies.study import Study
+
+TINY = Study(
+    "tiny", "How much is two?", {"a": (1, 2)}, lambda point, seed: [{"b": 2 * point["a"]}], lambda _: "Two.", {}
+)
+
+
+def sim(*words: object) -> tuple[int, str]:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    commands.register(app)
+    answer = CliRunner().invoke(app, ["sim", *map(str, words)])
+    return answer.exit_code, answer.output
+
+
+def test_a_study_is_run_and_concluded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": TINY})
+    code, said = sim("study", "tiny", "--out", tmp_path, "--processes", 1)
+    assert code == 0 and said.startswith("How much is two?\nTwo.\n10 rows, hash ")
+    code, said = sim("study", "tiny", "--out", tmp_path, "--json")
+    assert code == 0 and json.loads(said)["conclusion"] == "Two."
+    code, said = sim("study", "tiny", "--out", tmp_path, "--seeds", 2)
+    assert code == 2 and "seeds was 5, and is 2" in said
+
+
+def test_studies_are_listed_and_others_refused() -> None:
+    code, said = sim("study")
+    assert code == 0 and said.startswith("latency ")
+    code, said = sim("study", "nonsense")
+    assert (code, said) == (2, "freehold: 'nonsense' is no study; there are latency\n")
