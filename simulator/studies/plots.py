@@ -53,13 +53,14 @@ def drawn(height: float = 2.4) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def line(axes: Axes, rows: Rows, x: str, y: str, label: str, index: int, **style: Any) -> None:
+def line(axes: Axes, rows: Rows, x: str, y: str, label: str, index: int, linestyle: str = "-") -> None:
     """Draw a column against another one: the middle of all seeds, and a band from the least to the most."""
     xs = sorted(rows.values(x))
     spreads = [rows.where(**{x: value}).over_seeds(y) for value in xs]
     colour = COLOURS[index % len(COLOURS)]
     axes.fill_between(xs, [s.least for s in spreads], [s.most for s in spreads], color=colour, alpha=0.2, linewidth=0)
-    axes.plot(xs, [s.middle for s in spreads], MARKS[index % len(MARKS)] + "-", color=colour, label=label, **style)
+    mark = MARKS[index % len(MARKS)]
+    axes.plot(xs, [s.middle for s in spreads], linestyle, marker=mark, color=colour, label=label)
 
 
 def label_sizes(axes: Axes, sizes: Sequence[int]) -> None:
