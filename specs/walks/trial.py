@@ -100,7 +100,7 @@ class Trial(Users):
         if self.cancelling:
             allowed |= {"cancelled"}
         if self.dead or self.cuts:
-            allowed |= {"released", "crashed", "owner_died", "not_rebuilt", "cancelled"}
+            allowed |= {"released", "crashed", "owner_died", "not_rebuilt", "cancelled", "unschedulable"}
         for _, failure in self.failures:
             if failure.cause not in allowed:
                 raise Violation(f"a read failed with {failure}")

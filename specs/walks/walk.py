@@ -32,6 +32,7 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "losses": {"deaths": 3, "losing": True},
     "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
     "full stores": {"crowded": True},
+    "full stores and cut links": {"crowded": True, "cuts": 2},
 }
 FETCHING = (ASKING, PULLING)
 READS = ("drop", "put", "submit", "get", "get", "get", "get", "get", "wait", "future", "keep", "recall", "lose")
