@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from immutables import Map
-from tests.specs.worlds import ONE, TWO, complaints, fresh, node, program
+from tests.specs.worlds import ONE, TWO, assert_found, fresh, node, program
 
 from freehold.core.copy import PRIMARY, SECONDARY, Copy
 from freehold.core.desk import Desk
@@ -122,11 +122,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
 
 @pytest.mark.parametrize(("fault", "check", "said"), BROKEN, ids=[fault.__name__ for fault, _, _ in BROKEN])
 def test_what_is_broken_is_found(fault: Callable[[Trial], None], check: Any, said: str) -> None:
-    world = fresh()
-    assert complaints(check, world) == []
-    fault(world)
-    found = complaints(check, world)
-    assert found and all(said in complaint for complaint in found)
+    assert_found(fault, check, said)
 
 
 def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from freehold.core.ids import HEAD, node_id
@@ -45,3 +46,12 @@ def complaints(check: Any, world: Trial) -> list[str]:
     """What a check says of a world, or of each party in it."""
     some = world.parties.values() if check in records.CHECKS else [world]
     return [complaint for one in some for complaint in check(one)]
+
+
+def assert_found(fault: Callable[[Trial], None], check: Any, said: str) -> None:
+    """A check says nothing of a world in which nothing is wrong, and only what it is to say of one with a fault."""
+    world = fresh()
+    assert complaints(check, world) == []
+    fault(world)
+    found = complaints(check, world)
+    assert found and all(said in complaint for complaint in found)

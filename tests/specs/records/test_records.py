@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from immutables import Map
-from tests.specs.worlds import ONE, complaints, fresh, node, program, running
+from tests.specs.worlds import ONE, assert_found, node, program, running
 
 from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, Copy
 from freehold.core.execution import KEPT, QUEUED, Execution
@@ -236,8 +236,4 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
 
 @pytest.mark.parametrize(("fault", "check", "said"), BROKEN, ids=[fault.__name__ for fault, _, _ in BROKEN])
 def test_what_is_broken_is_found(fault: Callable[[Trial], None], check: Any, said: str) -> None:
-    world = fresh()
-    assert complaints(check, world) == []
-    fault(world)
-    found = complaints(check, world)
-    assert found and all(said in complaint for complaint in found)
+    assert_found(fault, check, said)
