@@ -1,5 +1,5 @@
 """Studies: grids of simulations, each of which ends in figures and one sentence."""
 
-from freehold.simulator.studies import hot_owner, latency
+from freehold.simulator.studies import broadcast, hot_owner, latency
 
-STUDIES = {study.name: study for study in (latency.STUDY, hot_owner.STUDY)}
+STUDIES = {study.name: study for study in (latency.STUDY, hot_owner.STUDY, broadcast.STUDY)}
