@@ -9,6 +9,7 @@ Refuses to know what a workload is for, and what is measured.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -155,12 +156,16 @@ class Users(Simulated):
         Raises:
             DeadlockError: nothing can happen any more, and somebody waits.
         """
-        step = self.clock.step
+        step, collects = self.clock.step, gc.isenabled()
+        gc.disable()  # there is little garbage in circles, and much else to look through
         try:
             while self.threads:
                 step()
         except EmptySchedule:
             raise self.deadlock() from None
+        finally:
+            if collects:
+                gc.enable()
 
     def deadlock(self) -> DeadlockError:
         waits = Counter(
