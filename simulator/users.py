@@ -49,6 +49,11 @@ Script = Generator["int | float", Any, Any]  # yields requests, and seconds
 Body = Callable[["User", Task], Script]  # returns a size for each return, or (size, references inside)
 
 
+def stand_in(nbytes: int, refs: Sequence[int] = ()) -> Payload:
+    """Return what stands for a value of some size: it weighs as much on its way, and has no bytes."""
+    return Payload(nbytes, tuple(refs), b"")
+
+
 class Turn(Happening):
     """A script goes on."""
 
@@ -203,7 +208,7 @@ class User(Simulator):
 
     def put(self, nbytes: int, refs: Sequence[int] = ()) -> Generator[int, Any, int]:
         """Put a value of some size; return its object."""
-        object, payload = self.mint(), Payload(nbytes, tuple(refs))
+        object, payload = self.mint(), stand_in(nbytes, refs)
         if nbytes <= self.party.policy.inline_bytes_max:
             self.tell(RefCreated(object, payload))
             return object
@@ -265,12 +270,10 @@ class User(Simulator):
         function = self.functions.get(name)
         if function is None:
             function = self.functions[name] = self.mint()
-            self.tell(RefCreated(function, Payload(FUNCTION_BYTES)))
+            self.tell(RefCreated(function, stand_in(FUNCTION_BYTES)))
         task, slots = self.mint(max(returns, 1)), tuple([Slot(value) for value in values])
         self.tell(
-            TaskSubmitted(
-                task, Task(task, function, name, Payload(nbytes, tuple(refs)), slots, returns), shape, retries
-            )
+            TaskSubmitted(task, Task(task, function, name, stand_in(nbytes, refs), slots, returns), shape, retries)
         )
         return task
 
@@ -334,5 +337,5 @@ class User(Simulator):
         """Return the news that a task's body is over."""
         assert thread.run is not None
         values = returned if isinstance(returned, list) else [returned] * thread.run.description.returns
-        outcomes = [Payload(*value) if isinstance(value, tuple) else Payload(int(value or 0)) for value in values]
+        outcomes = [stand_in(*value) if isinstance(value, tuple) else stand_in(int(value or 0)) for value in values]
         return RunEnded(thread.run.task, thread.run.attempt, tuple(outcomes), self.now() - thread.began)

@@ -1,5 +1,5 @@
 """Studies: grids of simulations, each of which ends in figures and one sentence."""
 
-from freehold.simulator.studies import broadcast, hot_owner, latency
+from freehold.simulator.studies import broadcast, hot_owner, latency, threshold
 
-STUDIES = {study.name: study for study in (latency.STUDY, hot_owner.STUDY, broadcast.STUDY)}
+STUDIES = {study.name: study for study in (latency.STUDY, hot_owner.STUDY, broadcast.STUDY, threshold.STUDY)}

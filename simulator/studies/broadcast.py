@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from freehold.core.policies import DEFAULT, Policy
-from freehold.simulator.studies.plots import drawn, line
+from freehold.simulator.studies.plots import GREY, drawn, line
 from freehold.simulator.studies.study import Point, Row, Rows, Study
 from freehold.simulator.users import Script, User, Users
 from freehold.simulator.world.description import Description
@@ -83,7 +83,7 @@ def against_bounds(rows: Rows) -> Figure:
     figure, axes = drawn()
     nodes = rows.values("nodes")
     for name, style in zip(BOUNDS, (":", "--", "-."), strict=True):
-        axes.plot(nodes, [BOUNDS[name](count) for count in nodes], style, color="#66737f", label=name, linewidth=0.8)
+        axes.plot(nodes, [BOUNDS[name](count) for count in nodes], style, color=GREY, label=name, linewidth=0.8)
     for index, how in enumerate(rows.values("readers")):
         line(axes, rows.where(readers=how), "nodes", "seconds", how, index)
     axes.set(xscale="log", yscale="log", xlabel="nodes that read", ylabel=f"until all have {sized(NBYTES)} (s)")

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from freehold.core.policies import Policy
-from freehold.simulator.studies.plots import COLOURS, drawn, label_sizes, line
+from freehold.simulator.studies.plots import COLOURS, drawn, label_sizes, legend_above, line
 from freehold.simulator.studies.study import Point, Row, Rows, Study, middle
 from freehold.simulator.users import Script, User, Users
 from freehold.simulator.world.description import Description, Network
@@ -145,7 +145,7 @@ def by_step(rows: Rows) -> Figure:
     axes.set_xticks(range(len(sizes)), [sized(size) for size in sizes])
     axes.grid(axis="x")
     axes.set(xlabel="object size", ylabel="part of the latency (%)", ylim=(0, 100))
-    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend_above(axes)
     return figure
 
 

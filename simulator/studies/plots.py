@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMN = 3.5  # inches: of a journal's column
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
+GREY = "#66737f"  # of what is not measured
 MARKS = ("o", "s", "^", "D", "v", "P")
 STYLE: dict[str, Any] = {
     "font.size": 8,
@@ -69,6 +70,11 @@ def label_sizes(axes: Axes, sizes: Sequence[int]) -> None:
     axes.set_xticks(sizes, [sized(size) for size in sizes])
     axes.minorticks_off()
     axes.set_xlabel("object size")
+
+
+def legend_above(axes: Axes) -> None:
+    """Put the legend where no line is."""
+    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -66,6 +66,7 @@ class Network:
         self.seed = seed
         self.contention = contention
         self.flows = Flows(clock, TOLERANCE)
+        self.nbytes = 0  # of all that was sent from one node to another
         self.streams: dict[Pair, deque[Parcel]] = {}  # a large message is on its way; it is the first
         self.open: dict[Pair, Flow] = {}
         self.leaving = (self.leave,)
@@ -88,6 +89,7 @@ class Network:
             nbytes: its size.
             message: what happens at its arrival.
         """
+        self.nbytes += nbytes
         if self.streams and (source, target) in self.streams:
             self.streams[source, target].append(Parcel(at, nbytes, message))
         elif nbytes > SMALL and self.contention:

@@ -59,7 +59,7 @@ WHOLE = (
     Bounds("lend and lose", acts=5, calls=3, cuts=1),
     Bounds("node", acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
     Bounds("rebuild", acts=4, calls=2, node_deaths=1, returns=True, gets=True, large=True, retries=1),
-    Bounds("large return", acts=4, calls=2, deaths=1, returns=True, gets=True, large=True),
+    Bounds("large return", acts=3, calls=2, deaths=1, returns=True, gets=True, large=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
     Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
 )

@@ -1,0 +1,133 @@
+"""Study: from which size on does it pay to promote a value that tasks take, instead of sending it along?"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import exp, inf, log
+from typing import TYPE_CHECKING
+
+from freehold.core.policies import DEFAULT, Policy
+from freehold.core.values import Description as Task
+from freehold.simulator.studies.plots import GREY, drawn, label_sizes, legend_above, line
+from freehold.simulator.studies.study import Point, Row, Rows, Spread, Study, middle
+from freehold.simulator.users import Script, User, Users
+from freehold.simulator.world.description import Description
+from freehold.simulator.world.units import sized
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HOW = ("inline", "promoted")
+ROUNDS = 8  # values of each size
+THERE = (("CPU", 1.0), ("node:1", 0.001))  # where the tasks run: on the other node
+PAUSE = 0.01  # seconds, on average, between values
+
+
+def run(point: Point, seed: int) -> list[Row]:
+    """Put values of one size, and give each to so many tasks on another node, one after the other."""
+    limit = point["nbytes"] if point["values"] == "inline" else point["nbytes"] - 1
+    policy = Policy(seed=seed, inline_bytes_max=limit)
+    world = Users(Description(nodes=2, cpus=1), policy, {"use": use})
+    user, _ = world.populate()
+    took: list[float] = []
+    world.start(user, give(user, point["nbytes"], point["uses"], took))
+    world.run_all()
+    return [{"seconds": middle(took) / point["uses"], "nbytes_sent": world.network.nbytes / ROUNDS / point["uses"]}]
+
+
+def use(user: User, task: Task) -> Script:
+    """Take an argument, and return something small."""
+    yield 0.0
+    return 10
+
+
+def give(user: User, nbytes: int, uses: int, took: list[float]) -> Script:
+    """Put a value, give it to tasks and let it go, again and again."""
+    yield from user.get(user.submit("use", shape=THERE))  # so that a worker is leased, and has the function
+    user.world.network.nbytes = 0
+    for _ in range(ROUNDS):
+        yield PAUSE
+        began = user.now()
+        object = yield from user.put(nbytes)
+        for _ in range(uses):
+            done = user.submit("use", values=[object], shape=THERE)
+            yield from user.get(done)
+            user.drop(done)
+        took.append(user.now() - began)
+        user.drop(object)
+
+
+# ------------------------------------------------------------------ figures, and a sentence
+
+
+def times(rows: Rows) -> Figure:
+    """Draw how long a use takes, either way, against size."""
+    figure, axes = drawn()
+    for index, uses in enumerate(rows.values("uses")):
+        for how, style in zip(HOW, ("--", "-"), strict=True):
+            some = Rows([{**row, "ms": row["seconds"] * 1e3} for row in rows.where(uses=uses, values=how)])
+            line(axes, some, "nbytes", "ms", f"{how}, {uses} use{'s' * (uses > 1)}", index, style)
+    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
+    label_sizes(axes, rows.values("nbytes"))
+    axes.set(yscale="log", ylabel="time of a use (ms)")
+    legend_above(axes)
+    return figure
+
+
+def traffic(rows: Rows) -> Figure:
+    """Draw how many bytes a use sends, either way, for each byte of the value."""
+    figure, axes = drawn()
+    for index, uses in enumerate(rows.values("uses")):
+        for how, style in zip(HOW, ("--", "-"), strict=True):
+            some = rows.where(uses=uses, values=how)
+            share = Rows([{**row, "share": row["nbytes_sent"] / row["nbytes"]} for row in some])
+            line(axes, share, "nbytes", "share", f"{how}, {uses} use{'s' * (uses > 1)}", index, style)
+    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
+    label_sizes(axes, rows.values("nbytes"))
+    axes.set(yscale="log", ylabel="bytes sent for a use, and a byte")
+    legend_above(axes)
+    return figure
+
+
+def crossing(rows: Rows) -> float:
+    """Return the size from which on promoting takes less time, between two sizes by their logarithms; inf if never."""
+    sizes = sorted(rows.values("nbytes"))
+    gains = [
+        log(rows.where(nbytes=size, values="inline").over_seeds("seconds").middle)
+        - log(rows.where(nbytes=size, values="promoted").over_seeds("seconds").middle)
+        for size in sizes
+    ]
+    if gains[-1] <= 0:
+        return inf
+    found = float(sizes[0])
+    for (small, before), (large, after) in pairwise(zip(sizes, gains, strict=True)):
+        if before <= 0 < after:
+            found = exp(log(small) + (log(large) - log(small)) * -before / (after - before))
+    return found
+
+
+def crossings(rows: Rows, uses: int) -> Spread:
+    """Return the same for so many uses, over seeds."""
+    found = sorted(crossing(rows.where(uses=uses, seed=seed)) for seed in rows.values("seed"))
+    return Spread(middle(found), found[0], found[-1])
+
+
+def conclude(rows: Rows) -> str:
+    """Say from which size on promotion pays."""
+    said = []
+    for uses in rows.values("uses"):
+        spread = crossings(rows, uses)
+        above = f"above {sized(spread.middle)}" if spread.middle < inf else "never"
+        interval = f" ({sized(spread.least)} to {sized(spread.most)} over seeds)" if spread.most < inf else ""
+        said.append(f"{above} for {uses} use{'s' * (uses > 1)}{interval}")
+    return f"Promotion pays {', '.join(said)}; the limit is {sized(DEFAULT.inline_bytes_max)} by default."
+
+
+STUDY = Study(
+    "threshold",
+    "From which size on does it pay to promote a value that tasks take as an argument, instead of sending it along?",
+    {"nbytes": (1 << 10, 10 << 10, 100 << 10, 1 << 20, 8 << 20), "uses": (1, 4, 16), "values": HOW},
+    run,
+    conclude,
+    {"threshold-time": times, "threshold-bytes": traffic},
+)
