@@ -5,7 +5,7 @@
     python docs/latency.py --backends inline    measure elsewhere (and draw)
 
 Each point is the median of several first gets of fresh objects.  Under `sim` the clock is the simulated one, so
-the same program measures both; the simulator's costs are stated in `simulator/costs.py`.
+the same program measures both; the simulator's costs are stated in `simulator/world/costs.py`.
 """
 
 from __future__ import annotations
