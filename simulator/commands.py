@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from freehold.simulator.studies.study import Study
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A study; without a name all are listed.")]
+Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A study, or a TOML file; without one all are listed.")]
 Where = Annotated[Path, typer.Option("--out", help="The folder under which rows and figures are kept.")]
 Processes = Annotated[int, typer.Option(min=0, help="Points that run at a time; 0: as many as there are processors.")]
 Seeds = Annotated[int, typer.Option(min=0, help="Seeds of each point; 0: as many as the study has by itself.")]
@@ -33,17 +33,25 @@ def study(
 
     Run a grid of simulations on all cores, draw figures, and say in one sentence what comes of it.  Rows are kept in
     OUT/NAME/rows.csv as they are finished: an interrupted study goes on where it was.  The same seeds give the same
-    rows, whoever was first.
+    rows, whoever was first.  A file names a study, and other points of its axes.
     """
     from freehold.simulator.studies import STUDIES
 
     if not name:
         typer.echo("\n".join([f"{one.name:12} {one.question}" for one in STUDIES.values()]))
         return
-    if name not in STUDIES:
-        refuse(f"{name!r} is no study; there are {', '.join(STUDIES)}")
-    found = STUDIES[name]
-    conduct(found._replace(seeds=seeds or found.seeds), out / name, processes, as_json=as_json)
+    if name.endswith(".toml"):
+        from freehold.simulator.studies.files import read_study
+
+        try:
+            found = read_study(Path(name), STUDIES)
+        except (ValueError, OSError) as error:
+            refuse(str(error))
+    elif name in STUDIES:
+        found = STUDIES[name]
+    else:
+        refuse(f"{name!r} is no study, and no file that ends with .toml; there are {', '.join(STUDIES)}")
+    conduct(found._replace(seeds=seeds or found.seeds), out / Path(name).stem, processes, as_json=as_json)
 
 
 def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> None:
@@ -71,7 +79,7 @@ def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Non
     typer.echo(f"{len(rows)} rows, hash {said['hash']}: {folder / 'rows.csv'}; " + ", ".join(said["figures"]))
 
 
-def refuse(what: str) -> None:
+def refuse(what: str) -> NoReturn:
     """Say in one line what is wrong with what was asked for, and end with 2."""
     typer.echo(f"freehold: {what}", err=True)
     raise typer.Exit(2)

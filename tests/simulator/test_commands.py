@@ -39,4 +39,16 @@ def test_studies_are_listed_and_others_refused() -> None:
     code, said = sim("study")
     assert code == 0 and [line.split()[0] for line in said.splitlines()] == [*studies.STUDIES]
     code, said = sim("study", "nonsense")
-    assert (code, said) == (2, f"freehold: 'nonsense' is no study; there are {', '.join(studies.STUDIES)}\n")
+    assert code == 2 and said.startswith(
+        "freehold: 'nonsense' is no study, and no file that ends with .toml; there are "
+    )
+    code, said = sim("study", "nowhere.toml")
+    assert code == 2 and said.startswith("freehold: ") and "nowhere.toml" in said and said.count("\n") == 1
+
+
+def test_a_study_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": TINY})
+    (tmp_path / "mine.toml").write_text("study = 'tiny'\nseeds = 2\n[axes]\na = [5, 3, '1 KiB']\n")
+    code, said = sim("study", tmp_path / "mine.toml", "--out", tmp_path)
+    assert code == 0 and "6 rows" in said
+    assert (tmp_path / "mine" / "rows.csv").read_text().splitlines()[1].startswith("3,0,")
