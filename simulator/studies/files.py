@@ -5,7 +5,6 @@
 
     [axes]
     nbytes = ["1 KiB", "64 MiB"]
-    distance = ["same rack"]
 
 Axes that are left out are as shipped.  What is wrong is told with file, line and value, before anything runs.
 """
@@ -47,6 +46,8 @@ def read_study(path: Path, studies: Mapping[str, Study]) -> Study:
     for name, values in raw.get("axes", {}).items():
         if name not in axes:
             raise ValueError(f"{source.place('axes', name)}: there is no axis {name!r}; there are {', '.join(axes)}")
+        if name in study.compares:
+            raise ValueError(f"{source.place('axes', name)}: the study compares all {name}, and needs them all")
         try:
             axes[name] = points(values, axes[name])
         except ValueError as error:

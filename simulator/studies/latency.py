@@ -176,4 +176,5 @@ STUDY = Study(
     run,
     conclude,
     {"latency-by-size": by_size, "latency-by-step": by_step},
+    compares=("distance",),
 )

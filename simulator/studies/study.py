@@ -63,7 +63,7 @@ class Study(NamedTuple):
     """A question that is put to the simulator.
 
     ``run(point, seed)`` returns one or more rows, without the columns of the point and the seed; ``conclude`` says in
-    one sentence what the rows say; each of ``figures`` draws one.
+    one sentence what the rows say; each of ``figures`` draws one.  Of axes that it ``compares`` all values are there.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Study(NamedTuple):
     conclude: Callable[[Rows], str]
     figures: Mapping[str, Callable[[Rows], Figure]]
     seeds: int = 5
+    compares: tuple[str, ...] = ()
 
     def points(self) -> list[tuple[Point, int]]:
         """Return all points with all seeds, in order."""

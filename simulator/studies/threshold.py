@@ -130,4 +130,5 @@ STUDY = Study(
     run,
     conclude,
     {"threshold-time": times, "threshold-bytes": traffic},
+    compares=("values",),
 )

@@ -9,7 +9,8 @@ import pytest
 from freehold.simulator.studies.files import read_study
 from freehold.simulator.studies.study import Study
 
-SHIPPED = Study("shipped", "?", {"nbytes": (1, 2), "way": ("here", "there")}, lambda point, seed: [], str, {}, seeds=5)
+AXES = {"nbytes": (1, 2), "way": ("here", "there"), "whose": ("mine", "yours")}
+SHIPPED = Study("shipped", "?", AXES, lambda point, seed: [], str, {}, compares=("whose",))
 STUDIES = {"shipped": SHIPPED}
 
 
@@ -24,7 +25,7 @@ def test_what_is_left_out_is_as_shipped(tmp_path: Path) -> None:
     found = read_study(
         written(tmp_path, "study = 'shipped'\nseeds = 2\n[axes]\nnbytes = ['1 MiB', '2 kB', 7]"), STUDIES
     )
-    assert found.axes == {"nbytes": (7, 2000, 1 << 20), "way": ("here", "there")} and found.seeds == 2
+    assert found.axes == AXES | {"nbytes": (7, 2000, 1 << 20)} and found.seeds == 2
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,15 @@ def test_what_is_left_out_is_as_shipped(tmp_path: Path) -> None:
         ("seeds = 3", r"mine\.toml: None is no study"),
         ("study = 'shipped'\nseeds = 0", r"mine\.toml:2: 0 is no number of seeds"),
         ("study = 'shipped'\nseed = 3", r"mine\.toml:2: there is no 'seed'; there are study, seeds and axes"),
-        ("study = 'shipped'\n[axes]\nsize = [1]", r"mine\.toml:3: there is no axis 'size'; there are nbytes, way"),
+        (
+            "study = 'shipped'\n[axes]\nsize = [1]",
+            r"mine\.toml:3: there is no axis 'size'; there are nbytes, way, whose",
+        ),
         ("study = 'shipped'\n[axes]\nway = ['up']", r"mine\.toml:3: there is no 'up'; there are here, there"),
+        (
+            "study = 'shipped'\n[axes]\nwhose = ['mine']",
+            r"mine\.toml:3: the study compares all whose",
+        ),
         ("study = 'shipped'\n[axes]\nway = 'here'", r"mine\.toml:3: 'here' is no list of values"),
         ("study = 'shipped'\n[axes]\nnbytes = []", r"mine\.toml:3: \[\] is no list of values"),
         ("study = 'shipped'\n[axes]\nnbytes = ['1 parsec']", r"mine\.toml:3: '1 parsec' is not a quantity"),
