@@ -66,6 +66,7 @@ def messages(rows: Rows) -> Figure:
             some = rows.where(rule=rule, objects=objects)
             line(axes, some, "nodes", "events", f"{rule}, {objects} object{'s' * (objects > 1)}", index, style)
     axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel="messages after a death")
+    axes.set_ylim(top=10 * max(row["events"] for row in rows))  # room for the legend
     axes.legend(frameon=False)
     return figure
 
