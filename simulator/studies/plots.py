@@ -6,6 +6,7 @@ Refuses to know what is shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from freehold.simulator.studies.study import Rows
+    from freehold.simulator.studies.study import Rows, Spread
 
 COLUMN = 3.5  # inches: of a journal's column
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
@@ -75,6 +76,14 @@ def label_sizes(axes: Axes, sizes: Sequence[int]) -> None:
 def legend_above(axes: Axes) -> None:
     """Put the legend where no line is."""
     axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def above(found: Spread) -> str:
+    """Say from which size on something is so."""
+    if found.middle == inf:
+        return "never"
+    interval = f" ({sized(found.least)} to {sized(found.most)} over seeds)" if found.most < inf else ""
+    return f"above {sized(found.middle)}{interval}"
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -6,7 +6,8 @@ Refuses to know how points are run, and where rows are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
+from math import exp, inf, log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,6 +58,31 @@ def middle(values: Sequence[float]) -> float:
     """Return the median."""
     ordered, half = sorted(values), len(values) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def crossing(rows: Rows, column: str, axis: str, ways: tuple[str, str]) -> float:
+    """Return the size from which on a column is less in the second of two ways; inf if it never is.
+
+    Between two sizes it is found by their logarithms, and those of the column.
+    """
+    sizes = sorted(rows.values("nbytes"))
+    one, other = [
+        [log(rows.where(nbytes=size, **{axis: way}).over_seeds(column).middle) for size in sizes] for way in ways
+    ]
+    gains = [first - second for first, second in zip(one, other, strict=True)]
+    if gains[-1] <= 0:
+        return inf
+    found = float(sizes[0])
+    for (small, before), (large, after) in pairwise(zip(sizes, gains, strict=True)):
+        if before <= 0 < after:
+            found = exp(log(small) + (log(large) - log(small)) * -before / (after - before))
+    return found
+
+
+def crossings(rows: Rows, column: str, axis: str, ways: tuple[str, str]) -> Spread:
+    """Return the same over seeds."""
+    found = sorted(crossing(rows.where(seed=seed), column, axis, ways) for seed in rows.values("seed"))
+    return Spread(middle(found), found[0], found[-1])
 
 
 class Study(NamedTuple):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from math import exp, inf, log
 from typing import TYPE_CHECKING
 
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.values import Description as Task
-from freehold.simulator.studies.plots import GREY, drawn, label_sizes, legend_above, line
-from freehold.simulator.studies.study import Point, Row, Rows, Spread, Study, middle
+from freehold.simulator.studies.plots import GREY, above, drawn, label_sizes, legend_above, line
+from freehold.simulator.studies.study import Point, Row, Rows, Study, crossings, middle
 from freehold.simulator.users import Script, User, Users
 from freehold.simulator.world.description import Description
 from freehold.simulator.world.units import sized
@@ -89,37 +87,12 @@ def traffic(rows: Rows) -> Figure:
     return figure
 
 
-def crossing(rows: Rows) -> float:
-    """Return the size from which on promoting takes less time, between two sizes by their logarithms; inf if never."""
-    sizes = sorted(rows.values("nbytes"))
-    gains = [
-        log(rows.where(nbytes=size, values="inline").over_seeds("seconds").middle)
-        - log(rows.where(nbytes=size, values="promoted").over_seeds("seconds").middle)
-        for size in sizes
-    ]
-    if gains[-1] <= 0:
-        return inf
-    found = float(sizes[0])
-    for (small, before), (large, after) in pairwise(zip(sizes, gains, strict=True)):
-        if before <= 0 < after:
-            found = exp(log(small) + (log(large) - log(small)) * -before / (after - before))
-    return found
-
-
-def crossings(rows: Rows, uses: int) -> Spread:
-    """Return the same for so many uses, over seeds."""
-    found = sorted(crossing(rows.where(uses=uses, seed=seed)) for seed in rows.values("seed"))
-    return Spread(middle(found), found[0], found[-1])
-
-
 def conclude(rows: Rows) -> str:
     """Say from which size on promotion pays."""
     said = []
     for uses in rows.values("uses"):
-        spread = crossings(rows, uses)
-        above = f"above {sized(spread.middle)}" if spread.middle < inf else "never"
-        interval = f" ({sized(spread.least)} to {sized(spread.most)} over seeds)" if spread.most < inf else ""
-        said.append(f"{above} for {uses} use{'s' * (uses > 1)}{interval}")
+        found = above(crossings(rows.where(uses=uses), "seconds", "values", HOW))
+        said.append(f"{found} for {uses} use{'s' * (uses > 1)}")
     return f"Promotion pays {', '.join(said)}; the limit is {sized(DEFAULT.inline_bytes_max)} by default."
 
 

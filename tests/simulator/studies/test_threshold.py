@@ -6,8 +6,8 @@ from math import inf
 
 import pytest
 
-from freehold.simulator.studies.study import Rows
-from freehold.simulator.studies.threshold import HOW, STUDY, crossing, run
+from freehold.simulator.studies.study import Rows, crossing
+from freehold.simulator.studies.threshold import HOW, STUDY, run
 
 SIZES, USES = (1 << 10, 1 << 20), (1, 8)
 
@@ -28,24 +28,9 @@ def test_an_inline_value_is_sent_for_each_use_and_a_promoted_one_once(rows: Rows
 
 
 def test_promotion_pays_where_a_large_value_is_used_often(rows: Rows) -> None:
-    assert SIZES[0] < crossing(rows.where(uses=8)) < SIZES[1]
-    assert crossing(rows.where(uses=1)) == inf  # the value crosses the cable once, either way
+    assert SIZES[0] < crossing(rows.where(uses=8), "seconds", "values", HOW) < SIZES[1]
+    assert crossing(rows.where(uses=1), "seconds", "values", HOW) == inf  # the value crosses the cable once, either way
     assert "never for 1 use, above " in STUDY.conclude(rows)
-
-
-@pytest.mark.parametrize(
-    ("inline", "found"),
-    [((1.0, 2.0, 4.0), 0.0), ((4.0, 4.0, 4.0), 1.0), ((0.5, 1.0, 2.0), 100.0), ((1.0, 1.0, 1.0), inf)],
-)
-def test_where_two_lines_cross(inline: tuple[float, ...], found: float) -> None:
-    """Between two sizes by their logarithms; if promoting pays everywhere it is the smallest."""
-    sizes, promoted = (1, 100, 10_000), (1.0, 1.0, 1.0)
-    some = [
-        {"nbytes": size, "values": how, "seed": 0, "seconds": seconds}
-        for how, times in (("inline", inline), ("promoted", promoted))
-        for size, seconds in zip(sizes, times, strict=True)
-    ]
-    assert crossing(Rows(some)) == pytest.approx(found or 1.0)
 
 
 def test_figures_mark_the_limit(rows: Rows) -> None:
