@@ -69,6 +69,12 @@ def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Non
             rows = run_study(found, folder, processes, lambda done, all: bar.update(task, completed=done, total=all))
         except ValueError as error:
             refuse(str(error))
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(
+                f"freehold: interrupted; {folder / 'rows.csv'} has what is finished: say it again to go on", err=True
+            )
+            raise typer.Exit(130) from None
     figures = [path for name, draw in found.figures.items() for path in save(draw(rows), folder, name)]
     said: dict[str, Any] = {"study": found.name, "rows": len(rows), "hash": digest(rows)[:16]}
     said |= {"figures": list(map(str, figures)), "conclusion": found.conclude(rows)}

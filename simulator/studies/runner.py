@@ -14,6 +14,7 @@ import io
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -154,7 +155,8 @@ def run_study(
 
 
 def begin(study: Study) -> None:
-    """Keep what a process has inherited, and cannot be sent."""
+    """Keep what a process has inherited, and cannot be sent; who has started it ends it, on Ctrl-C too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     RUNNING.append(study)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,14 @@ def test_a_seed_says_everything(tmp_path: Path) -> None:
 def test_names_follow_from_the_seed() -> None:
     nonces = [Recorder(seed=seed).nonce for seed in (0, 0, 1)]
     assert nonces[0] == nonces[1] != nonces[2] and len(nonces[0]) == len(hashlib.md5().digest())
+
+
+def test_the_summary_tells_simulated_from_real_time(sim: Any) -> None:
+    """A thousand simulated seconds do not take a thousand real ones."""
+    world = sim()
+    time.sleep(1000.0)
+    simulated, _, real = world.drivers[A1].summary().partition(" in ")
+    assert simulated == "simulated 16.67 min" and not real.startswith("16.67 min")
 
 
 def test_copies_of_a_value_share_its_bytes(sim: Any) -> None:
