@@ -102,4 +102,5 @@ STUDY = Study(
     conclude,
     {"borrow-time": times, "borrow-bytes": traffic},
     compares=("values",),
+    nodes=lambda point: 1 + point["borrowers"],
 )

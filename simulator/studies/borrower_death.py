@@ -94,4 +94,5 @@ STUDY = Study(
     {"borrower-death": messages},
     seeds=3,
     compares=("rule",),
+    nodes=lambda point: point["nodes"],
 )

@@ -110,4 +110,5 @@ STUDY = Study(
     run,
     conclude,
     {"broadcast": against_bounds},
+    nodes=lambda point: 1 + point["nodes"],
 )

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from freehold.simulator.studies.study import Study
 from freehold.simulator.world.description import Source
-from freehold.simulator.world.units import quantity
+from freehold.simulator.world.units import quantity, sized
 
 
 def read_study(path: Path, studies: Mapping[str, Study]) -> Study:
@@ -52,7 +54,13 @@ def read_study(path: Path, studies: Mapping[str, Study]) -> Study:
             axes[name] = points(values, axes[name])
         except ValueError as error:
             raise ValueError(f"{source.place('axes', name)}: {error}") from None
-    return study._replace(axes=axes, seeds=seeds)
+    study = study._replace(axes=axes, seeds=seeds)
+    there = psutil.virtual_memory().available
+    if study.nbytes() > there:
+        keys = ["axes", next(iter(raw["axes"]))] if raw.get("axes") else ["study"]
+        what = f"the largest point takes about {sized(study.nbytes())} of memory, and {sized(there)} are free"
+        raise ValueError(f"{source.place(*keys)}: {what}")
+    return study
 
 
 def points(values: Any, shipped: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -103,4 +103,5 @@ STUDY = Study(
     run,
     conclude,
     {"hot-owner-served": served, "hot-owner-latency": waits},
+    nodes=lambda point: 1 + point["readers"],
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NODE_BYTES = 40_000  # of memory: a node with a worker, and what both know of a few objects
 Point = Mapping[str, Any]  # the value of each axis
 Row = dict[str, Any]  # a point, its seed, and what was measured: numbers and short texts
 
@@ -100,6 +101,11 @@ class Study(NamedTuple):
     figures: Mapping[str, Callable[[Rows], Figure]]
     seeds: int = 5
     compares: tuple[str, ...] = ()
+    nodes: Callable[[Point], int] = lambda point: 2  # that a point simulates
+
+    def nbytes(self) -> int:
+        """Return roughly how much memory the largest point takes."""
+        return NODE_BYTES * max(self.nodes(point) for point, seed in self.points() if not seed)
 
     def points(self) -> list[tuple[Point, int]]:
         """Return all points with all seeds, in order."""

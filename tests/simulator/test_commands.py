@@ -35,6 +35,16 @@ def test_a_study_is_run_and_concluded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert code == 2 and "seeds was 5, and is 2" in said
 
 
+def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": TINY})
+    monkeypatch.setattr("freehold.simulator.studies.runner.run_study", interrupted)
+    code, said = sim("study", "tiny", "--out", tmp_path)
+    assert code == 130 and said.startswith("freehold: interrupted; ") and said.count("\n") == 1
+
+
 def test_studies_are_listed_and_others_refused() -> None:
     code, said = sim("study")
     assert code == 0 and [line.split()[0] for line in said.splitlines()] == [*studies.STUDIES]

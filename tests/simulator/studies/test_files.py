@@ -28,6 +28,13 @@ def test_what_is_left_out_is_as_shipped(tmp_path: Path) -> None:
     assert found.axes == AXES | {"nbytes": (7, 2000, 1 << 20)} and found.seeds == 2
 
 
+def test_what_memory_does_not_hold_is_refused(tmp_path: Path) -> None:
+    studies = {"shipped": SHIPPED._replace(nodes=lambda point: point["nbytes"])}
+    path = written(tmp_path, "study = 'shipped'\n[axes]\nnbytes = ['1 TB']")
+    with pytest.raises(ValueError, match=r"mine\.toml:3: the largest point takes about .* of memory, and .* are free"):
+        read_study(path, studies)
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
