@@ -47,11 +47,12 @@ lint: .venv/ready-to-develop ## check style, format and types
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
 
-figures: .venv/ready-to-develop ## draw the pictures of the manual, and measure the figure of the README again
+figures: .venv/ready-to-develop ## draw the pictures of the manual, run the studies, and measure the figure of the README again
 	@echo "freehold: drawing the pictures, and measuring the latency of get"
 	@$(python) docs/notebooks.py
 	@$(python) docs/pictures.py
 	@$(python) docs/latency.py
+	@$(python) docs/studies.py
 
 bench: .venv/ready-to-develop .venv-bench/ready ## measure freehold beside its peers; ARGUMENTS="--only round-trip" are passed on
 	@echo "freehold: measuring; everything takes about 25 minutes"

@@ -70,6 +70,11 @@ def test_the_pictures_are_drawn_from_a_run_of_the_tour() -> None:
     assert check.returncode == 0, check.stdout + check.stderr
 
 
+def test_the_page_of_studies_has_them_all() -> None:
+    check = run("docs/studies.py", "--check")
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
 def script(name: str) -> Any:
     """Return a script of the docs as a module."""
     sys.path.insert(0, str(DOCS))

@@ -1,0 +1,63 @@
+"""Run all studies of the simulator, and write down what comes of them: docs/studies.md, with docs/figures/*.svg.
+
+python docs/studies.py            run what is not finished (rows are kept in studies/), draw and write
+python docs/studies.py --check    say whether the page lists all studies and figures, and fail if not
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from freehold.simulator.studies import STUDIES
+from freehold.simulator.studies.plots import save
+from freehold.simulator.studies.runner import digest, run_study
+from freehold.simulator.studies.study import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, FIGURES, ROWS = ROOT / "docs" / "studies.md", ROOT / "docs" / "figures", ROOT / "studies"
+HEAD = """# Studies
+
+What the [simulator](simulator.md) answers, study by study. Each sentence is computed from the study's rows, and so is
+each figure; bands, where they can be seen, go from the least to the most of all seeds. The costs are round figures for
+servers with 10 Gbit/s between them ([costs.py](../simulator/world/costs.py)), not those of any one machine: take
+differences for true, not the seconds. `python docs/studies.py` runs everything again.
+"""
+
+
+def written(study: Study) -> str:
+    """Run a study, draw its figures, and return its part of the page."""
+    print(f"{study.name}: {len(study.points())} points", flush=True)
+    rows = run_study(study, ROWS / study.name)
+    pictures = []
+    for name, draw in study.figures.items():
+        svg, _ = save(draw(rows), ROWS / study.name, name)
+        shutil.copy(svg, FIGURES / svg.name)
+        pictures.append(f"![{name.replace('-', ' ')}](figures/{svg.name})")
+    conclusion = f"{study.conclude(rows)} ({len(rows)} rows, hash `{digest(rows)[:16]}`)"
+    return "\n\n".join([f"## {study.name}", study.question, conclusion, *pictures]) + "\n"
+
+
+def stale() -> list[str]:
+    """Return what is missing from the page."""
+    page = PAGE.read_text("utf-8")
+    names = [f"## {name}\n" for name in STUDIES]
+    figures = [f"(figures/{name}.svg)" for study in STUDIES.values() for name in study.figures]
+    return [what.strip() for what in (*names, *figures) if what not in page]
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--check", action="store_true", help="only say what is missing")
+    if arguments.parse_args().check:
+        missing = stale()
+        sys.exit(f"docs/studies.md lacks {', '.join(missing)}; run: python docs/studies.py" if missing else 0)
+    FIGURES.mkdir(exist_ok=True)
+    PAGE.write_text("\n".join([HEAD, *[written(study) for study in STUDIES.values()]]), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
