@@ -158,7 +158,7 @@ class Simulated(World):
         driver = self.drivers.get(target)
         if driver is not None:
             driver.spend(self.costs.receive)
-            driver.hear(letter.event, letter.cause)
+            self.deliver(target, letter.event, letter.cause)
 
     def lose(self, party: int, peer: int) -> None:
         """Tell a party that the link to a peer is broken."""
@@ -169,7 +169,7 @@ class Simulated(World):
         driver = self.drivers.get(message.target)
         if driver is not None:
             driver.spend(self.costs.receive)
-            driver.hear(message.event, message.cause)
+            self.deliver(message.target, message.event, message.cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""

@@ -80,11 +80,6 @@ class Simulator(Hosted):
         self.spend(nbytes * self.world.costs.pickle)
         return nbytes
 
-    def hear(self, event: Event, cause: int) -> None:
-        """Be told what has come."""
-        self.drive(event, cause)
-        self.drain()
-
     # Copies of one value, which is never changed, share its bytes: what a simulated store holds takes no more memory.
 
     def room(self, nbytes: int) -> bytes:

@@ -296,9 +296,6 @@ class User(Simulator):
             for event in events:
                 self.drive(event)
 
-    def hear(self, event: Event, cause: int) -> None:
-        self.drive(event, cause)
-
     def asked(self, request: int, thread: Thread) -> None:
         """Note who waits for a request, which may have been settled already."""
         if request in self.settled:

@@ -63,7 +63,7 @@ def test_how_a_program_ends_is_how_the_command_ends(tmp_path: Path, word: str, c
         (("program.py", "--backend", "sim", "--cluster", "nowhere.toml"), "nowhere.toml: No such file or directory"),
         (("program.py", "--backend", "sim", "--cluster", "bad.toml"), "bad.toml:1: Expected `int` >= 1: 0"),
         (("program.py", "--backend", "inline", "--cluster", "bad.toml"), "reads no description of a cluster"),
-        (("program.py", "--backend", "sim", "--cluster", "faults.toml"), "nothing breaks by itself yet"),
+        (("program.py", "--backend", "sim", "--cluster", "faults.toml"), "faults.toml:3: there are 1 nodes, from 0 on"),
         (("bad.py",), "invalid syntax"),
     ],
 )

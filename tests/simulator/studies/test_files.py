@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from freehold.simulator import studies as shipped
 from freehold.simulator.studies.files import read_study
 from freehold.simulator.studies.study import Study
 
@@ -26,6 +28,12 @@ def test_what_is_left_out_is_as_shipped(tmp_path: Path) -> None:
         written(tmp_path, "study = 'shipped'\nseeds = 2\n[axes]\nnbytes = ['1 MiB', '2 kB', 7]"), STUDIES
     )
     assert found.axes == AXES | {"nbytes": (7, 2000, 1 << 20)} and found.seeds == 2
+
+
+def test_what_the_manual_describes_can_be_read(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text("utf-8")
+    (text,) = re.findall(r"```toml\n(study.*?)```", manual, re.DOTALL)
+    assert read_study(written(tmp_path, text), shipped.STUDIES).seeds == 10
 
 
 def test_what_memory_does_not_hold_is_refused(tmp_path: Path) -> None:
