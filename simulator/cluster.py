@@ -155,21 +155,22 @@ class Simulated(World):
 
     def hand(self, target: int, source: int, letter: Letter) -> None:
         """Hand on what has come over wires that may lose something."""
-        driver = self.drivers.get(target)
-        if driver is not None:
-            driver.spend(self.costs.receive)
-            self.deliver(target, letter.event, letter.cause)
+        self.receive(target, letter.event, letter.cause)
 
     def lose(self, party: int, peer: int) -> None:
         """Tell a party that the link to a peer is broken."""
         self.network.arrive(peer, party, self.clock.now, Message(self.answering, party, PeerLost(peer), 0))
 
     def arrive(self, message: Message) -> None:
-        """Hand a message to its target, if it lives."""
-        driver = self.drivers.get(message.target)
+        """Hand a message to its target."""
+        self.receive(message.target, message.event, message.cause)
+
+    def receive(self, target: int, event: Event, cause: int) -> None:
+        """Let a party take what has come, which takes it some time, if it lives."""
+        driver = self.drivers.get(target)
         if driver is not None:
             driver.spend(self.costs.receive)
-            self.deliver(message.target, message.event, message.cause)
+            self.deliver(target, event, cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""
@@ -319,10 +320,10 @@ class Simulated(World):
         assert self.wires is not None
         self.wires.divide(source + 1, target + 1, heal=heal)
 
-    def change_weather(self, weather: Weather) -> None:
-        """Let frames be lost, doubled and delayed otherwise than before."""
+    def worsen(self, weather: Weather, *, over: bool = False) -> None:
+        """Let frames be lost, doubled and delayed, beside what does so already, or (``over``) no more."""
         assert self.wires is not None
-        self.wires.weather = weather
+        self.wires.worsen(weather, over=over)
 
     def slow_down(self, node: int, factor: float) -> None:
         """Let everything that a node does take so many times as long as before."""

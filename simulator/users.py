@@ -10,7 +10,6 @@ Refuses to know what a workload is for, and what is measured.
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -137,9 +136,8 @@ class Users(Simulated):
         """Let a script do what it does until it waits again."""
         thread = turn.thread
         user = thread.user
-        if user.party.me not in self.drivers:
-            del self.threads[thread]  # its worker is dead
-            return
+        if thread not in self.threads:
+            return  # its worker has died
         user.thread = thread
         try:
             waits = thread.script.send(turn.answer)
@@ -154,6 +152,11 @@ class Users(Simulated):
             self.clock.push(user.now() + waits, 0, Turn(self.going_on, thread))
         else:
             user.asked(waits, thread)
+
+    def remove(self, party: int) -> None:
+        for thread in [thread for thread in self.threads if thread.user.party.me == party]:
+            del self.threads[thread]
+        super().remove(party)
 
     def run_all(self) -> None:
         """Let time pass until all scripts are over.
@@ -173,11 +176,11 @@ class Users(Simulated):
                 gc.enable()
 
     def deadlock(self) -> DeadlockError:
-        waits = Counter(
-            f"{party_name(user.party.me)} waits for {', '.join(map(object_name, objects[:3]))}"
-            for user, objects in [(thread.user, thread.user.awaited_by(thread)) for thread in self.threads]
-        )
-        return DeadlockError("nothing can happen any more: " + "; ".join([*waits][:5]))
+        waits = []
+        for thread in list(self.threads)[:5]:
+            objects = ", ".join(map(object_name, thread.user.awaited_by(thread)[:3]))
+            waits.append(f"{party_name(thread.user.party.me)} waits for {objects or 'an answer'}")
+        return DeadlockError("nothing can happen any more: " + "; ".join(waits))
 
 
 class User(Simulator):

@@ -47,6 +47,7 @@ class Folder:
             "axes": {name: list(values) for name, values in self.study.axes.items()},
             "seeds": self.study.seeds,
             "freehold": version("freehold"),
+            "source": source(),
             "python": ".".join(map(str, sys.version_info[:2])),
         }
 
@@ -62,7 +63,9 @@ class Folder:
             for name, value in self.manifest().items():
                 if before.get(name) != value:
                     what = f"{name} was {before.get(name)!r}, and is {value!r}"
-                    raise ValueError(f"{self.manifest_at}: the rows there are of something else: {what}")
+                    raise ValueError(
+                        f"{self.manifest_at}: the rows there are of something else: {what}; keep these elsewhere"
+                    )
         else:
             self.manifest_at.write_text(json.dumps(self.manifest(), indent=2) + "\n", "utf-8")
         rows = self.finished(list(self.read()))
@@ -100,6 +103,14 @@ class Folder:
         header = not self.rows_at.stat().st_size
         with open(self.rows_at, "a", encoding="utf-8") as file:
             file.write(as_csv(rows, header=header))
+
+
+def source() -> str:
+    """Return a hash of all code that has a part in what is measured, with the constants in it."""
+    here, found = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted([*here.rglob("*.py"), *(here.parent / "core").glob("*.py")]):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def as_csv(rows: list[Row], *, header: bool) -> str:

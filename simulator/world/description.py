@@ -215,7 +215,7 @@ def possible(description: Description, source: Source) -> Description:
     Raises:
         ValueError: one sentence with file, line and value.
     """
-    names: set[str] | None = None
+    cables: set[tuple[str, str]] = set()
     for index, fault in enumerate(description.faults):
         nodes: dict[str, tuple[int, ...]] = {"between": fault.between} if isinstance(fault, Partition) else {}
         if isinstance(fault, Crash | Slow) and fault.node is not None:
@@ -225,9 +225,10 @@ def possible(description: Description, source: Source) -> Description:
                 what = f"there are {description.nodes} nodes, from 0 on, and no {max(some)}"
                 raise ValueError(f"{source.place('faults', index, key)}: {what}")
         if isinstance(fault, Slow) and fault.cable is not None:
-            if names is None:
-                names = {f"{one}->{other}" for ends in graph_of(description).edges for one, other in (ends, ends[::-1])}
-            if "->".join(fault.cable) not in names:
+            cables = cables or {
+                way for one, other in graph_of(description).edges for way in ((one, other), (other, one))
+            }
+            if fault.cable not in cables:
                 raise ValueError(f"{source.place('faults', index, 'cable')}: no cable is between {fault.cable}")
         if isinstance(fault, Slow) and fault.cable is None and fault.node is None:
             raise ValueError(f"{source.place('faults', index, 'kind')}: say which node or cable is slow")

@@ -13,7 +13,7 @@ from typing import Protocol
 from freehold.simulator.clock import Clock
 from freehold.simulator.world.description import Crash, Fault, Lossy, Partition, Slow
 from freehold.simulator.world.flows import Link
-from freehold.simulator.world.wires import FAIR, Weather
+from freehold.simulator.world.wires import Weather
 
 
 class Breakable(Protocol):
@@ -28,8 +28,8 @@ class Breakable(Protocol):
     def divide(self, source: int, target: int, *, heal: bool = False) -> None:
         """Let nothing pass from one node to another any more, or (``heal``) let it pass again."""
 
-    def change_weather(self, weather: Weather) -> None:
-        """Let frames be lost, doubled and delayed otherwise than before."""
+    def worsen(self, weather: Weather, *, over: bool = False) -> None:
+        """Let frames be lost, doubled and delayed, beside what does so already, or (``over``) no more."""
 
     def slow_down(self, node: int, factor: float) -> None:
         """Let everything that a node does take so many times as long as before."""
@@ -63,8 +63,8 @@ def calls(fault: Fault, cluster: Breakable) -> list[tuple[float, Callable[[], No
                 found += [(when, partial(cluster.narrow, cable, times))] if cable is not None else []
             return found
         case Lossy(at=at, loss=loss, duplication=duplication, delay=delay, until=until):
-            rough = partial(cluster.change_weather, Weather(loss, duplication, delay))
-            return [(at, rough), (until, partial(cluster.change_weather, FAIR))]
+            worsen = partial(cluster.worsen, Weather(loss, duplication, delay))
+            return [(at, worsen), (until, partial(worsen, over=True))]
     raise TypeError(f"{fault!r} is no fault")
 
 

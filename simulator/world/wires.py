@@ -82,7 +82,8 @@ class Wires:
         self.hand = hand
         self.lose = lose
         self.random = Random(seed)
-        self.weather = FAIR
+        self.weathers: list[Weather] = []  # that there are at a time
+        self.weather = FAIR  # what they are together
         self.cut: dict[Pair, int] = {}  # nodes between which nothing passes, this way -> for how many reasons
         self.ends: dict[Pair, Link] = {}
         self.timers: dict[Pair, int] = {}  # what is to be acknowledged in time -> the attempt
@@ -159,6 +160,17 @@ class Wires:
         left = self.cut.pop((source, target), 0) + (-1 if heal else 1)
         if left:
             self.cut[source, target] = left
+
+    def worsen(self, weather: Weather, *, over: bool = False) -> None:
+        """Let frames be lost, doubled and delayed, beside what does so already, or (``over``) no more."""
+        if over:
+            self.weathers.remove(weather)
+        else:
+            self.weathers.append(weather)
+        kept, once, delay = 1.0, 1.0, 0.0
+        for one in self.weathers:
+            kept, once, delay = kept * (1 - one.loss), once * (1 - one.duplication), delay + one.delay
+        self.weather = Weather(1 - kept, 1 - once, delay)
 
     def forget(self, party: int) -> None:
         """A party has died: its ends of links are no more, and nobody sends it anything again."""

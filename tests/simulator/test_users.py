@@ -126,6 +126,19 @@ def test_a_worker_dies_and_its_task_runs_again() -> None:
     assert 1.5 < world.clock.now < 1.6
 
 
+def test_a_script_ends_with_its_worker_whatever_it_waits_for() -> None:
+    """One waits for an answer that never comes, in another's place nobody is left to wait: all is over."""
+    world, (user, other, _) = cluster(tasks=False)
+
+    def waits() -> Script:
+        yield other.request()  # which nobody has made
+
+    world.start(other, waits())
+    world.clock.call_at(1.0, lambda: world.remove(other.party.me))
+    world.run_all()
+    assert world.clock.now == 1.0 and user.party.me in world.drivers
+
+
 def test_the_same_seed_the_same_times() -> None:
     def times() -> list[float]:
         found: list[float] = []

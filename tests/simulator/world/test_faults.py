@@ -51,7 +51,7 @@ class Noted:
         ),
         (
             {"kind": "lossy", "loss": 0.5, "at": 1.0, "until": 2.0},
-            [(1.0, "change_weather", (0.5, 0.0, 0.0)), (2.0, "change_weather", (0.0, 0.0, 0.0))],
+            [(1.0, "worsen", (0.5, 0.0, 0.0)), (2.0, "worsen", (0.5, 0.0, 0.0), True)],
         ),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ class Post:
         self.clock = Clock(0.0)
         network = Network(self.clock, Topology(star(3, 1e6, 0.01)), None, seed)
         self.wires = Wires(self.clock, network, self.hand, self.lose, seed)
-        self.wires.weather = weather
+        self.wires.worsen(weather)
         self.sent: dict[tuple[int, int], list[int]] = {}
         self.came: dict[tuple[int, int], list[int]] = {}
         self.lost: list[tuple[float, int, int]] = []
@@ -68,6 +69,18 @@ def test_what_is_handed_on_is_what_was_sent(
     for pair, numbers in post.sent.items():
         came = post.came.get(pair, [])
         assert came == (numbers if frozenset(pair) not in broken else numbers[: len(came)])
+
+
+def test_two_that_overlap_are_worse_than_one() -> None:
+    """And the end of one is not that of the other."""
+    wires, rain, wind = Post().wires, Weather(0.5, 0.0, 1.0), Weather(0.5, 0.2, 2.0)
+    wires.worsen(rain)
+    wires.worsen(wind)
+    assert wires.weather == pytest.approx((0.75, 0.2, 3.0))
+    wires.worsen(rain, over=True)
+    assert wires.weather == pytest.approx(wind)
+    wires.worsen(wind, over=True)
+    assert wires.weather == FAIR
 
 
 def test_what_is_long_on_its_way_is_not_sent_again() -> None:
