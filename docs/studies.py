@@ -1,6 +1,6 @@
 """Run all studies of the simulator, and write down what comes of them: docs/studies.md, with docs/figures/*.svg.
 
-python docs/studies.py            run what is not finished (rows are kept in studies/), draw and write
+python docs/studies.py            run, draw and write everything
 python docs/studies.py --check    say whether the page lists all studies and figures, and fail if not
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from freehold.simulator.studies import STUDIES
@@ -17,7 +18,7 @@ from freehold.simulator.studies.runner import digest, run_study
 from freehold.simulator.studies.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, FIGURES, ROWS = ROOT / "docs" / "studies.md", ROOT / "docs" / "figures", ROOT / "studies"
+PAGE, FIGURES = ROOT / "docs" / "studies.md", ROOT / "docs" / "figures"
 HEAD = """# Studies
 
 What the [simulator](simulator.md) answers, study by study. Each sentence is computed from the study's rows, and so is
@@ -27,13 +28,13 @@ differences for true, not the seconds. `python docs/studies.py` runs everything 
 """
 
 
-def written(study: Study) -> str:
+def written(study: Study, folder: Path) -> str:
     """Run a study, draw its figures, and return its part of the page."""
     print(f"{study.name}: {len(study.points())} points", flush=True)
-    rows = run_study(study, ROWS / study.name)
+    rows = run_study(study, folder / study.name)
     pictures = []
     for name, draw in study.figures.items():
-        svg, _ = save(draw(rows), ROWS / study.name, name)
+        svg, _ = save(draw(rows), folder / study.name, name)
         shutil.copy(svg, FIGURES / svg.name)
         pictures.append(f"![{name.replace('-', ' ')}](figures/{svg.name})")
     conclusion = f"{study.conclude(rows)} ({len(rows)} rows, hash `{digest(rows)[:16]}`)"
@@ -56,7 +57,9 @@ def main() -> None:
         missing = stale()
         sys.exit(f"docs/studies.md lacks {', '.join(missing)}; run: python docs/studies.py" if missing else 0)
     FIGURES.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join([HEAD, *[written(study) for study in STUDIES.values()]]), "utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [written(study, Path(folder)) for study in STUDIES.values()]
+    PAGE.write_text("\n".join([HEAD, *parts]), "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from freehold.core.policies import DEFAULT, Policy
-from freehold.simulator.studies.plots import GREY, above, drawn, label_sizes, legend_above, line
+from freehold.core.policies import Policy
+from freehold.simulator.studies.plots import above, either_way
 from freehold.simulator.studies.study import Point, Row, Rows, Study, crossings, middle
 from freehold.simulator.users import Script, User, Users
 from freehold.simulator.world.description import Description
@@ -61,28 +61,13 @@ def read(reader: User, objects: list[int], random: Random, took: list[float]) ->
 
 
 def times(rows: Rows) -> Figure:
-    """Draw how long a read takes on average, either way, against size."""
-    return either_way(rows, "seconds", 1e3, "time of a read (ms)")
+    """Draw how long a read takes, either way, against size."""
+    return either_way(rows, "seconds", "values", HOW, "borrowers", "time of a read (ms)", 1e-3)
 
 
 def traffic(rows: Rows) -> Figure:
     """Draw how many bytes a read sends, either way, against size."""
-    return either_way(rows, "nbytes_sent", 1 / 1024, "sent for a read (KiB)")
-
-
-def either_way(rows: Rows, column: str, factor: float, label: str) -> Figure:
-    """Draw a column against size, a line for each number of borrowers and each way."""
-    figure, axes = drawn(2.8)
-    for index, borrowers in enumerate(rows.values("borrowers")):
-        for how, style in zip(HOW, ("--", "-"), strict=True):
-            some = rows.where(borrowers=borrowers, values=how)
-            shown = Rows([{**row, "shown": row[column] * factor} for row in some])
-            line(axes, shown, "nbytes", "shown", f"{how}, {borrowers} a node", index, style)
-    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
-    label_sizes(axes, rows.values("nbytes"))
-    axes.set(yscale="log", ylabel=label)
-    legend_above(axes)
-    return figure
+    return either_way(rows, "nbytes_sent", "values", HOW, "borrowers", "sent for a read (KiB)", 1024)
 
 
 def conclude(rows: Rows) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from freehold.core.policies import Policy
 from freehold.simulator.studies.plots import drawn, line
@@ -16,12 +16,12 @@ from freehold.simulator.world.units import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RULES = {"everybody is asked": "inquest", "it is forgotten (Ray)": "ray"}
+RULES: dict[str, Literal["inquest", "ray"]] = {"everybody is asked": "inquest", "it is forgotten (Ray)": "ray"}
 
 
 def run(point: Point, seed: int) -> list[Row]:
     """Let a borrower die, and see what follows until nothing does any more."""
-    policy = Policy(seed=seed, borrower_death=RULES[point["rule"]])  # type: ignore[arg-type]
+    policy = Policy(seed=seed, borrower_death=RULES[point["rule"]])
     world = Users(Description(nodes=point["nodes"], cpus=1), policy)
     owner, borrower, *_ = world.populate()
     world.start(owner, lend(world, owner, borrower, point["objects"]))
@@ -35,15 +35,14 @@ def run(point: Point, seed: int) -> list[Row]:
 
 def lend(world: Users, owner: User, borrower: User, objects: int) -> Script:
     """Put some objects, and let the borrower find a reference to each, and keep it."""
-    outer = yield from owner.put(10)
     found: list[int] = []
     for _ in range(objects):
         object = yield from owner.put(100)
         found.append(object)
-    world.start(borrower, keep(borrower, outer, found))
+    world.start(borrower, keep(borrower, found))
 
 
-def keep(borrower: User, outer: int, objects: list[int]) -> Script:
+def keep(borrower: User, objects: list[int]) -> Script:
     """Find references, and keep them."""
     outer = yield from borrower.put(10)
     borrower.find(outer, *objects)

@@ -10,6 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freehold.core.policies import DEFAULT
 from freehold.simulator.world.units import sized
 
 if TYPE_CHECKING:
@@ -63,6 +64,23 @@ def line(axes: Axes, rows: Rows, x: str, y: str, label: str, index: int, linesty
     axes.fill_between(xs, [s.least for s in spreads], [s.most for s in spreads], color=colour, alpha=0.2, linewidth=0)
     mark = MARKS[index % len(MARKS)]
     axes.plot(xs, [s.middle for s in spreads], linestyle, marker=mark, color=colour, label=label)
+
+
+def either_way(
+    rows: Rows, column: str, axis: str, ways: tuple[str, str], of: str, label: str, unit: float = 1.0
+) -> Figure:
+    """Draw a column against size, two lines for each value of ``of``, one for each way; and mark the inline limit."""
+    figure, axes = drawn(2.8)
+    for index, value in enumerate(rows.values(of)):
+        for way, style in zip(ways, ("--", "-"), strict=True):
+            some = rows.where(**{of: value, axis: way})
+            shown = type(rows)([{**row, column: row[column] / unit} for row in some])
+            line(axes, shown, "nbytes", column, f"{way}, {value} {of[: -1 if value == 1 else None]}", index, style)
+    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
+    label_sizes(axes, rows.values("nbytes"))
+    axes.set(yscale="log", ylabel=label)
+    legend_above(axes)
+    return figure
 
 
 def label_sizes(axes: Axes, sizes: Sequence[int]) -> None:

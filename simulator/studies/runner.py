@@ -64,7 +64,7 @@ class Folder:
                 if before.get(name) != value:
                     what = f"{name} was {before.get(name)!r}, and is {value!r}"
                     raise ValueError(
-                        f"{self.manifest_at}: the rows there are of something else: {what}; keep these elsewhere"
+                        f"{self.manifest_at}: the rows there are of something else: {what}; choose another folder"
                     )
         else:
             self.manifest_at.write_text(json.dumps(self.manifest(), indent=2) + "\n", "utf-8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.values import Description as Task
-from freehold.simulator.studies.plots import GREY, above, drawn, label_sizes, legend_above, line
+from freehold.simulator.studies.plots import above, either_way
 from freehold.simulator.studies.study import Point, Row, Rows, Study, crossings, middle
 from freehold.simulator.users import Script, User, Users
 from freehold.simulator.world.description import Description
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOW = ("inline", "promoted")
 ROUNDS = 8  # values of each size
 THERE = (("CPU", 1.0), ("node:1", 0.001))  # where the tasks run: on the other node
-PAUSE = 0.01  # seconds, on average, between values
+PAUSE = 0.01  # seconds between values
 
 
 def run(point: Point, seed: int) -> list[Row]:
@@ -60,31 +60,12 @@ def give(user: User, nbytes: int, uses: int, took: list[float]) -> Script:
 
 def times(rows: Rows) -> Figure:
     """Draw how long a use takes, either way, against size."""
-    figure, axes = drawn()
-    for index, uses in enumerate(rows.values("uses")):
-        for how, style in zip(HOW, ("--", "-"), strict=True):
-            some = Rows([{**row, "ms": row["seconds"] * 1e3} for row in rows.where(uses=uses, values=how)])
-            line(axes, some, "nbytes", "ms", f"{how}, {uses} use{'s' * (uses > 1)}", index, style)
-    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
-    label_sizes(axes, rows.values("nbytes"))
-    axes.set(yscale="log", ylabel="time of a use (ms)")
-    legend_above(axes)
-    return figure
+    return either_way(rows, "seconds", "values", HOW, "uses", "time of a use (ms)", 1e-3)
 
 
 def traffic(rows: Rows) -> Figure:
-    """Draw how many bytes a use sends, either way, for each byte of the value."""
-    figure, axes = drawn()
-    for index, uses in enumerate(rows.values("uses")):
-        for how, style in zip(HOW, ("--", "-"), strict=True):
-            some = rows.where(uses=uses, values=how)
-            share = Rows([{**row, "share": row["nbytes_sent"] / row["nbytes"]} for row in some])
-            line(axes, share, "nbytes", "share", f"{how}, {uses} use{'s' * (uses > 1)}", index, style)
-    axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
-    label_sizes(axes, rows.values("nbytes"))
-    axes.set(yscale="log", ylabel="bytes sent for a use, and a byte")
-    legend_above(axes)
-    return figure
+    """Draw how many bytes a use sends, either way, against size."""
+    return either_way(rows, "nbytes_sent", "values", HOW, "uses", "sent for a use (KiB)", 1024)
 
 
 def conclude(rows: Rows) -> str:
