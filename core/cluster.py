@@ -18,6 +18,7 @@ from freehold.core.hooks import Options, start
 from freehold.core.machine import replace
 from freehold.core.policies import Policy
 from freehold.core.session import Session, stop_at_exit
+from freehold.core.uninterrupted import converted
 
 active: Session | None = None
 ours = 0  # the process that started the active session
@@ -125,7 +126,7 @@ def policy_of(changes: dict[str, Any]) -> Policy:
                 f"{name!r} is not an argument of init, nor a rule; {', '.join(Policy.__struct_fields__)} are"
             )
         try:
-            msgspec.convert({name: value}, Policy)
+            converted({name: value}, Policy)
         except msgspec.ValidationError as error:
             raise ValueError(f"{name}={value!r}: {str(error).split(' - at')[0]}") from None
-    return msgspec.convert(changes, Policy)
+    return converted(changes, Policy)

@@ -12,6 +12,7 @@ import msgspec
 import pluggy
 
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from freehold.core.session import Session
@@ -87,7 +88,8 @@ def manager_of(options: Options) -> pluggy.PluginManager:
     manager = pluggy.PluginManager("freehold")
     manager.add_hookspecs(__import__("sys").modules[__name__])
     try:
-        module = names[options.backend].load()
+        with uninterrupted():  # what a backend needs may lose a signal while it is imported: pyexpat is, by networkx
+            module = names[options.backend].load()
     except ModuleNotFoundError as error:
         from freehold.core.requirements import complaint
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -15,3 +18,15 @@ def uninterrupted(number: int = signal.SIGINT) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def converted(plain: Any, kind: type[T]) -> T:
+    """As ``msgspec.convert``, which loses a signal that comes while it learns a kind.
+
+    Raises:
+        msgspec.ValidationError: it is not of that kind.
+    """
+    import msgspec
+
+    with uninterrupted():
+        return msgspec.convert(plain, kind)

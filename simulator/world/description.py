@@ -28,6 +28,7 @@ import msgspec
 import networkx as nx
 from msgspec import Meta
 
+from freehold.core.uninterrupted import converted
 from freehold.simulator.world.costs import Costs
 from freehold.simulator.world.topology import checked, fat_tree, racks, star
 from freehold.simulator.world.units import Bytes, Rate, Seconds, quantity
@@ -199,7 +200,7 @@ def described(raw: Mapping[str, Any], source: Source | None = None) -> Descripti
     source = source or Source("cluster")
     plain = measured(dict(raw), Description, source, ())
     try:
-        return possible(msgspec.convert(plain, Description), source)
+        return possible(converted(plain, Description), source)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `$")
         keys = parts(path.rstrip("`"))
