@@ -158,6 +158,7 @@ ALWAYS = (
             of_workers.copies_rest,
             of_nodes.copies_are_of_use,
             of_workers.values_are_owned,
+            of_workers.owners_have_values,
             of_workers.introductions_are_covered,
             of_workers.records_are_needed,
             of_workers.lineage_agrees,

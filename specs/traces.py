@@ -232,6 +232,7 @@ class Check:
         self.trace = trace
         self.touched = Touched()
         self.alive = {me: journal.party for me, journal in trace.journals.items()}
+        self.parties = len(self.alive)
         for party in self.alive.values():
             party.watch = self.touched
         self.sent: dict[tuple[int, int], deque[tuple[int, Any]]] = defaultdict(deque)  # pair -> (step, message)
@@ -268,7 +269,7 @@ class Check:
         if left < 0:
             self.until_look[party.me] = sum(map(len, party.tables.values())) // RECORDS_PER_LOOK
             yield from runs_once(Alive(self.alive))
-            yield from agree(party)
+            yield from agree(party, calm=len(self.alive) == self.parties)
 
     def transport(self, moment: Moment) -> Iterator[str]:
         """A message was sent before it came, and between two parties they come in order, each once.

@@ -62,7 +62,7 @@ from freehold.specs.explorer.numbering import Numbering
 from freehold.specs.explorer.parties import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.explorer.symmetry import Permutation
 from freehold.specs.pairs import agree
-from freehold.specs.records import CHECKS, Check, hears_well
+from freehold.specs.records import CHECKS, Check, hears_well, hold
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
 WAITS_MAX = 2  # threads that wait at a time, in a process
@@ -91,7 +91,8 @@ class Sharing:
         strides: bool = True,
         checks: Sequence[Check] = CHECKS,
     ) -> None:
-        self.checks = checks
+        self.pairwise = checks is CHECKS
+        self.checks = hold(calm=not bounds.cuts) if self.pairwise else checks
         processes = bounds.processes
         inlined = SMALL if bounds.large else VALUE if bounds.lists else LIST
         borrow = "copy" if bounds.replies else policy.borrow
@@ -328,7 +329,7 @@ class Sharing:
 
     def disagreement(self, one: int, state: Any, other: int, state_of_other: Any) -> str:
         """Return in what two parties do not agree; of others' rules only the counts are checked."""
-        if self.checks is not CHECKS:
+        if not self.pairwise:
             return ""
         a, b = self.parties[one], self.parties[other]
         a.restore(state.tables)

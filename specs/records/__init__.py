@@ -16,15 +16,15 @@ from freehold.core.node import Node
 from freehold.core.node_messages import HoldReturnNotice
 from freehold.core.party import Party
 from freehold.specs.records import of_nodes, of_workers
-from freehold.specs.records.check import CHECKS, Check
+from freehold.specs.records.check import CHECKS, Check, hold
 
-__all__ = ["CHECKS", "Check", "agree", "hears_well", "of_nodes", "of_workers"]
+__all__ = ["CHECKS", "Check", "agree", "hears_well", "hold", "of_nodes", "of_workers"]
 HOLDS = (PRIMARY, SECONDARY, RETIRING)  # copies in these states, and may have been lent
 
 
-def agree(party: Party) -> Iterator[str]:
-    """What one party has written down goes together."""
-    for check in CHECKS:
+def agree(party: Party, *, calm: bool = True) -> Iterator[str]:
+    """What one party has written down goes together, and (``calm``) no two that live have lost each other."""
+    for check in hold(calm=calm):
         yield from check(party)
 
 

@@ -104,14 +104,22 @@ def placeholders_are_true(worker: Worker) -> Iterator[str]:
 
 @of(Worker)
 def values_are_owned(worker: Worker) -> Iterator[str]:
-    """A value, or what stands in its place, is kept as long as its owner has the object's record, and no longer."""
-    for owned in worker.ownership.values():
-        if owned.state is OWNED and owned.object not in worker.promotion:
-            yield f"has no value for {owned}"
+    """A value, or what stands in its place, is kept no longer than its owner has the object's record."""
     for r in worker.promotion.values():
         o = worker.ownership.get(r.object)
         if r.state in KEPT_VALUES and (o is None or o.state is not OWNED):
             yield f"keeps {r}, but {o}"
+
+
+@of(Worker, calm=True)
+def owners_have_values(worker: Worker) -> Iterator[str]:
+    """An owner has the value of what is held, or what stands in its place.
+
+    Who was given up, and does not know it yet, may hand on what was released behind its back.
+    """
+    for owned in worker.ownership.values():
+        if owned.state is OWNED and owned.object not in worker.promotion:
+            yield f"has no value for {owned}"
 
 
 @of(Worker)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from immutables import Map
-from tests.specs.worlds import ONE, assert_found, node, program, running
+from tests.specs.worlds import ONE, assert_found, fresh, node, program, running
 
 from freehold.core.copy import PRIMARY, PULLING, RETIRING, SECONDARY, Copy
 from freehold.core.execution import KEPT, QUEUED, Execution
@@ -22,7 +22,7 @@ from freehold.core.resolution import ASKING, CACHED, LOCAL, Resolution
 from freehold.core.room import AWAITING, Ask
 from freehold.core.running import READY
 from freehold.core.values import Payload, Want
-from freehold.specs.records import of_nodes, of_workers
+from freehold.specs.records import agree, of_nodes, of_workers
 from freehold.specs.walks.trial import CPUS, Trial
 
 
@@ -228,7 +228,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (node_not_asked, of_workers.pools_ask_on, "n0w2 has not asked n1 for workers in Pool("),
     (answer_for_nobody, of_workers.own_questions_are_open, "n0w2 asks itself {}, and is to answer itself {"),
     (kept_for_nothing, of_workers.lineage_agrees, "n0w2 "),
-    (no_value, of_workers.values_are_owned, "n0w2 has no value for Ownership("),
+    (no_value, of_workers.owners_have_values, "n0w2 has no value for Ownership("),
     (asked_of_the_dead, of_workers.the_dead_wait_no_more, "n0w2 has asked, or has leased, somebody dead in Pool("),
     (pulled_no_more, of_nodes.rooms_agree, "n0 counts as pulled {5} by its books, but set()"),
 ]
@@ -237,3 +237,12 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
 @pytest.mark.parametrize(("fault", "check", "said"), BROKEN, ids=[fault.__name__ for fault, _, _ in BROKEN])
 def test_what_is_broken_is_found(fault: Callable[[Trial], None], check: Any, said: str) -> None:
     assert_found(fault, check, said)
+
+
+def test_where_two_have_lost_each_other_a_value_may_be_gone() -> None:
+    """One that was given up, and does not know it yet, hands on what was released behind its back."""
+    world = fresh()
+    no_value(world)
+    me = program(world)
+    assert [*agree(me, calm=False)] == []
+    assert "has no value for Ownership(" in next(agree(me))
