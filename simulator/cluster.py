@@ -23,8 +23,9 @@ from freehold.core.errors import DeadlockError
 from freehold.core.events import Event
 from freehold.core.failures import exit_status
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import INCARNATION_BITS, node_id, node_index, object_name, party_name
+from freehold.core.ids import INCARNATION_BITS, node_id, node_index, node_of, object_name, party_name
 from freehold.core.node_events import PeerLost
+from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.session import Session
@@ -46,13 +47,16 @@ from freehold.simulator.world.wires import Letter, Weather, Wires
 class Message(Happening):
     """A message on its way, from the moment it is sent: its arrival is the event."""
 
-    __slots__ = ("cause", "event", "target")
+    __slots__ = ("cause", "event", "nbytes", "target")
 
-    def __init__(self, callbacks: tuple[Callable[[Any], None], ...], target: int, event: Event, cause: int) -> None:
+    def __init__(
+        self, callbacks: tuple[Callable[[Any], None], ...], target: int, event: Event, cause: int, nbytes: int = 0
+    ) -> None:
         self.callbacks = callbacks
         self.target = target
         self.event = event
         self.cause = cause
+        self.nbytes = nbytes
 
 
 class Timer(Message):
@@ -102,7 +106,7 @@ class Simulated(World):
         self.costs = NOTHING
         self.begun = False
         self.hosts = Hosts(description)
-        topology = Topology(graph_of(description))
+        topology = Topology(graph_of(description), description.network.flow)
         contention = description.network.contention
         hosts = self.hosts.__getitem__ if description.machine.nodes > 1 else None
         self.network = Network(self.clock, topology, hosts, policy.seed, contention=contention)
@@ -111,7 +115,7 @@ class Simulated(World):
         self.began = time.perf_counter()
         self.timers: dict[tuple[int, int], Timer] = {}
         self.ends: dict[int, float] = {}  # of the dead: the times up to which they have done something
-        self.unnoticed = 0.0  # seconds until somebody hears of the death of who dies now
+        self.silent: dict[int, float] = {}  # of those that crashed: the times at which they are missed
         self.shapes: dict[int, tuple[int, dict[str, float]]] = {}  # of nodes: capacity and resources
         self.paces: dict[int, float] = {}  # of nodes: how many times as long everything takes
         self.arriving = (self.arrive,)
@@ -135,8 +139,8 @@ class Simulated(World):
             self.network.arrive(source, target, at, Message(self.answering, target, event, cause))
         elif sender is not None:
             self.bring(source, target, sender.spend(self.costs.send), nbytes, event, cause)
-        elif self.unnoticed:
-            at = self.ends.get(source, self.clock.now) + self.unnoticed
+        elif source in self.silent:  # who speaks to it hears nothing, either, until it is missed
+            at = max(self.clock.now, self.silent[source])
             self.network.arrive(source, target, at, Message(self.arriving, target, event, cause))
         else:  # of its death its peers hear behind what it has said
             self.bring(source, target, self.ends.get(source, self.clock.now), nbytes, event, cause)
@@ -144,10 +148,10 @@ class Simulated(World):
     def bring(self, source: int, target: int, at: float, nbytes: int, event: Event, cause: int) -> None:
         """Bring a message that leaves at a time to its target."""
         if source >> INCARNATION_BITS == target >> INCARNATION_BITS or not self.begun:
-            message = Message(self.arriving, target, event, cause)
+            message = Message(self.arriving, target, event, cause, nbytes)
             self.network.arrive(source, target, at + self.costs.local, message)
         elif self.wires is None:
-            self.network.carry(source, target, at, nbytes, Message(self.arriving, target, event, cause))
+            self.network.carry(source, target, at, nbytes, Message(self.arriving, target, event, cause, nbytes))
         elif source in self.drivers:
             self.wires.send(source, target, at, Letter(event, cause, nbytes))
         else:  # the news of a death is no message of the dead
@@ -155,7 +159,7 @@ class Simulated(World):
 
     def hand(self, target: int, source: int, letter: Letter) -> None:
         """Hand on what has come over wires that may lose something."""
-        self.receive(target, letter.event, letter.cause)
+        self.receive(target, letter.event, letter.cause, letter.nbytes)
 
     def lose(self, party: int, peer: int) -> None:
         """Tell a party that the link to a peer is broken."""
@@ -163,13 +167,14 @@ class Simulated(World):
 
     def arrive(self, message: Message) -> None:
         """Hand a message to its target."""
-        self.receive(message.target, message.event, message.cause)
+        self.receive(message.target, message.event, message.cause, message.nbytes)
 
-    def receive(self, target: int, event: Event, cause: int) -> None:
+    def receive(self, target: int, event: Event, cause: int, nbytes: int) -> None:
         """Let a party take what has come, which takes it some time, if it lives."""
         driver = self.drivers.get(target)
         if driver is not None:
-            driver.spend(self.costs.receive)
+            costs = self.costs
+            driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
             self.deliver(target, event, cause)
 
     def answer(self, message: Message) -> None:
@@ -307,9 +312,9 @@ class Simulated(World):
 
     def crash(self, node: int) -> None:
         """Let a node die, with its workers; whoever was linked with them hears of it later."""
-        self.unnoticed = self.description.detection
+        for party in [party for party in self.drivers if node_of(party) == node_id(node)]:
+            self.silent[party] = self.clock.now + self.description.detection
         self.remove(node_id(node))
-        self.unnoticed = 0.0
 
     def replace(self, node: int) -> None:
         """Let another node join that has a dead one's place."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from freehold.simulator.studies.study import Study
+    from freehold.simulator.studies.study import Rows, Study
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A study, or a TOML file; without one all are listed.")]
 Where = Annotated[Path, typer.Option("--out", help="The folder under which rows and figures are kept.")]
@@ -20,9 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Simulate: studies.", no_args_is_help=True)
+    group = typer.Typer(help="Simulate: studies, and what others have published.", no_args_is_help=True)
     group.callback()(lambda: None)
     group.command()(study)
+    group.command()(published)
     app.add_typer(group, name="sim")
 
 
@@ -54,8 +55,22 @@ def study(
     conduct(found._replace(seeds=seeds or found.seeds), out / Path(name).stem, processes, as_json=as_json)
 
 
-def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> None:
-    """Run a study, draw its figures and say what comes of it."""
+def published(out: Where = Path("studies"), processes: Processes = 0) -> None:
+    """freehold sim published
+
+    Simulate what others have measured on clusters of theirs, and print it beside what they have published: a study,
+    with a table.  Points from which a constant is taken are fitted, the others predicted.
+    """
+    from freehold.simulator.studies import STUDIES
+    from freehold.simulator.studies.published import table
+
+    rows = conduct(STUDIES["published"], out / "published", processes, as_json=False)
+    for name, *cells in table(rows):
+        typer.echo(f"{name:<44}{''.join(f'{cell:>12}' for cell in cells)}" if any(cells) else f"\n{name}")
+
+
+def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Rows:
+    """Run a study, draw its figures and say what comes of it; return its rows."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -80,9 +95,10 @@ def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Non
     said |= {"figures": list(map(str, figures)), "conclusion": found.conclude(rows)}
     if as_json:
         typer.echo(json.dumps(said))
-        return
+        return rows
     typer.echo(f"{found.question}\n{said['conclusion']}")
     typer.echo(f"{len(rows)} rows, hash {said['hash']}: {folder / 'rows.csv'}; " + ", ".join(said["figures"]))
+    return rows
 
 
 def refuse(what: str) -> NoReturn:

@@ -1,8 +1,7 @@
-"""Users that are generators instead of programs: for workloads of a million calls on ten thousand nodes.
+"""Users that are scripts instead of programs: for workloads of a million calls on ten thousand nodes.
 
-A *script* does things at its worker, like ``put`` and ``drop``, and waits with ``yield from``.  Values are stand-ins: a
-size, the references inside, and no bytes; functions are scripts, which a task's worker finds by name.  All else is as
-for programs: the parties are the same, and so is what everything costs.
+Functions are scripts, too, which a task's worker finds by name.  All else is as for programs: the parties are the same,
+and so is what everything costs.
 
 Refuses to know what a workload is for, and what is measured.
 """
@@ -32,25 +31,18 @@ from freehold.core.ids import node_id, object_id, object_name, party_name, worke
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
-from freehold.core.task_events import RunEnded, TaskSubmitted
+from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description as Task
-from freehold.core.values import Failure, Payload, Shape, Slot
+from freehold.core.values import Failure, Shape, Slot
 from freehold.core.worker import Worker
 from freehold.simulator.clock import EmptySchedule, Happening
 from freehold.simulator.cluster import Simulated
 from freehold.simulator.driver import Simulator
+from freehold.simulator.scripts import ONE_CPU, Body, Script, stand_in
 from freehold.simulator.world.description import Description
 
 FUNCTION_BYTES = 700  # of a small function's pickle
 REQUESTS = 1 << 35  # requests are numbered apart from what a party mints: both name timers
-ONE_CPU: Shape = (("CPU", 1.0),)
-Script = Generator["int | float", Any, Any]  # yields requests, and seconds
-Body = Callable[["User", Task], Script]  # returns a size for each return, or (size, references inside)
-
-
-def stand_in(nbytes: int, refs: Sequence[int] = ()) -> Payload:
-    """Return what stands for a value of some size: it weighs as much on its way, and has no bytes."""
-    return Payload(nbytes, tuple(refs), b"")
 
 
 class Turn(Happening):
@@ -111,20 +103,28 @@ class Users(Simulated):
         assert isinstance(found, User)
         return found
 
-    def populate(self, *, tasks: bool = True) -> list[User]:
+    def populate(self, *, tasks: bool = True, idle_head: bool = False) -> list[User]:
         """Start all nodes, in no time; return the user of the first worker of each.
 
         Args:
             tasks: whether tasks are to run; else nodes need not know of each other, which takes a message for each two.
+            idle_head: whether no task runs on the first node.
         """
         for index in range(self.description.nodes):
             if tasks:
-                self.start_node(self.capacity, {"CPU": self.description.cpus})
+                cpus = {"CPU": self.description.cpus} if index or not idle_head else {}
+                self.start_node(self.capacity, cpus)
             else:
                 self.add_node(node_id(index), self.capacity, ())
                 self.add_worker(node_id(index))
         self.built()
         return [self.user(worker_id(node_id(index), 1)) for index in range(self.description.nodes)]
+
+    def join(self, index: int) -> User:
+        """Start a process on a node, which runs a script; no task is ever given to it."""
+        worker = self.add_worker(node_id(index))
+        self.deliver(node_id(index), WorkerStarted(worker, False))
+        return self.user(worker)
 
     def start(self, user: User, script: Script, run: Run | None = None, after: float = 0.0) -> None:
         """Let a script begin at a worker."""
@@ -259,17 +259,7 @@ class User(Simulator):
         shape: Shape = ONE_CPU,
         retries: int = 3,
     ) -> int:
-        """Submit a task; return the first of its returns, which follow each other.
-
-        Args:
-            name: of its function.
-            nbytes: of its arguments, beside those that are values of objects.
-            refs: references among them.
-            values: objects whose values are arguments.
-            returns: how many objects it returns.
-            shape: what it occupies while it runs.
-            retries: how often it may run again.
-        """
+        """Submit a task; return the first of its returns, which follow each other."""
         function = self.functions.get(name)
         if function is None:
             function = self.functions[name] = self.mint()

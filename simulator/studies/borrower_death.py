@@ -7,9 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from freehold.core.policies import Policy
+from freehold.simulator.scripts import Script
 from freehold.simulator.studies.plots import drawn, line
 from freehold.simulator.studies.study import Point, Row, Rows, Study
-from freehold.simulator.users import Script, User, Users
+from freehold.simulator.users import User, Users
 from freehold.simulator.world.description import Description
 from freehold.simulator.world.units import shown
 

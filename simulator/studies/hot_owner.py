@@ -6,9 +6,10 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from freehold.core.policies import Policy
+from freehold.simulator.scripts import Script
 from freehold.simulator.studies.plots import drawn, line
 from freehold.simulator.studies.study import Point, Row, Rows, Spread, Study, middle
-from freehold.simulator.users import Script, User, Users
+from freehold.simulator.users import User, Users
 from freehold.simulator.world.description import Description
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from freehold.core.policies import Policy
+from freehold.simulator.scripts import Script
 from freehold.simulator.studies.plots import COLOURS, drawn, label_sizes, legend_above, line
 from freehold.simulator.studies.study import Point, Row, Rows, Study, middle
-from freehold.simulator.users import Script, User, Users
+from freehold.simulator.users import User, Users
 from freehold.simulator.world.description import Description, Network
 from freehold.simulator.world.units import shown, sized
 

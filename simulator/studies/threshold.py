@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.values import Description as Task
+from freehold.simulator.scripts import Script
 from freehold.simulator.studies.plots import above, either_way
 from freehold.simulator.studies.study import Point, Row, Rows, Study, crossings, middle
-from freehold.simulator.users import Script, User, Users
+from freehold.simulator.users import User, Users
 from freehold.simulator.world.description import Description
 from freehold.simulator.world.units import sized
 

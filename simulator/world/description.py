@@ -57,6 +57,7 @@ class Network(Part, frozen=True, kw_only=True):
     topology: Literal["star", "racks", "fat-tree", "graph"] = "star"
     bandwidth: Rate = 1.25e9  # of a node's cable, each way
     latency: Seconds = 7.5e-6  # of each cable
+    flow: Rate = END  # the most that goes from one node to another, as clouds limit one connection
     per_rack: Count = 20
     spines: Count = 1
     oversubscription: Annotated[float, Meta(gt=0)] = 1.0

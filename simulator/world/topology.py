@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import networkx as nx
@@ -116,10 +117,13 @@ class Topology:
 
     Args:
         graph: nodes and switches; ``checked``.
+        flow: bytes a second that one node can send to another at the most.
     """
 
-    def __init__(self, graph: nx.Graph) -> None:
+    def __init__(self, graph: nx.Graph, flow: float = inf) -> None:
         self.graph = graph
+        self.flow = flow
+        self.pipes: dict[tuple[int, int], tuple[Link, ...]] = {}  # from one node to another, if what flows is limited
         self.inner = graph.subgraph([name for name, cables in graph.degree if cables > 1 or len(graph) <= 2])
         self.links: dict[tuple[str, str], Link] = {}  # one for each direction of a cable
         for a, b, cable in graph.edges(data=True):
@@ -146,6 +150,8 @@ class Topology:
             return ()
         here, out, _ = self.doors.get(source) or self.door(source)
         there, _, back = self.doors.get(target) or self.door(target)
+        if self.flow < inf:
+            out += self.pipe(source, target)
         if here == there:
             return out + back
         choice = mix(source, target) % WAYS
@@ -153,6 +159,13 @@ class Topology:
         if known is None:
             known = self.between[here, there, choice] = self.found(here, there, choice)
         return out + known + back
+
+    def pipe(self, source: int, target: int) -> tuple[Link, ...]:
+        """Return what limits the flow from one node to another."""
+        known = self.pipes.get((source, target))
+        if known is None:
+            known = self.pipes[source, target] = (Link(f"n{source}=>n{target}", self.flow, 0.0),)
+        return known
 
     def door(self, node: int) -> tuple[str, tuple[Link, ...], tuple[Link, ...]]:
         """Return what a node with one cable is linked to, and the links there and back; else the node itself."""

@@ -54,14 +54,14 @@ class Recorder(Simulated):
     ("source", "target", "nbytes", "seconds"),
     [
         (A1, B1, 0, 0.25 + 2 * 1.0 + 0.5),
-        (A1, B1, 20, 0.25 + 2.0 + 2 * 1.0 + 0.5),
-        (A1, A2, 4, 0.25 + 3.0 + 0.5),
+        (A1, B1, 20, 0.25 + 2.0 + 2 * 1.0 + 0.5 + 20 * 0.125),
+        (A1, A2, 4, 0.25 + 3.0 + 0.5 + 4 * 0.125),
         (A1, A1, 4, 2.0),
         (A1, A1, 0, 0.0),
     ],
 )
 def test_what_a_message_costs(source: int, target: int, nbytes: int, seconds: float) -> None:
-    world = Recorder(Costs(send=0.25, receive=0.5, local=3.0, copy=0.5), SLOW)
+    world = Recorder(Costs(send=0.25, receive=0.5, local=3.0, copy=0.5, pickle=0.125), SLOW)
     world.post(source, target, 0, RefDropped(1), nbytes)
     assert world.all() == [(seconds, target, 1)]
 

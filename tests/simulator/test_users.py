@@ -11,7 +11,8 @@ from freehold.core.errors import DeadlockError
 from freehold.core.ids import node_id, worker_id
 from freehold.core.policies import Policy
 from freehold.core.values import Description as Task
-from freehold.simulator.users import Body, Script, User, Users
+from freehold.simulator.scripts import Body, Script
+from freehold.simulator.users import User, Users
 from freehold.simulator.world.description import Description
 
 MIB = 2**20

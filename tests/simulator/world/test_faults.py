@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 import freehold
+from freehold.core.errors import FreeholdError
 from freehold.simulator.world.description import described
 from freehold.simulator.world.faults import calls, needs_wires
 from freehold.specs.conformance import run
@@ -155,3 +156,23 @@ def test_what_cannot_break_is_refused(fault: str, what: str, tmp_path: Any) -> N
     path.write_text(f"nodes = 3\n[[faults]]\n{fault}\n")
     with pytest.raises(ValueError, match=what.replace("[", r"\[")):
         freehold.init(backend="sim", cluster=path)
+
+
+def test_who_speaks_to_a_node_that_crashed_hears_nothing_until_it_is_missed() -> None:
+    """The first words to it told that it was dead, before anybody had missed it."""
+
+    @freehold.remote(resources={"node:1": 0.001})
+    def there(value: int) -> int:
+        time.sleep(1)
+        return value
+
+    cluster = {"nodes": 2, "detection": "10 s", "faults": [{"kind": "crash", "node": 1, "at": "0.5 s"}]}
+    with freehold.init(backend="sim", cluster=cluster):
+        first = there.remote(1)
+        time.sleep(1)  # the node is dead, and nobody knows
+        second = there.options(max_retries=0).remote(2)
+        ready, _ = freehold.wait([first, second], timeout=5)
+        assert not ready
+        with pytest.raises(FreeholdError):
+            freehold.get([first, second])
+        assert 10.5 <= time.monotonic() < 12

@@ -1,0 +1,1 @@
+"""Other protocols, for comparison: models of messages and of what they cost, for the same workloads."""
