@@ -15,15 +15,20 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A study, or a TO
 Where = Annotated[Path, typer.Option("--out", help="The folder under which rows and figures are kept.")]
 Processes = Annotated[int, typer.Option(min=0, help="Points that run at a time; 0: as many as there are processors.")]
 Seeds = Annotated[int, typer.Option(min=0, help="Seeds of each point; 0: as many as the study has by itself.")]
+Loads = Annotated[str, typer.Argument(metavar="ROWS", help="small, million or racks.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+WIDTHS = (7, 12, 8, 11, 16, 8, 8, 9, 8, 7, 9)  # of the columns of ``scale``
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Simulate: studies, and what others have published.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Simulate: studies, what others have published, and how much can be simulated.", no_args_is_help=True
+    )
     group.callback()(lambda: None)
     group.command()(study)
     group.command()(published)
+    group.command()(scale)
     app.add_typer(group, name="sim")
 
 
@@ -67,6 +72,20 @@ def published(out: Where = Path("studies"), processes: Processes = 0) -> None:
     rows = conduct(STUDIES["published"], out / "published", processes, as_json=False)
     for name, *cells in table(rows):
         typer.echo(f"{name:<44}{''.join(f'{cell:>12}' for cell in cells)}" if any(cells) else f"\n{name}")
+
+
+def scale(rows: Loads = "small") -> None:
+    """freehold sim scale million
+
+    Measure how fast the simulator is, and how large a cluster it can take: seconds of this machine, what SimPy takes
+    alone for as many events, events of a resolution, and the peak of memory.
+    """
+    from freehold.simulator.scale import HEAD, ROWS, cells, measure
+
+    if rows not in ROWS:
+        refuse(f"{rows!r} is none of {', '.join(ROWS)}")
+    for line in (HEAD, *map(cells, map(measure, ROWS[rows]))):
+        typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
 
 
 def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Rows:
