@@ -1,7 +1,7 @@
 """Choices that a study may vary, and choices across objects: values and pure functions, no state.
 
 A policy is given to a party when it is made.  Where a choice looks random it is drawn from (seed, object,
-attempt), so that the same events give the same choices on every run.
+attempt, who chooses), so that the same events give the same choices on every run.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def order_locations(policy: Policy, object: int, attempt: int, here: int, nodes:
     """Return the locations in the order in which to try them: this node first, then by the policy."""
     rest = sorted(node for node in set(nodes) if node != here)
     if policy.location == "random":
-        rest.sort(key=lambda node: mix(policy.seed, object, attempt, node))
+        rest.sort(key=lambda node: mix(policy.seed, object, attempt, here, node))
     else:
         rest.sort(key=lambda node: (abs(node - here), node))
     return ((here,) if here in nodes else ()) + tuple(rest)

@@ -1,13 +1,29 @@
 """Studies: grids of simulations, each of which ends in figures and one sentence."""
 
-from freehold.simulator.studies import borrow, borrower_death, broadcast, hot_owner, latency, published, threshold
+from freehold.simulator.studies import (
+    borrow,
+    borrower_death,
+    broadcast,
+    hot_owner,
+    latency,
+    load,
+    location,
+    published,
+    resolution,
+    store,
+    threshold,
+)
 
 STUDIES = {
     study.name: study
     for study in (
+        resolution.STUDY,
         latency.STUDY,
         hot_owner.STUDY,
         broadcast.STUDY,
+        load.STUDY,
+        location.STUDY,
+        store.STUDY,
         threshold.STUDY,
         borrow.STUDY,
         borrower_death.STUDY,
