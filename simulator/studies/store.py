@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from freehold.core.copy import PRIMARY, RETIRING, SECONDARY
 from freehold.core.node import Node
 from freehold.core.policies import Policy
 from freehold.core.values import Description as Task
@@ -22,7 +21,7 @@ NODES, CPUS = 4, 4
 STORE = 512 * 2**20
 PART = 4 * 2**20  # bytes of what one task returns for another
 PARTS = 16  # of each task of the first round, and as many tasks in the second
-KINDS = {"primary copies": (PRIMARY, RETIRING), "copies that may be evicted": (SECONDARY,), "on their way": ()}
+KINDS = {"primary copies": ("PRIMARY", "RETIRING"), "copies that may be evicted": ("SECONDARY",), "on their way": ()}
 TICK = 0.005  # seconds between two looks
 
 
@@ -79,7 +78,7 @@ def kinds(node: Node) -> list[tuple[str, int]]:
     found = []
     for copy in node.copies.values():
         if copy.place:
-            kind = next((name for name, states in KINDS.items() if copy.state in states), "on their way")
+            kind = next((name for name, states in KINDS.items() if copy.state.name in states), "on their way")
             found.append((kind, copy.nbytes))
     return found
 
