@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,6 +18,8 @@ Where = Annotated[Path, typer.Option("--out", help="The folder under which rows 
 Processes = Annotated[int, typer.Option(min=0, help="Points that run at a time; 0: as many as there are processors.")]
 Seeds = Annotated[int, typer.Option(min=0, help="Seeds of each point; 0: as many as the study has by itself.")]
 Loads = Annotated[str, typer.Argument(metavar="ROWS", help="small, million or racks.")]
+Calibration = Annotated[Path, typer.Option("--calibration", help="The file with what was measured.")]
+Runs = Annotated[int, typer.Option(min=1, help="Of each workload, every one in a process of its own.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 WIDTHS = (7, 12, 8, 11, 16, 8, 8, 9, 8, 7, 9)  # of the columns of ``scale``
 
@@ -29,6 +33,8 @@ def register(app: typer.Typer) -> None:
     group.command()(study)
     group.command()(published)
     group.command()(scale)
+    group.command()(calibrate)
+    group.command()(validate)
     app.add_typer(group, name="sim")
 
 
@@ -86,6 +92,60 @@ def scale(rows: Loads = "small") -> None:
         refuse(f"{rows!r} is none of {', '.join(ROWS)}")
     for line in (HEAD, *map(cells, map(measure, ROWS[rows]))):
         typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
+
+
+def calibrate(out: Calibration = Path("calibration.toml")) -> None:
+    """freehold sim calibrate
+
+    Measure this machine with four workloads, and write down the cluster with which the simulator takes as long: a
+    description for --cluster and init(cluster=).  It takes some minutes; nothing else should run meanwhile.
+    """
+    from freehold.simulator.validation.calibration import calibrate as measure
+    from freehold.simulator.validation.calibration import written
+
+    with noting() as note:
+        found = measure(note)
+    out.write_text("\n".join(written(found)) + "\n", "utf-8")
+    typer.echo(f"wrote {out}: use it with --cluster {out}, or init(backend='sim', cluster='{out}')")
+
+
+def validate(calibration: Calibration = Path("calibration.toml"), runs: Runs = 5) -> None:
+    """freehold sim validate
+
+    Run the same programs on the local cluster and simulated, by turns, and print what was measured, what is predicted,
+    and by how much real runs differ among themselves.
+    """
+    import tomllib
+
+    from freehold.simulator.studies.plots import save
+    from freehold.simulator.validation.validate import conclude, draw, table
+    from freehold.simulator.validation.validate import validate as compare
+
+    try:
+        cluster = tomllib.loads(calibration.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        refuse(f"{calibration}: {error}; freehold sim calibrate makes one")
+    with noting() as note:
+        found = compare(cluster, runs, note)
+    for name, *cells in table(found):
+        typer.echo(f"{name:<18}{''.join(f'{cell:>11}' for cell in cells)}")
+    paths = save(draw(found), calibration.parent, "validation")
+    typer.echo(f"{conclude(found)}\n{', '.join(map(str, paths))}")
+
+
+@contextmanager
+def noting() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows on a terminal what is being done; a failure ends the command with one line."""
+    from rich.console import Console
+
+    from freehold.simulator.validation.measuring import MeasuringFailed
+
+    console = Console(stderr=True)
+    try:
+        with console.status("") as status:
+            yield lambda what: status.update(what) if console.is_terminal else None
+    except MeasuringFailed as error:
+        refuse(str(error))
 
 
 def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Rows:

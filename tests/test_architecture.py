@@ -26,7 +26,7 @@ FOLDERS = (*PACKAGES, "src", "tests", "examples")
 MAY_IMPORT = {  # folder: the parts of freehold that it may import; tests may import all
     "core": {"core"},
     "backends": {"backends", "core"},
-    "simulator": {"core", "simulator"},
+    "simulator": {"core", "simulator"}, "simulator/validation": {"core", "facade", "simulator"},  # it has programs
     "specs": {"core", "facade", "specs"},
     "src": {"core", "facade"},
     "examples": {"facade"}, "examples/shuffled": {"core"},  # the latter is a backend, as others may write it

@@ -1,0 +1,1 @@
+"""Is the simulator right about this machine?  The same programs, really and simulated."""

@@ -1,0 +1,120 @@
+"""Hold the simulator against this machine: the same programs, really and simulated, by turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from freehold.simulator.studies.plots import COLOURS, GREY, MARKS, drawn
+from freehold.simulator.validation.measuring import quantile, really, simulated
+from freehold.simulator.validation.workloads import ALL, FITTED
+from freehold.simulator.world.units import shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEDIAN, TAIL = 0.5, 0.99
+MAY_MISS, MAY_MISS_ONCE, TAIL_MAY_MISS = 0.15, 0.30, 0.30  # on average; each; the tail, on average
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A workload: for each run its seconds, measured and predicted."""
+
+    name: str
+    measured: list[list[float]]
+    predicted: list[list[float]]
+
+    @property
+    def fitted(self) -> bool:
+        """Whether constants were taken from it."""
+        return self.name in FITTED
+
+    def middle(self, part: float) -> tuple[float, float]:
+        """Return a quantile, the middle of all runs: measured and predicted."""
+        real, ours = [quantile([quantile(run, part) for run in runs], 0.5) for runs in (self.measured, self.predicted)]
+        return real, ours
+
+    def spread(self, part: float) -> float:
+        """Return by which part of it the quantile of a real run lies beside their middle, at the most."""
+        found = [quantile(run, part) for run in self.measured]
+        middle = quantile(found, 0.5)
+        return max(abs(one / middle - 1) for one in found)
+
+    def error(self, part: float) -> float:
+        """Return by which part of what was measured the prediction is off."""
+        real, ours = self.middle(part)
+        return ours / real - 1
+
+    def beyond(self, part: float) -> float:
+        """Return the same, as far as it is more than real runs differ among themselves."""
+        return max(0.0, abs(self.error(part)) - self.spread(part))
+
+
+def validate(cluster: dict[str, Any], runs: int, note: Callable[[str], None]) -> list[Compared]:
+    """Run all workloads, by turns.
+
+    Args:
+        cluster: the description that predicts.
+        runs: of each, every one in a process of its own.
+        note: is told what is being done.
+    """
+    found = {name: Compared(name, [], []) for name in ALL}
+    for number in range(runs):
+        for name, one in found.items():
+            note(f"{name}, run {number + 1} of {runs}")
+            one.measured.append(really(name))
+            one.predicted.append(simulated(name, cluster, number))
+    return [*found.values()]
+
+
+def table(found: Sequence[Compared]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a table, a head first."""
+    yield "workload", "measured", "predicted", "error", "spread", "p99", "predicted", "error", "spread", ""
+    for one in sorted(found, key=lambda one: not one.fitted):
+        cells = [one.name]
+        for part in (MEDIAN, TAIL):
+            real, ours = one.middle(part)
+            cells += [shown(real, "s"), shown(ours, "s"), f"{one.error(part):+.0%}", f"{one.spread(part):.0%}"]
+        yield (*cells, "fitted" if one.fitted else "")
+
+
+def conclude(found: Sequence[Compared]) -> str:
+    """Say how far off it is, over the workloads that were not fitted."""
+    some = [one for one in found if not one.fitted]
+    errors = [abs(one.error(MEDIAN)) for one in some]
+    tails = [abs(one.error(TAIL)) for one in some]
+    past = [one.beyond(TAIL) for one in some]
+    worst = max(some, key=lambda one: abs(one.error(MEDIAN)))
+    return (
+        f"Over {len(some)} workloads that were not fitted the median is off by {mean(errors):.0%} on average (wanted:"
+        f" {MAY_MISS:.0%}) and {max(errors):.0%} at the most, in {worst.name} (wanted: {MAY_MISS_ONCE:.0%}); the 99th"
+        f" percentile by {mean(tails):.0%} on average, {mean(past):.0%} beyond what real runs differ (wanted:"
+        f" {TAIL_MAY_MISS:.0%})."
+    )
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the average."""
+    return sum(values) / len(values)
+
+
+def draw(found: Sequence[Compared]) -> Figure:
+    """Draw predicted against measured medians."""
+    figure, axes = drawn(3.0)
+    everything = [second for one in found for second in one.middle(MEDIAN)]
+    ends = [min(everything) / 1.5 * 1e3, max(everything) * 1.5 * 1e3]
+    low, high = [end * (1 - MAY_MISS_ONCE) for end in ends], [end * (1 + MAY_MISS_ONCE) for end in ends]
+    axes.fill_between(ends, low, high, color=GREY, alpha=0.15, linewidth=0)
+    axes.plot(ends, ends, color=GREY, linewidth=0.8)
+    for index, fitted in enumerate((False, True)):
+        some = [one for one in found if one.fitted is fitted]
+        xs, ys = zip(*[[second * 1e3 for second in one.middle(MEDIAN)] for one in some], strict=True)
+        spread = [one.spread(MEDIAN) * one.middle(MEDIAN)[0] * 1e3 for one in some]
+        label, face = ("fitted", "none") if fitted else ("predicted", COLOURS[index])
+        style: dict[str, Any] = {"color": COLOURS[index], "markerfacecolor": face, "linewidth": 0.8}
+        axes.errorbar(xs, ys, xerr=spread, fmt=MARKS[index], label=label, **style)
+    axes.set(xscale="log", yscale="log", xlabel="measured (ms)", ylabel="simulated (ms)")
+    axes.legend(frameon=False)
+    return figure
