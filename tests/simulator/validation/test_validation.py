@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.simulator.validation import calibration, validate
+from freehold.simulator.validation import calibration, measuring, validate
 from freehold.simulator.validation.calibration import CONSTANTS, fit, written
-from freehold.simulator.validation.measuring import MeasuringFailed, ask, quantile, simulated
+from freehold.simulator.validation.measuring import MeasuringFailed, ask, quantile
 from freehold.simulator.validation.validate import Compared, conclude, draw, table
 from freehold.simulator.validation.workloads import ALL, CPUS, FITTED, NODES, PREDICTED, measure
 from freehold.simulator.world.description import read
@@ -29,7 +29,8 @@ def test_no_more_than_four_are_fitted_and_at_least_twelve_predicted() -> None:
 
 
 def test_a_process_of_its_own_measures_the_same_each_time() -> None:
-    assert simulated("round_trip", {}, 1, 3) == simulated("round_trip", {}, 1, 3)
+    once, again = (measuring.simulated("round_trip", {}, 1, 3) for _ in range(2))
+    assert once == again
 
 
 def test_a_workload_that_fails_is_named() -> None:
@@ -91,8 +92,17 @@ def test_all_is_told() -> None:
 
 def test_they_are_run_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(validate, "really", lambda name: order.append(f"really {name}") or [1.0])
-    monkeypatch.setattr(validate, "simulated", lambda name, cluster, seed: order.append(f"simulated {name}") or [2.0])
+
+    def really(name: str) -> list[float]:
+        order.append(f"really {name}")
+        return [1.0]
+
+    def simulated(name: str, cluster: dict[str, Any], seed: int) -> list[float]:
+        order.append(f"simulated {name}")
+        return [2.0]
+
+    monkeypatch.setattr(validate, "really", really)
+    monkeypatch.setattr(validate, "simulated", simulated)
     found = validate.validate({}, 2, lambda what: None)
     assert order[:3] == ["really put_small", "simulated put_small", "really put_large"] and len(order) == 4 * len(ALL)
     assert all(one.error(0.5) == 1.0 for one in found)
