@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit
 
-from freehold.core.effects import Run, Send, Settle
+from freehold.core.effects import Effect, Run, Send, Settle
 from freehold.core.errors import SessionError
 from freehold.core.events import Event
 from freehold.core.hosted import Hosted
@@ -27,6 +27,7 @@ from freehold.core.party import Party
 from freehold.core.queries import landing
 from freehold.core.weights import nbytes_of
 from freehold.simulator.programs import Strand
+from freehold.simulator.world.meter import Meter
 from freehold.simulator.world.units import shown
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Simulator(Hosted):
         self.waiting: dict[int, Strand] = {}  # request -> who is parked until it is settled
         self.runs: deque[Run] = deque()  # tasks that may begin
         self.body: Strand | None = None  # who runs them
+        if world.description.costs.step:
+            self.meter = Meter(party.watch)
+            party.watch, self.told, self.handle = self.meter, self.handle, self.metered
 
     def now(self) -> float:
         """Return its own time: it may be ahead."""
@@ -64,6 +68,14 @@ class Simulator(Hosted):
             until = now + costs.wake if until + costs.spin < now else now
         self.until = until = self.machine.run(until, seconds) if self.machine.free else until + seconds
         return until
+
+    def metered(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
+        """Tell the party, and be busy for as long as its steps take."""
+        meter, before = self.meter, self.meter.steps
+        asked = self.told(event, now, cause)
+        if meter.steps != before:
+            self.spend((meter.steps - before) * self.world.costs.step)
+        return asked
 
     def send(self, step: int, effect: Send) -> None:
         """As everybody, but quicker to parties that are known to live: most are."""

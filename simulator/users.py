@@ -40,6 +40,7 @@ from freehold.simulator.cluster import Simulated
 from freehold.simulator.driver import Simulator
 from freehold.simulator.scripts import ONE_CPU, Body, Script, stand_in
 from freehold.simulator.world.description import Description
+from freehold.simulator.world.meter import Meter
 
 FUNCTION_BYTES = 700  # of a small function's pickle
 REQUESTS = 1 << 35  # requests are numbered apart from what a party mints: both name timers
@@ -190,7 +191,10 @@ class User(Simulator):
 
     def __init__(self, world: Users, party: Party) -> None:
         super().__init__(world, party)
-        party.watch = None
+        if isinstance(party.watch, Meter):
+            party.watch.other = None
+        else:
+            party.watch = None
         self.minted = 0
         self.requested = REQUESTS
         self.thread: Thread | None = None  # that runs now

@@ -1,6 +1,6 @@
 """Measure this machine: a description of a cluster on it, with which the simulator takes as long as it does.
 
-Four workloads are measured.  Each of them says one constant, once the others are known; so they are set in turn, three
+Some workloads are measured.  Each of them says one constant, once the others are known; so they are set in turn, three
 times over.  Refuses to know how well that predicts others: see ``validate``.
 """
 
@@ -33,10 +33,10 @@ class Constant(msgspec.Struct, frozen=True):
 
 
 CONSTANTS = (
-    Constant(("call",), "put_small", 1e-7, 1e-3),
     Constant(("copy",), "put_large", 1e-12, 1e-8),
-    Constant(("send", "receive", "run"), "pipelined", 1e-7, 1e-3),
-    Constant(("wake",), "round_trip", 1e-7, 1e-3),
+    Constant(("call", "send", "receive", "run"), "pipelined", 1e-7, 1e-3),
+    Constant(("local",), "round_trip", 1e-7, 1e-3),
+    Constant(("step",), "chain", 1e-8, 1e-4),
 )
 
 
@@ -57,7 +57,7 @@ def fit(measured: Mapping[str, float], note: Callable[[str], None]) -> dict[str,
     """Return the description with which simulated medians are those that were measured."""
     cores = float(len(os.sched_getaffinity(0)))
     costs = dict.fromkeys(("call", "send", "receive", "run"), 5e-6)
-    costs |= {"wake": 2e-5, "local": 3e-6, "copy": 1e-10, "pickle": 1e-10}
+    costs |= {"local": 3e-6, "step": 1e-6, "copy": 1e-10, "pickle": 1e-10}
     found: dict[str, Any] = {"machine": {"nodes": 2, "cores": cores}, "costs": costs}
     for number in range(ROUNDS):
         for constant in CONSTANTS:

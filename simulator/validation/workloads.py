@@ -184,15 +184,15 @@ def mixed() -> Iterator[float]:
     return timed(call)
 
 
-FITTED: dict[str, Workload] = {one.__name__: one for one in (put_small, put_large, round_trip, pipelined)}
+FITTED: dict[str, Workload] = {one.__name__: one for one in (put_large, round_trip, pipelined, chain)}
 PREDICTED: dict[str, Workload] = {
     one.__name__: one
     for one in (
         round_trip_there,
         spread_out,
+        put_small,
         fan_out,
         fan_in,
-        chain,
         zigzag,
         tree,
         transfer,

@@ -21,6 +21,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     receive: Seconds = 5e-6  # with what the receiver makes of it
     call: Seconds = 5e-6
     run: Seconds = 10e-6
+    step: Seconds = 0.0  # of a record, unless it is part of a stride: what is usual takes one (core/strides.py)
     wake: Seconds = 0.0  # until a process that sleeps runs again
     spin: Seconds = 0.0  # so long it looks for messages before it sleeps
     local: Seconds = 10e-6  # between two processes of one machine, beside the above

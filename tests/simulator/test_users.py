@@ -13,6 +13,7 @@ from freehold.core.policies import Policy
 from freehold.core.values import Description as Task
 from freehold.simulator.scripts import Body, Script
 from freehold.simulator.users import User, Users
+from freehold.simulator.world.costs import Costs
 from freehold.simulator.world.description import Description
 
 MIB = 2**20
@@ -160,3 +161,25 @@ def test_the_same_seed_the_same_times() -> None:
         return found
 
     assert times() == times()
+
+
+def test_a_process_is_busy_for_each_step_that_is_no_part_of_a_stride() -> None:
+    """A value that a task takes by reference is many steps; one that travels in its arguments is a stride."""
+
+    def busy(step: float, *, by_reference: bool) -> float:
+        def program(user: User) -> Script:
+            object = yield from user.put(100)
+            yield from user.get(user.submit("work", values=[object] if by_reference else []))
+
+        def work(user: User, task: Task) -> Script:
+            return 10
+            yield
+
+        world = Users(Description(nodes=1, costs=Costs(step=step)), Policy(), {"work": work})
+        (one,) = world.populate()
+        world.start(one, program(one))
+        world.run_all()
+        return one.now()
+
+    extra = [busy(1e-3, by_reference=way) - busy(0.0, by_reference=way) for way in (False, True)]
+    assert 0 <= extra[0] < extra[1] and extra[1] > 5e-3
