@@ -52,7 +52,7 @@ class Folder:
         }
 
     def open(self) -> list[Row]:
-        """Return the rows of points that are finished, and forget those of others.
+        """Return the rows of points that are finished; more seeds than before only add to them.
 
         Raises:
             ValueError: the folder has rows of something else.
@@ -61,13 +61,12 @@ class Folder:
         if self.manifest_at.exists():
             before = json.loads(self.manifest_at.read_text("utf-8"))
             for name, value in self.manifest().items():
-                if before.get(name) != value:
+                if before.get(name) != value and not (name == "seeds" and before.get(name, 0) < value):
                     what = f"{name} was {before.get(name)!r}, and is {value!r}"
                     raise ValueError(
                         f"{self.manifest_at}: the rows there are of something else: {what}; choose another folder"
                     )
-        else:
-            self.manifest_at.write_text(json.dumps(self.manifest(), indent=2) + "\n", "utf-8")
+        self.manifest_at.write_text(json.dumps(self.manifest(), indent=2) + "\n", "utf-8")
         rows = self.finished(list(self.read()))
         self.write(rows)
         return rows
@@ -108,7 +107,7 @@ class Folder:
 def source() -> str:
     """Return a hash of all code that has a part in what is measured, with the constants in it."""
     here, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted([*here.rglob("*.py"), *(here.parent / "core").glob("*.py")]):
+    for path in sorted([*here.rglob("*.py"), *here.rglob("*.toml"), *(here.parent / "core").glob("*.py")]):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
 

@@ -73,9 +73,18 @@ def test_what_is_finished_is_kept_when_a_point_fails(tmp_path: Path) -> None:
 def test_rows_of_something_else_are_left_alone(tmp_path: Path) -> None:
     run_study(STUDY, tmp_path, 1)
     before = (tmp_path / "rows.csv").read_bytes()
-    with pytest.raises(ValueError, match=r"manifest\.json: .* of something else: seeds was 3, and is 4"):
-        run_study(STUDY._replace(seeds=4), tmp_path, 1)
+    with pytest.raises(ValueError, match=r"manifest\.json: .* of something else: seeds was 3, and is 2"):
+        run_study(STUDY._replace(seeds=2), tmp_path, 1)
     assert (tmp_path / "rows.csv").read_bytes() == before
+
+
+def test_more_seeds_go_on_from_what_is_there(tmp_path: Path) -> None:
+    """And the rows are those of a study that had them from the beginning."""
+    run_study(STUDY, tmp_path / "one", 1)
+    told: list[int] = []
+    more = run_study(STUDY._replace(seeds=4), tmp_path / "one", 1, lambda done, every: told.append(done))
+    assert told[0] == 12
+    assert digest(more) == digest(run_study(STUDY._replace(seeds=4), tmp_path / "other", 1))
 
 
 @pytest.mark.parametrize(("values", "what"), [([3.0], 3.0), ([1, 2], 1.5), ([5, 1, 3], 3)])
