@@ -9,6 +9,7 @@ from freehold.simulator.studies import (
     load,
     location,
     published,
+    recovery,
     resolution,
     store,
     threshold,
@@ -27,6 +28,7 @@ STUDIES = {
         threshold.STUDY,
         borrow.STUDY,
         borrower_death.STUDY,
+        recovery.STUDY,
         published.STUDY,
     )
 }
