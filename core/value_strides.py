@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from freehold.core import promotion, request
 from freehold.core.books import Books
+from freehold.core.borrow_strides import release, unfold_release, unfold_want, want
 from freehold.core.effects import SetTimer
 from freehold.core.events import (
     DeadlinePassed,
@@ -56,7 +57,7 @@ def drop(worker: Books, e: RefDropped, base: int) -> Strode | None:
     object = e.object
     r, value = worker.ownership.get(object), worker.promotion.get(object)
     if r is None or value is None or r.state is not OWNED or value.state is not INLINE:
-        return None
+        return release(worker, e, base)
     if (
         r.arguments
         or r.containers
@@ -72,8 +73,10 @@ def drop(worker: Books, e: RefDropped, base: int) -> Strode | None:
     return NOTHING, 2, (object,)
 
 
-def unfold_drop(base: int, cause: int, at: float, object: int) -> list[Raw]:
+def unfold_drop(base: int, cause: int, at: float, object: int, borrowed: bool = False) -> list[Raw]:
     """Tell the end of an object in steps."""
+    if borrowed:
+        return unfold_release(base, cause, at, object)
     return [
         (base + 1, cause, at, object, Ownership, OWNED, None, RefDropped(object)),
         (base + 2, base + 1, at, object, Promotion, INLINE, None, ObjectReleased(object)),
@@ -92,25 +95,35 @@ def wait(worker: Books, e: GetWanted, base: int) -> Strode | None:
     for object in objects:
         value = values.get(object)
         if value is None or value.state is not PENDING or object >> COUNTER_BITS != me:
-            return None
-    by, want, timed = e.request, e.want, e.timeout >= 0
-    worker.requests[by] = Request(by, WAITING, objects, min(e.needed, len(objects)), want, timed)
+            return want(worker, e, base)
+    by, why, timed = e.request, e.want, e.timeout >= 0
+    worker.requests[by] = Request(by, WAITING, objects, min(e.needed, len(objects)), why, timed)
     for object in objects:
         value = values[object]
-        values[object] = replace(value, wanted=value.wanted.set(by, want))
+        values[object] = replace(value, wanted=value.wanted.set(by, why))
     asked: Asked = [(base + 1, SetTimer(by, e.timeout, DeadlinePassed(by)))] if timed else NOTHING
-    return asked, 1 + len(objects), (by, e.objects, e.needed, want, e.timeout)
+    return asked, 1 + len(objects), (by, e.objects, e.needed, why, e.timeout)
 
 
 def unfold_wait(
-    base: int, cause: int, at: float, by: int, objects: tuple[int, ...], needed: int, want: int, timeout: float
+    base: int,
+    cause: int,
+    at: float,
+    by: int,
+    objects: tuple[int, ...],
+    needed: int,
+    why: int,
+    timeout: float,
+    borrowed: bool = False,
 ) -> list[Raw]:
     """Tell the beginning of a wait in steps."""
-    begun = GetWanted(by, objects, needed, want, timeout)
+    begun = GetWanted(by, objects, needed, why, timeout)
+    if borrowed:
+        return unfold_want(base, cause, at, begun)
     timer = [(SetTimer,)] if timeout >= 0 else []
     told: list[Raw] = [(base + 1, cause, at, by, Request, request.ABSENT, WAITING, begun, *timer)]
     for step, object in enumerate(dict.fromkeys(objects), base + 2):
-        told.append((step, base + 1, at, object, Promotion, PENDING, PENDING, ValueWanted(object, by, want)))
+        told.append((step, base + 1, at, object, Promotion, PENDING, PENDING, ValueWanted(object, by, why)))
     return told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from freehold.core import (
+    borrow_strides,
     desk,
     execution,
     inquest,
@@ -71,6 +72,9 @@ ROUTES = Routes(
 )
 
 
+STRIDES = {**borrow_strides.STRIDES, **value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES}
+
+
 class Worker(Party):
     """A process of the cluster: the user's program, or one that runs tasks."""
 
@@ -89,7 +93,7 @@ class Worker(Party):
 
     def __init__(self, me: int, policy: Policy = DEFAULT) -> None:
         super().__init__(me, ROUTES, policy)
-        self.strides = chosen({**value_strides.STRIDES, **task_strides.STRIDES, **worker_strides.STRIDES})
+        self.strides = chosen(STRIDES)
 
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""

@@ -10,9 +10,17 @@ import pytest
 from freehold.core import strides
 from freehold.core.effects import Effect, Move, Run, Send, Settle
 from freehold.core.errors import StrideDiffers
-from freehold.core.events import Event, GetWanted, Moved, RefCreated, RefDropped, RefHeld
+from freehold.core.events import Event, GetWanted, Moved, RefCreated, RefDropped, RefHeld, RefsFound
 from freehold.core.ids import HEAD, object_id, worker_id
-from freehold.core.messages import TaskQuery, TaskReply
+from freehold.core.messages import (
+    BorrowNotice,
+    LocateQuery,
+    LocateReply,
+    ReleaseQuery,
+    ReleaseReply,
+    TaskQuery,
+    TaskReply,
+)
 from freehold.core.node_messages import (
     CreateQuery,
     CreateReply,
@@ -36,7 +44,9 @@ FUNCTION, VALUE = object_id(OWNER, 1), object_id(OWNER, 2)
 SHAPE = (("CPU", 1.0),)
 REQUEST = 1 << 35
 LARGE = 1 << 20  # bytes
+BORROWS = 310
 ALL: set[type[Event]] = {RefCreated, RefDropped, TaskSubmitted, GetWanted, TaskReply, TaskQuery, RunEnded}
+ALL |= {RefsFound, BorrowNotice, ReleaseQuery, LocateQuery, LocateReply, ReleaseReply}
 
 
 class Life:
@@ -118,6 +128,23 @@ class Life:
             assert request in self.settled
             for task in tasks:
                 self.tell(OWNER, RefDropped(task))
+
+        self.borrow()
+
+    def borrow(self) -> None:
+        """The other process finds references to values of the owner's, reads each, and lets it go."""
+        outer = object_id(EXECUTOR, 1)
+        self.tell(EXECUTOR, RefCreated(outer, Payload(9, (), b"inside it")))
+        for request in range(2 * REQUEST, 2 * REQUEST + BORROWS):
+            object = object_id(OWNER, next(self.numbers))
+            self.tell(OWNER, RefCreated(object, Payload(3, (), b"abc")))
+            self.tell(EXECUTOR, RefsFound(outer, (object,)))
+            self.tell(EXECUTOR, GetWanted(request, (object,), 1))
+            self.deliver()
+            assert request in self.settled
+            self.tell(EXECUTOR, RefDropped(object))
+            self.deliver()
+            self.tell(OWNER, RefDropped(object))
 
     def story(self) -> list[list[Step]]:
         return [ring.steps() for ring in self.rings]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,3 +43,11 @@ def traces() -> tuple[object, ...]:
     some = [one for one in gc.get_objects() if isinstance(one, greenlet) and one is not here and not one.dead]
     alive = sum(one.parent is not None for one in some)  # without a parent it is a thread's, which may just be ending
     return time.sleep, time.time, time.monotonic, gc.isenabled(), signal.getsignal(signal.SIGINT), alive, cluster.active
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    """Matplotlib keeps each figure until it is told not to, and warns of the twenty-first."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
