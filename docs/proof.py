@@ -1,6 +1,6 @@
 """Search the pinned model, and draw it beside the shortest trace of what Ray's rule does: a trace, and a proof.
 
-    python docs/proof.py            search, and draw docs/pictures/proof.svg; a quarter of an hour, on two processors
+    python docs/proof.py            search, and draw docs/pictures/proof.svg; half an hour, on two processors
     python docs/proof.py --draw     draw again what was found last (docs/pictures/proof.json)
 
 The model has three processes, each on a node of its own, two objects, the death of one process at any step, and users
