@@ -90,7 +90,7 @@ def test_the_proof_that_is_drawn_is_of_the_pinned_model() -> None:
     assert proof.digest(data) in proof.PICTURE.read_text("utf-8"), "run: python docs/proof.py --draw"
     model, known = json.loads(json.dumps(proof.pinned())), len(data["model"])
     assert data["model"] == model[:known]
-    assert model[known:] == json.loads(json.dumps(Bounds()))[known:]  # what bounds came to have since is as in any model
+    assert model[known:] == json.loads(json.dumps(Bounds()))[known:]  # what came later is as in any
     assert all(search["known"][-1] == search["states"] for search in data["searches"].values())
 
 
