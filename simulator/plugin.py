@@ -49,10 +49,17 @@ def description_of(options: Options) -> Description:
 def given(cluster: object, said: Mapping[str, Any]) -> Description:
     """Return the description that a user has given, with what is said beside it.
 
+    It is a mapping, the path of a file, or the name of a cluster on which others have measured.
+
     Raises:
         TypeError: it is none.
         ValueError: something in it is wrong.
     """
+    if isinstance(cluster, str) and not cluster.endswith(".toml"):
+        from freehold.simulator.published.points import clusters
+
+        if cluster in clusters():
+            return described({**clusters()[cluster].plain(), **said})
     if isinstance(cluster, str | os.PathLike):
         return read(os.fspath(cluster), said)
     if cluster is None or isinstance(cluster, Mapping):

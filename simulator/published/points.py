@@ -74,13 +74,16 @@ class Cluster(NamedTuple):
 
     def description(self, nodes: int, cpus: float, faults: tuple[Fault, ...] = ()) -> Description:
         """Return it, with some nodes, as what can be simulated."""
+        return replace(described({**self.plain(), "nodes": nodes, "cpus": cpus}), faults=faults)
+
+    def plain(self) -> dict[str, Any]:
+        """Return its constants as a description has them."""
         plain: dict[str, Any] = {}
         for name, constant in self.constants.items():
             table, _, key = name.rpartition(".")
             if table != "services" and name != "startup":
                 (plain.setdefault(table, {}) if table else plain)[key] = constant.value
-        found = described({**plain, "nodes": nodes, "cpus": cpus})
-        return replace(found, faults=faults)
+        return plain
 
     def services(self) -> Services:
         """Return what those parts cost which freehold has not."""

@@ -36,6 +36,14 @@ def test_a_cluster_is_described_in_a_file_or_a_mapping(sim: Any, tmp_path: Path)
     assert freehold.cluster_resources()["CPU"] == 8
 
 
+def test_a_cluster_on_which_others_have_measured_has_a_name(sim: Any) -> None:
+    world = sim(num_nodes=3, cluster="m5.8xlarge")
+    assert len(freehold.nodes()) == 3 and world.costs.send == pytest.approx(30.4e-6)
+    freehold.shutdown()
+    with pytest.raises(OSError, match=r"m5\.9xlarge"):
+        sim(cluster="m5.9xlarge")
+
+
 def test_a_bad_description_is_refused_before_anything_runs(sim: Any, tmp_path: Path) -> None:
     (tmp_path / "cluster.toml").write_text('nodes = 3\n[network]\nlatency = "-1 ms"\n')
     with pytest.raises(ValueError, match=r"cluster\.toml:3: Expected `float` >= 0\.0: '-1 ms'"):
