@@ -17,7 +17,7 @@ from freehold.core.effects import Run
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.hooks import Options, hookimpl
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import HEAD, worker_id
+from freehold.core.ids import HEAD, owner_of, worker_id
 from freehold.core.machine import replace
 from freehold.core.party import Party
 from freehold.core.policies import Policy
@@ -36,6 +36,7 @@ class Inline(World):
         self.posts: deque[tuple[int, Event, int]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
         self.runnable: deque[tuple[Session, Run]] = deque()
+        self.waits: list[tuple[Hosted, int]] = []  # who waits on this stack, for which request; the innermost last
         self.ran = False  # a task has just run, and timers that fell due meanwhile have not been seen to
         self.interrupts = Interrupts()
 
@@ -84,13 +85,17 @@ class Inline(World):
     def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
         self.ran = False  # what falls due by this call's own deadline did not fall due while a task ran
-        while request not in driver.settled and not came:
-            self.end_of_the_dead(driver)
-            if not self.turn():
-                awaited = driver.awaited(request)
-                driver.drive(RequestAbandoned(request))
-                text = "every task that could make progress waits for another, further down this stack"
-                return Failure("deadlock", awaited, driver.party.me, text)
+        self.waits.append((driver, request))
+        try:
+            while request not in driver.settled and not came:
+                self.end_of_the_dead(driver)
+                if not self.turn():
+                    awaited = driver.awaited(request)
+                    driver.drive(RequestAbandoned(request))
+                    text = "every task that could make progress waits for another, further down this stack"
+                    return Failure("deadlock", awaited, driver.party.me, text)
+        finally:
+            self.waits.pop()
         return driver.settled.pop(request, None)
 
     def end_of_the_dead(self, driver: Hosted) -> None:
@@ -124,10 +129,31 @@ class Inline(World):
 
     def run_next(self) -> None:
         """Run the task that is next, if its worker lives."""
-        session, run = self.runnable.popleft()
+        session, run = self.next_run()
         if session.worker.me in self.drivers:
             self.run(session, run, reraise=True)
             self.ran = True
+
+    def next_run(self) -> tuple[Session, Run]:
+        """Return the task that is next: one that the innermost wait is for, else one that who waits has called.
+
+        Any other may need what lies beneath it on the stack, and would then wait for ever.
+        """
+        if not self.waits:
+            return self.runnable.popleft()
+        driver, request = self.waits[-1]
+        awaited, me = driver.awaited(request), driver.party.me
+
+        def turn_of(index: int) -> int:
+            run = self.runnable[index][1]
+            if run.task <= awaited < run.task + max(1, run.description.returns):
+                return 0
+            return 1 if owner_of(run.task) == me else 2
+
+        first = min(range(len(self.runnable)), key=turn_of)
+        found = self.runnable[first]
+        del self.runnable[first]
+        return found
 
     def settle_down(self, ready: Callable[[], bool]) -> None:
         """Do what there is to do until something is so, or nothing is left to do."""

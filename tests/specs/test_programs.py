@@ -85,3 +85,83 @@ SAYINGS: dict[str, Any] = {
 @pytest.mark.parametrize("source", SAYINGS)
 def test_what_the_oracle_says(source: str) -> None:
     assert expected(source) == SAYINGS[source]
+
+
+ONE_STACK = """
+@freehold.remote(num_returns=2)
+def f0():
+    v1 = []
+    v1.append(1)
+    return v1, v1
+
+
+@freehold.remote(num_returns=2)
+def f1(a0, a1):
+    v4 = freehold.put(a1)
+    v12, v13 = f2.remote(a1, a1)
+    return v4, v12
+
+
+@freehold.remote(num_returns=2)
+def f2(a0, a1):
+    v10 = f3.remote(a1, a1)
+    v11 = freehold.get([v10, v10])
+    return v11, v10
+
+
+@freehold.remote(num_returns=1)
+def f3(a0, a1):
+    v6 = freehold.put(a0)
+
+
+@freehold.remote(num_returns=2)
+def f4(a0, a1):
+    v17 = a1[0]
+    return a1, v17
+
+
+@freehold.remote(num_returns=2)
+def f5(a0, a1):
+    v24 = f6.remote(a0, a0)
+    v25 = freehold.get(a1)
+    v27, v28 = f8.remote(v24, v24)
+    v29 = freehold.get([v27, v27])
+    v30 = freehold.put(v25)
+    return v29, v30
+
+
+@freehold.remote(num_returns=1)
+def f6(a0, a1):
+    a0.append(2)
+
+
+@freehold.remote(num_returns=2)
+def f8(a0, a1):
+    v26 = [a1, a1]
+    return v26, a1
+
+
+@freehold.remote(num_returns=2)
+def f9(a0, a1):
+    v35 = b'c' * 150000
+    return v35, a1
+
+
+def main():
+    v2, v3 = f0.remote()
+    v14, v15 = f1.remote(v3, v2)
+    v18, v19 = f4.remote(v14, v2)
+    v20 = freehold.get(v18)
+    v32, v33 = f5.remote(v15, v15)
+    v36, v37 = f9.remote(v18, v15)
+    return [v2, v3, v14, v15, v18, v19, v20, v32, v33, v36, v37]
+"""
+
+
+def test_a_task_is_not_run_on_top_of_one_that_it_needs() -> None:
+    """A debugged task that waited ran whichever came first; that one needed it, and it lay beneath."""
+    freehold.init(backend="inline", num_nodes=2, num_cpus=2)
+    try:
+        assert [play(ONE_STACK, freehold) for _ in range(3)] == [expected(ONE_STACK)] * 3
+    finally:
+        freehold.shutdown()
