@@ -142,11 +142,12 @@ class Inline(World):
         if not self.waits:
             return self.runnable.popleft()
         driver, request = self.waits[-1]
-        awaited, me = driver.awaited(request), driver.party.me
+        waiting, me = driver.party.tables["request"].get(request), driver.party.me
+        awaited = waiting.objects if waiting is not None else ()
 
         def turn_of(index: int) -> int:
             run = self.runnable[index][1]
-            if run.task <= awaited < run.task + max(1, run.description.returns):
+            if any(run.task <= object < run.task + max(1, run.description.returns) for object in awaited):
                 return 0
             return 1 if owner_of(run.task) == me else 2
 

@@ -67,7 +67,7 @@ class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     how: str = ""
 
 
-class Cluster(NamedTuple):
+class Profile(NamedTuple):
     """A cluster on which something was measured."""
 
     constants: Mapping[str, Constant]  # by their names in a description, with dots
@@ -115,13 +115,13 @@ def points() -> dict[str, Point]:
 
 
 @cache
-def clusters() -> dict[str, Cluster]:
+def clusters() -> dict[str, Profile]:
     """Return all clusters, by name."""
-    found: dict[str, Cluster] = {}
+    found: dict[str, Profile] = {}
     for name, raw in tomllib.loads((HERE / "machines.toml").read_text("utf-8")).items():
         like = found[raw.pop("like")].constants if "like" in raw else {}
         raw.pop("about")
-        found[name] = Cluster({**like, **dict(constants(raw, ""))})
+        found[name] = Profile({**like, **dict(constants(raw, ""))})
     return found
 
 

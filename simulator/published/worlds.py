@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from freehold.core.policies import DEFAULT, INLINED_BYTES_MAX, Policy
 from freehold.core.values import Failure
-from freehold.simulator.published.points import Cluster, clusters
-from freehold.simulator.scripts import Body
-from freehold.simulator.scripts import Cluster as Scripts
+from freehold.simulator.published.points import Profile, clusters
+from freehold.simulator.scripts import Body, Cluster
 from freehold.simulator.users import Users
 from freehold.simulator.variants.schemes import Centralized, Leases
 from freehold.simulator.world.description import Fault
@@ -20,18 +19,17 @@ MODELS: dict[str, type[Leases]] = {"leases": Leases, "centralized": Centralized}
 PIPELINED = Policy(quick_seconds=1.0, slow_seconds=10.0, queue_max=100, call_sites=False)  # as the artifact's switch
 
 
-def cluster(machine: str, scheme: str) -> Cluster:
+def cluster(machine: str, scheme: str) -> Profile:
     """Return the constants of a machine with what ran a scheme on it."""
-    known, what = clusters(), {"by value": f"{machine}, by value"}
-    name = f"{machine}, Ray 0.7.7" if scheme in MODELS else what.get(scheme, machine)
-    return known[name] if name in known else known[machine]
+    known = clusters()
+    return known.get(f"{machine}, {'Ray 0.7.7' if scheme in MODELS else scheme}", known[machine])
 
 
 class Way(NamedTuple):
     """How a point is simulated.
 
     Args:
-        scheme: the series, which begins with the scheme.
+        series: of the row, whose name begins with the scheme.
         seed: orders what happens at one instant.
         contention: whether transfers share links, and processes processors.
     """
@@ -48,7 +46,7 @@ class Way(NamedTuple):
 
 def world(
     machine: str, way: Way, nodes: int, cpus: float, functions: dict[str, Body], faults: tuple[Fault, ...] = ()
-) -> Scripts:
+) -> Cluster:
     """Return a cluster that plays by a scheme; no script has begun."""
     found, scheme = cluster(machine, way.scheme), way.scheme
     description = found.description(nodes, cpus, faults)
