@@ -6,8 +6,8 @@ the bytes, or of a node to pull them: it is granted by this table together with 
 holder, and given back with the number of grants that the holder had seen, so that a grant and a return that
 cross on the way never cancel each other.  Released bytes are reused only after the last hold has come back.
 
-The rows about transfers between nodes are in ``transfer.py``.  This file refuses to know who owns references; of
-the owner it knows only whom to tell about copies.
+The rows about bytes that come are in ``transfer.py``, those about bytes that go to other nodes in ``relay.py``.  This
+file refuses to know who owns references; of the owner it knows only whom to tell about copies.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from freehold.core.node_events import (
     CopyEvicted,
     CopyIdle,
     HoldsRecalled,
+    PullOver,
     RoomDenied,
     RoomFreed,
     RoomGranted,
@@ -43,6 +44,7 @@ from freehold.core.node_messages import (
     PullCancelNotice,
     PullQuery,
     PullReply,
+    RelayReply,
     SealNotice,
 )
 from freehold.core.values import Failure
@@ -56,7 +58,7 @@ class Copying(State):
     ABSENT = "nothing"
     RESERVING = "room has been asked for", RoomGranted, RoomDenied
     WRITING = "a worker is writing it", SealNotice
-    PULLING = "chunks are coming from another node", ChunkReply
+    PULLING = "chunks are coming from another node", ChunkReply, RelayReply
     PRIMARY = "the copy that is kept until the owner releases the object"
     SECONDARY = "a copy that may be evicted when nobody holds it"
     RETIRING = "released; the bytes are still held", HoldReturnNotice
@@ -75,13 +77,16 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
     place: int = 0  # from RoomGranted on
     creator: int = 0  # the worker that writes, or wrote, it; 0 for a pulled copy
     creating: int = 0  # RESERVING: the creator's attempt
-    source: int = 0  # PULLING: the node it comes from
+    source: int = 0  # until it is complete: the node it comes from
+    origin: int = 0  # PULLING: the node that has referred us to that one, if any
+    rank: int = 0  # and our place in the line behind its copy
     asked: int = 0  # PULLING: bytes asked for
-    arrived: int = 0  # PULLING: bytes received
+    arrived: int = 0  # until it is complete: bytes received
     want: int = CREATE  # why it is pulled, or CREATE
     holds: Map[int, int] = Map()  # holder -> grants not yet given back
     askers: Map[int, int] = Map()  # workers waiting for the copy -> their attempt
-    awaited: tuple[ChunkQuery, ...] = ()  # WRITING: chunks that nodes have asked for before it is sealed
+    awaited: tuple[ChunkQuery, ...] = ()  # WRITING, PULLING: chunks that nodes have asked for before they are here
+    line: tuple[int, ...] = ()  # nodes to which it is sent on, in the order in which they asked
     next: CreateQuery | None = None  # a worker that will write it anew, once this one is out of its way
     spare: bool = False  # WRITING: it is not to be the primary copy
 
@@ -98,6 +103,7 @@ TABLE = Table(
         PullCancelNotice,
         ChunkQuery,
         ChunkReply,
+        RelayReply,
         HoldReturnNotice,
         HoldsRecalled,
         FreeNotice,
@@ -110,8 +116,7 @@ TABLE = Table(
 SEALED = (PRIMARY, SECONDARY)
 ENDS = (RETIRING, ABSENT)
 AGAIN = (ABSENT, RESERVING)  # it is gone, or written anew
-RETIRED = {RESERVING: (ABSENT,), WRITING: (RETIRING,), PULLING: (ABSENT,), PRIMARY: ENDS, SECONDARY: ENDS}
-BEREAVED = {RESERVING: (ABSENT,), WRITING: AGAIN, PULLING: AGAIN, RETIRING: AGAIN}
+RETIRED = {RESERVING: (ABSENT,), WRITING: (RETIRING,), PULLING: ENDS, PRIMARY: ENDS, SECONDARY: ENDS}
 EMPTY: Map[int, int] = Map()
 
 
@@ -161,12 +166,31 @@ def retire(r: Copy, here: Here) -> tuple[Copy | None, Out]:
         return gone(r, *refuse(r, Failure("released", r.object)))
     busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
     if r.state is PULLING:
-        out = (*refuse(r, Failure("released", r.object)), Send(r.source, HoldReturnNotice(r.object, here.me, 1)))
-        return gone(r, *out)
+        return broken_off(r, *refuse(r, Failure("released", r.object)), *thanks(r, here))
     if not r.holds:
         return gone(r, *busy)
     out = refuse(r, Failure("released", r.object))
-    return replace(r, state=RETIRING, askers=EMPTY, awaited=()), (*out, *recalls(r, released=True))
+    return replace(r, state=RETIRING, askers=EMPTY, awaited=(), line=()), (*out, *recalls(r, released=True))
+
+
+def broken_off(r: Copy, *out: object) -> tuple[Copy | None, Out]:
+    """End a transfer before its time: the bytes are given back when those to which they are sent on are done."""
+    if not r.holds:
+        return gone(r, *out)
+    return replace(r, state=RETIRING, askers=EMPTY, awaited=()), (*out, PullOver(r.object))
+
+
+def thanks(r: Copy, here: Here) -> Out:
+    """Tell the source, and who has referred us to it, that we want no more."""
+    told = [node for node in (r.source, r.origin) if node and here.hears(node)]
+    return tuple([Send(node, HoldReturnNotice(r.object, here.me, 1)) for node in told])
+
+
+def unless_wanted(r: Copy, here: Here) -> tuple[Copy | None, Out]:
+    """End what nobody waits for any more: no worker of this node, and no node to which it is sent on."""
+    if r.askers or r.creator or r.holds or r.awaited or r.state not in (RESERVING, PULLING):
+        return r, ()
+    return gone(r, *thanks(r, here)) if r.state is PULLING else gone(r)
 
 
 def recalls(r: Copy, *, released: bool = False) -> Out:
@@ -215,29 +239,6 @@ def in_vain(e: CreateQuery, here: Here) -> CreateReply:
     return CreateReply(e.object, e.attempt, 0, False, failure)
 
 
-def next_chunk(r: Copy, here: Here) -> tuple[Copy, Out]:
-    """Ask for the next bytes that have not been asked for."""
-    nbytes = min(here.policy.chunk_bytes, r.nbytes - r.asked)
-    if nbytes <= 0:
-        return r, ()
-    query = ChunkQuery(r.object, r.attempt, here.me, r.asked, nbytes, r.nbytes)
-    return replace(r, asked=r.asked + nbytes), (Send(r.source, query),)
-
-
-@TABLE.on(RESERVING, event=RoomGranted, to=(WRITING, PULLING))
-def begin(r: Copy, e: RoomGranted, here: Here) -> tuple[Copy, Out]:
-    """A creator writes under a hold; a pull asks for its first chunks."""
-    if r.creator:
-        r = replace(r, state=WRITING, place=e.place, holds=EMPTY.set(r.creator, 1))
-        return r, (Send(r.creator, CreateReply(r.object, r.creating, e.place)),)
-    r = replace(r, state=PULLING, place=e.place, attempt=here.mint())
-    out: list[object] = []
-    for _ in range(here.policy.chunks_in_flight):
-        r, query = next_chunk(r, here)
-        out += query
-    return r, tuple(out)
-
-
 @TABLE.on(RESERVING, event=RoomDenied, to=(ABSENT,))
 def no_room(r: Copy, e: RoomDenied, here: Here) -> tuple[Copy | None, Out]:
     """The store is full: whoever asked hears who fills it."""
@@ -255,14 +256,20 @@ TABLE.ignore(ABSENT, WRITING, PULLING, *SEALED, RETIRING, event=RoomDenied, why=
 # ------------------------------------------------------------------ holds come back
 
 
+def counted_down(r: Copy, holder: int, count: int) -> Copy:
+    """Return the record with so many holds less; who gives them back has left the line."""
+    if holder in r.line:
+        r = replace(r, line=tuple([node for node in r.line if node != holder]))
+    if holder not in r.holds:
+        return r
+    left = r.holds[holder] - count
+    return replace(r, holds=r.holds.set(holder, left) if left > 0 else r.holds.delete(holder))
+
+
 def give_back(r: Copy, holder: int, count: int, here: Here) -> tuple[Copy | None, Out]:
     """Count holds down; the last one frees released bytes, or makes a secondary copy evictable."""
-    left = r.holds.get(holder, 0) - count
-    if holder not in r.holds:
-        return r, ()
-    holds = r.holds.set(holder, left) if left > 0 else r.holds.delete(holder)
-    r = replace(r, holds=holds)
-    if holds:
+    before, r = r.holds, counted_down(r, holder, count)
+    if r.holds or not before:
         return r, ()
     if r.state is RETIRING:
         return gone(r)
@@ -275,13 +282,19 @@ def hold_returned(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None
     return give_back(r, e.holder, e.count, here)
 
 
-TABLE.ignore(ABSENT, RESERVING, PULLING, event=HoldReturnNotice, why="a hold on a copy that is no more")
+TABLE.ignore(ABSENT, RESERVING, event=HoldReturnNotice, why="a hold on a copy that is no more")
 
 
 @TABLE.on(WRITING, event=HoldReturnNotice)
 def chunks_unwanted(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy, Out]:
     """Whom a node has asked for the copy are gone; who writes gives its hold back by sealing, or after a release."""
     return without(r, e.holder), ()
+
+
+@TABLE.on(PULLING, event=HoldReturnNotice, to=AGAIN)
+def relay_unwanted(r: Copy, e: HoldReturnNotice, here: Here) -> tuple[Copy | None, Out]:
+    """A node to which the chunks are sent on wants no more; maybe nobody does."""
+    return unless_wanted(counted_down(without(r, e.holder), e.holder, e.count), here)
 
 
 def without(r: Copy, node: int) -> Copy:
@@ -344,23 +357,3 @@ def evict(r: Copy, e: CopyEvicted, here: Here) -> tuple[Copy | None, Out]:
 
 
 TABLE.ignore(ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING, event=CopyEvicted, why="it is not evictable")
-
-
-@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=BEREAVED)
-def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
-    """A dead worker reads, writes and waits for nothing; a dead node sends nothing."""
-    if r.next is not None and r.next.creator == e.party:
-        r = replace(r, next=None)
-    if r.state in (RESERVING, WRITING) and r.creator == e.party:
-        return gone(r, *(refuse(replace(r, creator=0), Failure("lost", r.object, e.party))))
-    if r.state is PULLING and r.source == e.party:
-        return gone(r, *refuse(r, Failure("lost", r.object, e.party)))
-    r, waited = without(r, e.party), e.party in r.askers
-    if waited:
-        r = replace(r, askers=r.askers.delete(e.party))
-    if waited and not r.askers and not r.creator and r.state in (RESERVING, PULLING):
-        return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
-    return give_back(r, e.party, r.holds.get(e.party, 0), here)
-
-
-TABLE.ignore(ABSENT, event=HolderDied, why="nothing is here")

@@ -36,6 +36,7 @@ from freehold.core.node_messages import (
     PullCancelNotice,
     PullQuery,
     PullReply,
+    RelayReply,
     ResumedNotice,
     SealNotice,
 )
@@ -209,8 +210,8 @@ AnyMessage: TypeAlias = Union[  # noqa: UP007  (read back by get_args)
     TaskQuery, TaskReply, TaskReturnNotice, StopNotice, CancelNotice, TaskTakenNotice, LocateQuery, LocateReply,
     LateNotice, LocateCancelNotice, BorrowNotice, ReleaseQuery, ReleaseReply, InquestQuery, InquestReply, HoldersQuery,
     HoldersReply, CreateQuery, CreateReply, SealNotice, PullQuery,
-    PullReply, PullCancelNotice, HoldNotice, HoldReturnNotice, HoldRecallNotice, ChunkQuery, ChunkReply, CopyNotice,
-    FreeNotice, KeepNotice, LeaseQuery, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseReturnNotice,
+    PullReply, PullCancelNotice, HoldNotice, HoldReturnNotice, HoldRecallNotice, ChunkQuery, ChunkReply, RelayReply,
+    CopyNotice, FreeNotice, KeepNotice, LeaseQuery, LeaseReply, LeaseBusyNotice, LeaseRecallNotice, LeaseReturnNotice,
     LeaseCancelNotice, BlockedNotice, ResumedNotice, NodeNotice, DeathNotice, LossNotice,
 ]  # fmt: skip
 MESSAGES: tuple[type[Event], ...] = get_args(AnyMessage)

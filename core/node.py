@@ -97,7 +97,8 @@ class Node(Party):
         for object, held in self.copies.items():
             following = held.next.creator if held.next is not None else 0
             waiting = [query.target for query in held.awaited]
-            named = {*held.holds, *held.askers, *waiting, held.creator, held.source, following} - {0}
-            yield from [HolderDied(object, other) for other in sorted(named) if dead(other)]
+            named = {*held.holds, *held.askers, *waiting, *held.line}
+            named |= {held.creator, held.source, held.origin, following}
+            yield from [HolderDied(object, other) for other in sorted(named) if other and dead(other)]
             if dead(owner_of(object)):
                 yield OwnerDied(object)

@@ -90,7 +90,11 @@ class HoldRecallNotice(Message, frozen=True, gc=False, tag=28):
 
 
 class ChunkQuery(Message, frozen=True, gc=False, tag=30):
-    """Send these bytes of your copy.  The first query takes a hold on it, for the pulling node."""
+    """Send these bytes of your copy.  The first query takes a hold on it, for the pulling node.
+
+    Whoever was referred to you says by whom, and its place in the line behind that copy: you may still wait for
+    the bytes yourself, if you are further ahead in the same line.
+    """
 
     object: int
     attempt: int
@@ -98,6 +102,8 @@ class ChunkQuery(Message, frozen=True, gc=False, tag=30):
     offset: int
     nbytes: int
     total: int  # the bytes of the whole copy, as its reader was told
+    origin: int = 0  # who referred it, 0: nobody
+    rank: int = 0
 
 
 class ChunkReply(Reply, frozen=True, gc=False, tag=31):
@@ -108,6 +114,15 @@ class ChunkReply(Reply, frozen=True, gc=False, tag=31):
     offset: int
     nbytes: int
     failed: bool = False
+
+
+class RelayReply(Reply, frozen=True, gc=False, tag=35):
+    """I am sending the copy to others; ask this node, which has asked before you, for all its chunks."""
+
+    object: int
+    attempt: int
+    source: int
+    rank: int
 
 
 class CopyNotice(Message, frozen=True, gc=False, tag=32):

@@ -30,6 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     chunk_bytes: Size = 4 * 2**20  # of a transfer between nodes
     chunks_in_flight: Size = 4  # of one transfer
+    relay: bool = False  # a copy sends itself to one node at a time; the next gets its chunks from those before it
     pull_share: Annotated[float, Meta(gt=0, le=1)] = 0.5  # of a store, for what waits and task arguments pull at once
     store_wait: Seconds = 2.0  # that a create waits for room
     backoff: Annotated[float, Meta(gt=0)] = 0.05  # seconds before the owner is asked again, doubled each time

@@ -1,7 +1,7 @@
-"""Transfer: the rows of the copy table about bytes that have come, from a worker or another node, or go to one.
+"""Transfer: the rows of the copy table about bytes that come, from a worker or another node.
 
-The pulling node asks for chunks, a few at a time; the source answers each from its sealed copy, under a hold.
-Refuses to know which source is best, and who asks why.
+The pulling node asks for chunks, a few at a time, and may be referred to another node for them; how they are sent is
+in ``relay.py``.  Refuses to know which source is best, and who asks why.
 """
 
 from __future__ import annotations
@@ -21,28 +21,34 @@ from freehold.core.copy import (
     Copy,
     Copying,
     as_written,
+    counted_down,
     give_back,
     gone,
     grant,
-    next_chunk,
-    no_chunk,
     refuse,
+    thanks,
+    unless_wanted,
+    without,
 )
-from freehold.core.effects import Move, Send
+from freehold.core.effects import Send
+from freehold.core.events import HolderDied
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, replace
-from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomWanted
+from freehold.core.node_events import CopyIdle, PullOver, RoomGranted, RoomWanted
 from freehold.core.node_messages import (
-    ChunkQuery,
     ChunkReply,
     CopyNotice,
-    HoldReturnNotice,
+    CreateReply,
     PullCancelNotice,
     PullQuery,
     PullReply,
+    RelayReply,
     SealNotice,
 )
+from freehold.core.relay import first_chunks, lost, next_chunk, pass_on, send_chunk
 from freehold.core.values import Failure
+
+BEREAVED = {RESERVING: (ABSENT,), WRITING: AGAIN, PULLING: (*AGAIN, RETIRING), RETIRING: AGAIN}
 
 
 def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
@@ -51,7 +57,7 @@ def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
     out: list[object] = []
     if owner != r.creator:
         out.append(Send(owner, CopyNotice(r.object, here.me, r.nbytes, True)))
-    r = replace(r, state=state, askers=EMPTY, awaited=(), asked=0, arrived=0, source=0)
+    r = replace(r, state=state, askers=EMPTY, awaited=(), asked=0, arrived=0, source=0, origin=0, rank=0)
     for worker in sorted(askers):
         r, granted = grant(r, worker)
         out += granted
@@ -59,6 +65,18 @@ def sealed(r: Copy, state: Copying, here: Here) -> tuple[Copy, Out]:
         r, chunk = send_chunk(r, query, here)
         out += chunk
     return r, tuple(out)
+
+
+# ------------------------------------------------------------------ there is room
+
+
+@TABLE.on(RESERVING, event=RoomGranted, to=(WRITING, PULLING))
+def begin(r: Copy, e: RoomGranted, here: Here) -> tuple[Copy, Out]:
+    """A creator writes under a hold; a pull asks for its first chunks."""
+    if r.creator:
+        r = replace(r, state=WRITING, place=e.place, holds=EMPTY.set(r.creator, 1))
+        return r, (Send(r.creator, CreateReply(r.object, r.creating, e.place)),)
+    return first_chunks(replace(r, state=PULLING, place=e.place), here)
 
 
 # ------------------------------------------------------------------ a copy that was written here
@@ -122,28 +140,33 @@ def too_late(r: Copy, e: PullQuery, here: Here) -> tuple[Copy, Out]:
     return r, (Send(e.asker, PullReply(r.object, e.attempt, Failure("released", r.object, here.me))),)
 
 
-@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, PRIMARY, ABSENT, RESERVING))
+@TABLE.on(PULLING, event=ChunkReply, to=(SECONDARY, PRIMARY, ABSENT, RESERVING, RETIRING))
 def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
     """Each chunk that comes lets the next be asked for; the last one seals the copy."""
     if e.failed:
-        return gone(r, *refuse(r, Failure("lost", r.object, r.source)))
+        return lost(r, here)
     r = replace(r, arrived=r.arrived + e.nbytes)
     if r.arrived < r.nbytes:
-        return next_chunk(r, here)
-    done = (Send(r.source, HoldReturnNotice(r.object, here.me, 1)), PullOver(r.object))
+        r, wish = next_chunk(r, here)
+        r, sent_on = pass_on(r, here)
+        return r, (*wish, *sent_on)
+    done = (*thanks(r, here), PullOver(r.object))
     query, (r, out) = r.next, sealed(replace(r, next=None), SECONDARY, here)
     if query is not None:  # a task that runs again brings the same
         return replace(r, state=PRIMARY), (*done, *out, Send(query.creator, as_written(query)))
     return r, (*done, *out, *(() if r.holds else (CopyIdle(r.object),)))
 
 
-@TABLE.on(RESERVING, PULLING, event=PullCancelNotice, to=(ABSENT,))
+@TABLE.on(PULLING, event=RelayReply)
+def go_elsewhere(r: Copy, e: RelayReply, here: Here) -> tuple[Copy, Out]:
+    """Ask whom we are referred to; what the first source still says of the chunks we asked it for is stale."""
+    return first_chunks(replace(r, source=e.source, origin=r.source, rank=e.rank), here)
+
+
+@TABLE.on(RESERVING, PULLING, event=PullCancelNotice, to=AGAIN)
 def cancel(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy | None, Out]:
     """When nobody waits any more the transfer ends; chunks on their way are dropped when they come."""
-    r = replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r
-    if r.askers or r.creator:
-        return r, ()
-    return gone(r, Send(r.source, HoldReturnNotice(r.object, here.me, 1))) if r.state is PULLING else gone(r)
+    return unless_wanted(replace(r, askers=r.askers.delete(e.asker)) if e.asker in r.askers else r, here)
 
 
 @TABLE.on(WRITING, event=PullCancelNotice)
@@ -155,29 +178,25 @@ def wait_no_more(r: Copy, e: PullCancelNotice, here: Here) -> tuple[Copy, Out]:
 TABLE.ignore(ABSENT, *SEALED, RETIRING, event=PullCancelNotice, why="the copy, or the refusal, is on its way")
 
 
-# ------------------------------------------------------------------ another node reads it
+# ------------------------------------------------------------------ somebody dies
 
 
-@TABLE.on(*SEALED, RETIRING, event=ChunkQuery)
-def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
-    """The first chunk takes a hold for the pulling node; a copy being retired still serves who holds it."""
-    other = e.total != r.nbytes  # the task has run again, and returned something else: the puller was told of the first
-    if other or (e.target not in r.holds if e.offset else r.state is RETIRING):
-        return refuse_chunk(r, e, here)
-    out: Out = ()
-    if not e.offset:
-        out = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
-        r = replace(r, holds=r.holds.set(e.target, r.holds.get(e.target, 0) + 1))
-    return r, (*out, Move(r.object, e.attempt, None, r.place, e.target, e.offset, e.nbytes))
+@TABLE.on(RESERVING, WRITING, PULLING, *SEALED, RETIRING, event=HolderDied, to=BEREAVED)
+def party_died(r: Copy, e: HolderDied, here: Here) -> tuple[Copy | None, Out]:
+    """A dead worker reads, writes and waits for nothing; a dead node sends nothing."""
+    if r.next is not None and r.next.creator == e.party:
+        r = replace(r, next=None)
+    if r.state in (RESERVING, WRITING) and r.creator == e.party:
+        return gone(r, *(refuse(replace(r, creator=0), Failure("lost", r.object, e.party))))
+    if r.state is PULLING and r.source == e.party:
+        return lost(r, here)
+    r = without(r, e.party)
+    if e.party in r.askers:
+        r = replace(r, askers=r.askers.delete(e.party))
+    count = r.holds.get(e.party, 0)
+    if r.state in (RESERVING, PULLING):
+        return unless_wanted(counted_down(r, e.party, count), here)
+    return give_back(r, e.party, count, here)
 
 
-@TABLE.on(WRITING, event=ChunkQuery)
-def send_chunk_later(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
-    """Its owner told of this copy as soon as it was written; the seal is on its way to us, from another process."""
-    return replace(r, awaited=(*r.awaited, e)), ()
-
-
-@TABLE.on(ABSENT, RESERVING, PULLING, event=ChunkQuery)
-def refuse_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
-    """There is no sealed copy here: the puller tries another location."""
-    return r, (no_chunk(e),)
+TABLE.ignore(ABSENT, event=HolderDied, why="nothing is here")

@@ -219,17 +219,20 @@ def loans_are_known(owner: Worker, node: Node) -> Iterator[str]:
 
 @of(Node, Node)
 def chunks_are_coming(reader: Node, source: Node) -> Iterator[str]:
-    """A node that reads another's copy gets it as soon as it is sealed, and holds it no longer."""
+    """A node that reads another's copy gets it as soon as it is there, and holds it no longer than until it has it."""
     for copy in reader.copies.values():
         if copy.state is COMING and copy.source == source.me:
             there = source.copies.get(copy.object)
-            awaited = there.awaited if there is not None and there.state is BEING_WRITTEN else ()
+            awaited = there.awaited if there is not None and there.state in (BEING_WRITTEN, COMING) else ()
             if reader.me not in [query.target for query in awaited]:
                 yield f"one waits for chunks of {copy}, the other has {there}"
     for copy in source.copies.values():
         there = reader.copies.get(copy.object)
-        if reader.me in copy.holds:
+        comes_from = (there.source, there.origin) if there is not None and there.state is COMING else (0, 0)
+        if reader.me in copy.holds and source.me != comes_from[0]:
             yield f"one holds {copy}, the other has {there}"
+        if reader.me in copy.line and source.me not in comes_from:
+            yield f"one waits in the line for {copy}, the other has {there}"
 
 
 # ------------------------------------------------------------------ who lives

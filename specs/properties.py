@@ -99,7 +99,7 @@ def readers_hold(parties: Parties, object: int = 0) -> Iterator[str]:
 
 
 def one_primary(parties: Parties, object: int = 0) -> Iterator[str]:
-    """At most one node keeps the copy that is not to be evicted, of those that have not lost each other."""
+    """At most one node keeps the copy that is not to be evicted, unless these, or the owner and one, are parted."""
     kept: dict[int, list[int]] = {}
     for node in parties.values():
         if isinstance(node, Node):
@@ -107,7 +107,8 @@ def one_primary(parties: Parties, object: int = 0) -> Iterator[str]:
                 if copy is not None and copy.state is PRIMARY:
                     kept.setdefault(copy.object, []).append(node.me)
     for name, nodes in kept.items():
-        if len(nodes) > 1 and all(parties[one].hears(two) for one in nodes for two in nodes):
+        known = [one for one in (*nodes, owner_of(name)) if one in parties]
+        if len(nodes) > 1 and all(parties[one].hears(two) for one in known for two in known):
             yield f"{object_name(name)} has primary copies on {', '.join(map(party_name, nodes))}"
 
 

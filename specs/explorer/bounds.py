@@ -31,6 +31,7 @@ class Bounds(NamedTuple):
     replies: bool = False  # borrowers are sent small values in replies, which are not promoted then
     retries: int = 0  # how often a task may run again
     before: tuple[str, ...] = ()  # acts of a long story that begins the model, each with all that follows: "0 calls 1"
+    relay: bool = False  # copies are of two chunks, and sent on before they are complete
 
 
 def fates_of(bounds: Bounds) -> Iterable[Fate]:

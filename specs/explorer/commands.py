@@ -32,6 +32,7 @@ Views = Annotated[bool, typer.Option("--views", help="Let users keep what they r
 Large = Annotated[bool, typer.Option("--large", help="Make all values too large for an in-process store.")]
 Lists = Annotated[bool, typer.Option("--lists", help="Make values with references inside too large for it.")]
 Replies = Annotated[bool, typer.Option("--replies", help="Send small values to borrowers in replies.")]
+Relay = Annotated[bool, typer.Option("--relay", help="Send on copies, of two chunks, before they are complete.")]
 Retries = Annotated[int, typer.Option(min=0, max=2, help="How often a task may run again, for what was lost.")]
 Before = Annotated[list[str], typer.Option(help="What has happened before, like '0 calls 1'; may be given again.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
@@ -61,6 +62,7 @@ def explore(
     large: Large = False,
     lists: Lists = False,
     replies: Replies = False,
+    relay: Relay = False,
     retries: Retries = 0,
     before: Before = [],  # noqa: B006
     borrower_death: Rule = "inquest",
@@ -82,18 +84,9 @@ def explore(
         refuse(f"{processes} processes do not live on {nodes} nodes")
     if deaths + node_deaths > processes or node_deaths >= (nodes or processes):
         refuse(f"{deaths} of {processes} processes and {node_deaths} nodes but the head cannot die")
-    bounds = Bounds("", processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
-    bounds = bounds._replace(
-        returns=returns,
-        gets=gets,
-        values=values,
-        views=views,
-        large=large,
-        lists=lists,
-        replies=replies,
-        retries=retries,
-        before=tuple(before),
-    )
+    much = (processes, objects, acts, calls, deaths, nodes, node_deaths, cuts)
+    what = (returns, gets, values, views, large, lists, replies)
+    bounds = Bounds("", *much, *what, retries, tuple(before), relay)
     if before:
         from freehold.specs.explorer.sharing import Sharing
 

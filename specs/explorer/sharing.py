@@ -70,7 +70,7 @@ ALARMS_MAX = 2  # timers that are over; a pull is tried again and again while th
 BITS_MAX = 62  # of a set of objects, as a number
 CAPACITY = 1 << 20  # bytes of each object store
 ANY = Custom(deaths=True, views=True)
-SMALL, VALUE, LIST = 0, 1, 2  # bytes of a function and of arguments; of a value; of one with references inside
+SMALL, VALUE, LIST = 0, 3, 4  # bytes of a function and of arguments; of a value; of one with references inside
 
 
 class Sharing:
@@ -97,6 +97,8 @@ class Sharing:
         inlined = SMALL if bounds.large else VALUE if bounds.lists else LIST
         borrow = "copy" if bounds.replies else policy.borrow
         policy = msgspec.structs.replace(policy, inline_bytes_max=inlined, borrow=borrow)
+        if bounds.relay:
+            policy = msgspec.structs.replace(policy, relay=True, chunk_bytes=2, chunks_in_flight=1)
         nodes = [node_id(index) for index in range(bounds.nodes or processes)]
         workers = [worker_id(nodes[one % len(nodes)], 1 + one // len(nodes)) for one in range(processes)]
         self.names = [*workers, *nodes]

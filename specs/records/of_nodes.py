@@ -68,12 +68,14 @@ def holds_are_held(node: Node) -> Iterator[str]:
 
 @of(Node)
 def copies_are_of_use(node: Node) -> Iterator[str]:
-    """A copy's owner lives, or else somebody holds it; and no more of it comes than was asked for."""
+    """A copy's owner lives, or else somebody holds it; what comes is for somebody, and no more than was asked for."""
     for copy in node.copies.values():
         if copy.state in (PRIMARY, SECONDARY) and not node.hears(owner_of(copy.object)):
             yield f"keeps what nobody can ask for: {copy}"
         if copy.state is RETIRING and not copy.holds:
             yield f"keeps what nobody holds: {copy}"
+        if copy.state is PULLING and not (copy.askers or copy.holds or copy.awaited):
+            yield f"pulls for nobody: {copy}"
         if copy.state is PULLING and copy.arrived > copy.asked:
             yield f"got more than it had asked for: {copy}"
 
@@ -94,7 +96,7 @@ def cpus_add_up(node: Node) -> Iterator[str]:
 def lenders_live(node: Node) -> Iterator[str]:
     """Whoever holds a copy, waits for one or has a worker lives, and so does whoever is to answer."""
     for copy in node.copies.values():
-        named = {*copy.holds, *copy.askers, *[query.target for query in copy.awaited]}
+        named = {*copy.holds, *copy.askers, *copy.line, *[query.target for query in copy.awaited]}
         yield from [f"waits for somebody dead in {copy}" for one in named if not node.hears(one)]
     for inquiry in node.inquiries.values():
         if not inquiry.waiting or not all(map(node.hears, inquiry.waiting)):

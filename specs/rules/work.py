@@ -129,6 +129,13 @@ NODES = (
         ("copy ChunkQuery ChunkReply",),
     ),
     Rule(
+        "copy-relayed",
+        "By the policy relay a copy serves one node at a time, and refers the next to the last that has asked; "
+        "who is referred gets each chunk as soon as that one has it, and from nobody behind it in the line.",
+        "ours; Hoplite sends on chunks of copies that are not complete (Zhuang et al., SIGCOMM 2021)",
+        ("copy ChunkQuery RelayReply",),
+    ),
+    Rule(
         "copy-kept",
         "A secondary copy takes the place of a primary that was lost, before anything is computed again.",
         "Ray: object_recovery_manager.cc, PinObjectIDs",

@@ -44,6 +44,18 @@ scenario(
 )(borrowing.copies_come_from_copies)
 
 
+@scenario(nodes=3, init={"relay": True, "chunk_bytes": 100_000, "chunks_in_flight": 2}, returns=[3_000_000] * 6)
+def copies_are_sent_on_before_they_are_complete() -> Any:
+    """Three nodes read a large object at once, two times each: chunks go from one to the next."""
+
+    @freehold.remote
+    def size(value: bytes) -> int:
+        return len(value)
+
+    ref = freehold.put(b"x" * 3_000_000)
+    return freehold.get([size.options(node=node % 3).remote(ref) for node in range(6)])
+
+
 @scenario(init={"queue_max": 1}, returns=list(range(50)))
 def one_task_at_a_time_on_a_worker() -> Any:
     """No worker is ever given a second task before the first is over."""

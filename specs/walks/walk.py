@@ -33,6 +33,8 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "losses and tight limits": {"deaths": 3, "losing": True, "tight": True, "cancels": True},
     "full stores": {"crowded": True},
     "full stores and cut links": {"crowded": True, "cuts": 2},
+    "relays": {"relay": True},
+    "relays that are lost": {"losing": True, "deaths": 3, "relay": True},
 }
 FETCHING = (ASKING, PULLING)
 READS = ("drop", "put", "submit", "get", "get", "get", "get", "get", "wait", "future", "keep", "recall", "lose")
@@ -51,6 +53,7 @@ class Walk(Trial):
         losing: whether values are large and it is nodes that die, so that tasks run again.
         crowded: whether values are large and read on many nodes, so that copies that nobody reads are evicted.
         borrow: the policy of that name.
+        relay: the policy of that name; values are large then, and read on many nodes.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Walk(Trial):
         losing: bool = False,
         crowded: bool = False,
         borrow: str = "",
+        relay: bool = False,
     ):
         self.random = Random(seed)
         self.deaths = deaths
@@ -71,21 +75,23 @@ class Walk(Trial):
         self.tight = tight
         self.losing = losing
         self.crowded = crowded
-        self.large = losing or crowded
-        self.does = READS if crowded else ACTS[losing:]
+        self.spread = 5 if relay else 3 if crowded else 0  # nodes on which tasks are placed to read
+        self.large = losing or crowded or relay
+        self.does = READS if self.spread else ACTS[losing:]
         borrow = borrow or self.random.choice(("promote", "copy"))
         policy = Policy(
             inline_bytes_max=LARGE // 2,
             borrow=borrow,  # type: ignore[arg-type]
             location=self.random.choice(("nearest", "random")),
             seed=seed,
-            chunk_bytes=LARGE * 2 // 5,
+            chunk_bytes=LARGE // 12 if relay else LARGE * 2 // 5,
             chunks_in_flight=2,
+            relay=relay,
             queue_max=3,
             workers_max=self.random.choice((2, 3, 12)),
             lineage_bytes_max=self.random.choice((1500, 2**30)) if losing else 2**30,
         )
-        nodes = 5 if losing else 3 if crowded else self.random.choice((1, 2, 3))
+        nodes = 5 if losing or relay else 3 if crowded else self.random.choice((1, 2, 3))
         workers = tuple([1 if self.large else self.random.choice((0, 1, 2)) for _ in range(nodes)])
         super().__init__(
             policy, (2 if crowded else 3 if tight else 1000) * LARGE, workers, (0, 0 if losing else nodes - 1)
@@ -188,7 +194,7 @@ class Walk(Trial):
                 if self.processes[frame.worker].handles[function]:
                     slots = [r.choice(frame.handles) for _ in range(r.choice((0, 1, 1, 2))) if frame.handles]
                     retries = r.choice((0, 2, 5) if self.losing else (0, 1))
-                    where = ((f"node:{r.randrange(3)}", 0.001),) if self.crowded else ()
+                    where = ((f"node:{r.randrange(self.spread)}", 0.001),) if self.spread else ()
                     shape: Shape = (("CPU", 1.0), *where)
                     self.submit(frame, function, slots, self.some(frame, 2), r.choice((0, 1, 1, 2)), retries, shape)
             case "get" if frame.handles:

@@ -199,7 +199,7 @@ class World:
             stored = self.stores[node_of(party)].get(place)
             if stored is None or stored.object != event.object:
                 raise Violation(f"{party_name(party)} writes {object_name(event.object)} into bytes that are not its")
-            stored.token = token
+            stored.token, stored.arrived = token, stored.nbytes
         self.tell(party, event, cause=cause)
 
     def fire(self, party: int, timer: int) -> None:
@@ -265,14 +265,15 @@ class World:
             self.owe(me, Moved(effect.object, effect.attempt), step)
             return
         stored = self.stores[me].get(effect.place)
-        if stored is None or stored.object != effect.object or stored.token is None:
+        have = stored is not None and stored.object == effect.object and stored.token is not None
+        if stored is None or not have or effect.offset + effect.nbytes > stored.arrived:
             raise Violation(f"{party_name(me)} sends a chunk of {object_name(effect.object)} that it has not")
         target = self.parties.get(effect.target)
         coming = target.copies.get(effect.object) if isinstance(target, Node) else None
         if coming is not None and coming.state is PULLING and coming.attempt == effect.attempt:
             landing = self.stores[effect.target][coming.place]
-            landing.missing -= effect.nbytes
-            landing.token = None if landing.missing else stored.token
+            landing.arrived += effect.nbytes
+            landing.token = stored.token
         self.send(me, effect.target, step, ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes))
 
     def release(self, me: int, object: int, place: int, nbytes: int) -> None:
@@ -306,5 +307,5 @@ class Stored:
     def __init__(self, object: int, nbytes: int) -> None:
         self.object = object
         self.nbytes = nbytes
-        self.missing = nbytes  # of a copy that comes from another node
+        self.arrived = 0  # bytes of a copy that comes from another node
         self.token: Any = None

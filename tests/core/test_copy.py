@@ -336,7 +336,7 @@ def test_a_row(step: Any, before: Copy, event: Any, after: Copy | None, out: Any
 IGNORED: list[tuple[Any, tuple[Copying, ...]]] = [
     (RoomDenied(X, FULL), (ABSENT, WRITING, PULLING, PRIMARY, SECONDARY, RETIRING)),
     (SealNotice(X, W, True), (ABSENT,)),
-    (back(V), (ABSENT, RESERVING, PULLING)),
+    (back(V), (ABSENT, RESERVING)),
     (KEEP, (RESERVING, WRITING, PULLING, PRIMARY)),
     (SPARE, (ABSENT, RESERVING, PULLING, SECONDARY, RETIRING)),
     (HoldsRecalled(X), (ABSENT, RESERVING, WRITING, PULLING, PRIMARY, RETIRING)),

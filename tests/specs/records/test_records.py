@@ -142,7 +142,11 @@ def released_for_nobody(world: Trial) -> None:
 
 
 def too_many_bytes(world: Trial) -> None:
-    node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10, arrived=10)
+    node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10, arrived=10, askers=Map({77: 1}))
+
+
+def pulled_for_nobody(world: Trial) -> None:
+    node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10)
 
 
 def reader_dead(world: Trial) -> None:
@@ -220,6 +224,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (used_by_nobody, of_workers.copies_are_used, "n0w2 uses Resolution("),
     (owner_dead, of_nodes.copies_are_of_use, "n0 keeps what nobody can ask for: Copy("),
     (released_for_nobody, of_nodes.copies_are_of_use, "n0 keeps what nobody holds: Copy("),
+    (pulled_for_nobody, of_nodes.copies_are_of_use, "n0 pulls for nobody: Copy("),
     (too_many_bytes, of_nodes.copies_are_of_use, "n0 got more than it had asked for: Copy("),
     (reader_dead, of_nodes.lenders_live, "n0 waits for somebody dead in"),
     (nobody_asked, of_nodes.lenders_live, "n0 waits for nobody, or for somebody dead, in"),
