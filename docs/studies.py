@@ -1,6 +1,7 @@
 """Run all studies of the simulator, and write down what comes of them: docs/studies.md, with docs/figures/*.svg.
 
 python docs/studies.py            run, draw and write everything
+python docs/studies.py broadcast  only what is named; the rest of the page stays
 python docs/studies.py --check    say whether the page lists all studies and figures, and fail if not
 """
 
@@ -52,14 +53,21 @@ def stale() -> list[str]:
 def main() -> None:
     """Do what the command line asks for."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("names", nargs="*", metavar="NAME", help="studies; all if none is named")
     arguments.add_argument("--check", action="store_true", help="only say what is missing")
-    if arguments.parse_args().check:
+    given = arguments.parse_args()
+    if unknown := [name for name in given.names if name not in STUDIES]:
+        arguments.error(f"there is no study {', '.join(unknown)}; there are {', '.join(STUDIES)}")
+    if given.check:
         missing = stale()
         sys.exit(f"docs/studies.md lacks {', '.join(missing)}; run: python docs/studies.py" if missing else 0)
     FIGURES.mkdir(exist_ok=True)
+    _, *parts = PAGE.read_text("utf-8").split("\n## ")
+    known = {part.partition("\n")[0]: f"## {part}" for part in parts}
     with tempfile.TemporaryDirectory() as folder:
-        parts = [written(study, Path(folder)) for study in STUDIES.values()]
-    PAGE.write_text("\n".join([HEAD, *parts]), "utf-8")
+        for name in given.names or STUDIES:
+            known[name] = written(STUDIES[name], Path(folder))
+    PAGE.write_text("\n".join([HEAD, *[known[name].rstrip("\n") + "\n" for name in STUDIES if name in known]]), "utf-8")
 
 
 if __name__ == "__main__":
