@@ -224,7 +224,7 @@ AT_REST = (
     ),
     Promise(
         "directory-agrees",
-        "An owner knows the nodes that have copies, and no others.",
+        "An owner knows the nodes that have copies, and no others; of one whose worker died as it wrote it hears late.",
         "Ray: object directory by ownership",
         (properties.directories_agree,),
     ),

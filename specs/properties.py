@@ -180,15 +180,20 @@ def workers_are_expected(world: World) -> Iterator[str]:
 # ------------------------------------------------------------------ at rest
 
 
-def directories_agree(world: World) -> Iterator[str]:
-    """At rest an owner knows each node that has a copy, and no other."""
+def directories_agree(world: Mourning) -> Iterator[str]:
+    """At rest an owner knows each node that has a copy, and no other.
+
+    But a worker may have told it of a copy and died before its node heard that it was complete, and heard of the death
+    first, from another node: then the owner finds out when the copy is asked for.
+    """
+    fallen = {node_of(party) for party in world.dead}
     nodes = [party for party in world.parties.values() if isinstance(party, Node)]
     for party in world.parties.values():
         for r in party.promotion.values() if isinstance(party, Worker) else ():
             if r.state is PLACED:
                 copies = [(node.me, node.copies.get(r.object)) for node in nodes]
                 have = sorted([me for me, copy in copies if copy is not None and copy.state in (PRIMARY, SECONDARY)])
-                if sorted(r.nodes) != have:
+                if not {*have} <= {*r.nodes} <= {*have} | fallen:
                     known, true = (", ".join(map(party_name, some)) or "none" for some in (sorted(r.nodes), have))
                     yield f"{party_name(party.me)} knows of {object_name(r.object)} on {known}; copies are on {true}"
 

@@ -34,7 +34,7 @@ WORLDS: dict[str, dict[str, Any]] = {  # the kinds of walks that are taken
     "full stores": {"crowded": True},
     "full stores and cut links": {"crowded": True, "cuts": 2},
     "relays": {"relay": True},
-    "relays that are lost": {"losing": True, "deaths": 3, "relay": True},
+    "relays that are lost": {"losing": True, "deaths": 3, "relay": True, "cancels": True},
 }
 FETCHING = (ASKING, PULLING)
 READS = ("drop", "put", "submit", "get", "get", "get", "get", "get", "wait", "future", "keep", "recall", "lose")

@@ -11,7 +11,7 @@ from tests.specs.worlds import ONE, TWO, assert_found, fresh, node, program
 
 from freehold.core.copy import PRIMARY, SECONDARY, Copy
 from freehold.core.desk import Desk
-from freehold.core.ids import object_id
+from freehold.core.ids import object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.membership import DEAD, MISSING, Member
 from freehold.core.office import STARTING, Loan
@@ -102,6 +102,12 @@ def copy_unknown(world: Trial) -> None:
     node(world, TWO).copies[object] = Copy(object, SECONDARY)
 
 
+def copy_gone(world: Trial) -> None:
+    me = program(world)
+    object = object_id(me.me, 77)
+    me.promotion[object] = Promotion(object, PLACED, nodes=(ONE,))
+
+
 BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
     (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
@@ -117,6 +123,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (lent_to_the_dead, properties.offices_rest, "n0 starts 0 workers, and has lent the dead [Loan("),
     (too_many_workers, properties.workers_are_few, "n0 has started 2 workers"),
     (copy_unknown, properties.directories_agree, "n0w2 knows of n0w2.77 on n0; copies are on n0, n1"),
+    (copy_gone, properties.directories_agree, "n0w2 knows of n0w2.77 on n0; copies are on none"),
 ]
 
 
@@ -133,6 +140,25 @@ def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:
             assert run.query is not None
             worker.running[run.task] = replace(run, query=replace(run.query, caller=0))
     assert [*properties.runs_once(world)] == []
+
+
+def test_a_node_whose_worker_died_may_have_less_than_its_owner_thinks_but_not_more() -> None:
+    for fault, wrong in ((copy_gone, 0), (copy_unknown, 1)):
+        world = fresh()
+        fault(world)
+        world.dead[worker_id(ONE, 99)] = frozenset()
+        assert len([*properties.directories_agree(world)]) == wrong
+
+
+def test_owner_and_node_that_are_parted_may_disagree_on_who_keeps_a_copy() -> None:
+    world = fresh()
+    me = program(world)
+    object = object_id(me.me, 77)
+    for one in (ONE, TWO):
+        node(world, one).copies[object] = Copy(object, PRIMARY)
+    assert [*properties.one_primary(world.parties)] == ["n0w2.77 has primary copies on n0, n1"]
+    me.members[ONE] = Member(ONE, DEAD)
+    assert [*properties.one_primary(world.parties)] == []
 
 
 def test_every_check_belongs_to_a_promise() -> None:
