@@ -75,8 +75,8 @@ def sent(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
 
 
 def goes_elsewhere(r: Copy, e: ChunkQuery, here: Here) -> bool:
-    """Tell whether a node that asks for its first chunk is referred: what is one chunk is there or not."""
-    first = here.policy.relay and not e.offset and not e.origin
+    """Tell whether a node that asks for its first chunk is referred: once, and if there are others to be asked for."""
+    first = here.policy.relay and not (e.offset or e.origin or e.rank)
     return bool(first and r.line and r.nbytes > here.policy.chunk_bytes and any(map(is_node, r.holds)))
 
 
@@ -139,7 +139,8 @@ def lost(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     back = thanks(r if r.arrived else replace(r, source=0), here)
     if r.origin and here.hears(r.origin) and not r.holds:
         refused = [no_chunk(query) for query in r.awaited]  # they were behind us, and we go to the end of the line
-        r = replace(r, source=r.origin, origin=0, rank=0, arrived=0, awaited=())
+        rank = 0 if r.arrived else r.rank  # referred in vain: not once more, by the same old word
+        r = replace(r, source=r.origin, origin=0, rank=rank, arrived=0, awaited=())
         r, asked = first_chunks(r, here)
         return r, (*refused, *back, *asked)
     return broken_off(r, *refuse(r, Failure("lost", r.object, r.source)), *back)

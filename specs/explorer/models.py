@@ -62,7 +62,8 @@ WHOLE = (
     Bounds("rebuild", acts=4, calls=2, node_deaths=1, returns=True, gets=True, large=True, retries=1),
     Bounds("large return", acts=3, calls=2, deaths=1, returns=True, gets=True, large=True),
     Bounds("relay", acts=4, calls=2, node_deaths=1, values=True, large=True, relay=True),
-    Bounds("relay and get", acts=4, calls=2, gets=True, values=True, large=True, relay=True),
+    Bounds("relay and get", acts=5, calls=2, gets=True, values=True, large=True, relay=True),
+    Bounds("relay, four", processes=4, acts=4, calls=3, values=True, large=True, relay=True),
     Bounds("everything", objects=2, acts=6, calls=3, deaths=1, returns=True, gets=True),
     Bounds("four", processes=4, objects=1, acts=6, calls=3, deaths=2),
 )

@@ -106,6 +106,13 @@ HEAD_OF_LINE: list[Case] = [
         (moved(target=OTHER),),
     ),
     (
+        "who was referred in vain is served",
+        sealed(OTHER, behind=1),
+        asks(origin=0),
+        sealed(OTHER, BEHIND, behind=2),
+        (moved(),),
+    ),
+    (
         "once nobody is being served the next is",
         sealed(BEHIND),
         asks(target=OTHER, **DIRECT),
@@ -205,9 +212,11 @@ UNWANTED: list[Case] = [
 
 AGAIN = coming(attempt=NEW, source=FIRST, origin=0, rank=0)
 ANEW = [we_ask(FIRST, offset, NEW, 0, 0) for offset in (0, CHUNK)]
+IN_VAIN = coming(attempt=NEW, source=FIRST, origin=0)
+SERVE_US = [we_ask(FIRST, offset, NEW, 0) for offset in (0, CHUNK)]
 ENDING = coming(2 * CHUNK, NBYTES, state=RETIRING, holds=READ, askers=Map())
 LOSSES: list[Case] = [
-    ("the word was old: back to who gave it", coming(), chunk(0, failed=True), AGAIN, (returned(FIRST), *ANEW)),
+    ("the word was old: back to who gave it", coming(), chunk(0, failed=True), IN_VAIN, (returned(FIRST), *SERVE_US)),
     (
         "those behind us go there, too",
         coming(CHUNK, awaited=(asks(),)),
@@ -215,7 +224,7 @@ LOSSES: list[Case] = [
         AGAIN,
         (refused(), returned(BEFORE), returned(FIRST), *ANEW),
     ),
-    ("who was before us dies", coming(), HolderDied(X, BEFORE), AGAIN, (returned(FIRST), *ANEW)),
+    ("who was before us dies", coming(), HolderDied(X, BEFORE), IN_VAIN, (returned(FIRST), *SERVE_US)),
     (
         "while others read: nothing is written over",
         coming(CHUNK, holds=READ, awaited=QUEUED),
