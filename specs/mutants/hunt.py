@@ -55,6 +55,8 @@ MODELS = (
     Bounds("node", processes=2, acts=4, calls=2, node_deaths=1, gets=True, values=True, large=True),
     Bounds("rebuild", nodes=2, acts=3, calls=1, node_deaths=1, returns=True, gets=True, large=True, retries=1),
     Bounds("lend and lose", acts=3, calls=2, cuts=1),
+    Bounds("relay", acts=3, calls=2, node_deaths=1, values=True, large=True, relay=True),
+    Bounds("relay and get", acts=3, calls=2, gets=True, values=True, large=True, relay=True),
     Bounds("lent on and die", 4, acts=2, calls=0, deaths=1, before=("0 calls 1", "1 calls 2", "2 calls 3")),
     Bounds("kept and die", 4, acts=3, calls=0, deaths=1, before=("0 calls 1", "1 keeps", "1 calls 2", "2 calls 3")),
     Bounds("read and die", 3, 2, acts=3, calls=1, deaths=1, gets=True, replies=True, before=(*NESTED, "0 drops")),

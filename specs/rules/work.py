@@ -133,7 +133,7 @@ NODES = (
         "By the policy relay a copy serves one node at a time, and refers the next to the last that has asked; "
         "who is referred gets each chunk as soon as that one has it, and from nobody behind it in the line.",
         "ours; Hoplite sends on chunks of copies that are not complete (Zhuang et al., SIGCOMM 2021)",
-        ("copy ChunkQuery RelayReply",),
+        ("copy RelayReply",),
     ),
     Rule(
         "copy-kept",

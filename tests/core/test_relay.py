@@ -255,8 +255,9 @@ ROWS = {"head of a line": HEAD_OF_LINE, "sent on": SENT_ON, "unwanted": UNWANTED
 
 def cites(event: Any) -> tuple[Any, ...]:
     """The rule, if it is what the case is about; an old word is dropped before any row is taken."""
-    named = type(event) is ChunkQuery or (type(event) is RelayReply and event.attempt == 7)
-    return (pytest.mark.rule(id="copy-relayed"),) if named else ()
+    if type(event) is ChunkQuery:
+        return (pytest.mark.rule(id="copy-chunks"),)
+    return (pytest.mark.rule(id="copy-relayed"),) if type(event) is RelayReply and event.attempt == 7 else ()
 
 
 @pytest.mark.parametrize(
