@@ -36,7 +36,7 @@ class Inline(World):
         self.posts: deque[tuple[int, Event, int]] = deque()
         self.timers: list[tuple[float, int, int, Event]] = []  # (when, target, timer, event), a heap
         self.runnable: deque[tuple[Session, Run]] = deque()
-        self.waits: list[tuple[Hosted, int]] = []  # who waits on this stack, for which request; the innermost last
+        self.waits: list[tuple[int, frozenset[int]]] = []  # who waits on this stack, for what; the innermost last
         self.ran = False  # a task has just run, and timers that fell due meanwhile have not been seen to
         self.interrupts = Interrupts()
 
@@ -85,7 +85,8 @@ class Inline(World):
     def block(self, driver: Hosted, request: int, came: Sized) -> Failure | None:
         """Deliver messages, run tasks and let timers fire, in this order, until the request is settled."""
         self.ran = False  # what falls due by this call's own deadline did not fall due while a task ran
-        self.waits.append((driver, request))
+        waiting = driver.party.tables["request"].get(request)
+        self.waits.append((driver.party.me, frozenset(waiting.objects if waiting is not None else ())))
         try:
             while request not in driver.settled and not came:
                 self.end_of_the_dead(driver)
@@ -141,13 +142,11 @@ class Inline(World):
         """
         if not self.waits:
             return self.runnable.popleft()
-        driver, request = self.waits[-1]
-        waiting, me = driver.party.tables["request"].get(request), driver.party.me
-        awaited = waiting.objects if waiting is not None else ()
+        me, awaited = self.waits[-1]
 
         def turn_of(index: int) -> int:
             run = self.runnable[index][1]
-            if any(run.task <= object < run.task + max(1, run.description.returns) for object in awaited):
+            if not awaited.isdisjoint(range(run.task, run.task + max(1, run.description.returns))):
                 return 0
             return 1 if owner_of(run.task) == me else 2
 

@@ -188,7 +188,7 @@ def thanks(r: Copy, here: Here) -> Out:
 
 def unless_wanted(r: Copy, here: Here) -> tuple[Copy | None, Out]:
     """End what nobody waits for any more: no worker of this node, and no node to which it is sent on."""
-    if r.askers or r.creator or r.holds or r.awaited or r.state not in (RESERVING, PULLING):
+    if r.askers or r.creator or r.holds or r.awaited:
         return r, ()
     return gone(r, *thanks(r, here)) if r.state is PULLING else gone(r)
 

@@ -46,7 +46,7 @@ def send_chunk(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
     other = e.total != r.nbytes  # the task has run again, and returned something else: the puller was told of the first
     if other or not is_here(r, e) or (e.target not in r.holds if e.offset else r.state is RETIRING):
         return refuse_chunk(r, e, here)
-    return refer(r, e, here) if goes_elsewhere(r, e, here) else sent(r, e, here)
+    return refer(r, e, here) if refers(r, e, here) else sent(r, e, here)
 
 
 @TABLE.on(WRITING, event=ChunkQuery)
@@ -74,7 +74,7 @@ def sent(r: Copy, e: ChunkQuery, here: Here) -> tuple[Copy, Out]:
 # ------------------------------------------------------------------ the copy at the head of a line
 
 
-def goes_elsewhere(r: Copy, e: ChunkQuery, here: Here) -> bool:
+def refers(r: Copy, e: ChunkQuery, here: Here) -> bool:
     """Tell whether a node that asks for its first chunk is referred: once, and if there are others to be asked for."""
     first = here.policy.relay and not (e.offset or e.origin or e.rank)
     return bool(first and r.line and r.nbytes > here.policy.chunk_bytes and any(map(is_node, r.holds)))

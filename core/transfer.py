@@ -158,7 +158,7 @@ def receive(r: Copy, e: ChunkReply, here: Here) -> tuple[Copy | None, Out]:
 
 
 @TABLE.on(PULLING, event=RelayReply)
-def go_elsewhere(r: Copy, e: RelayReply, here: Here) -> tuple[Copy, Out]:
+def go_on_elsewhere(r: Copy, e: RelayReply, here: Here) -> tuple[Copy, Out]:
     """Ask whom we are referred to; what the first source still says of the chunks we asked it for is stale."""
     return first_chunks(replace(r, source=e.source, origin=r.source, rank=e.rank), here)
 

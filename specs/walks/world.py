@@ -272,7 +272,7 @@ class World:
         coming = target.copies.get(effect.object) if isinstance(target, Node) else None
         if coming is not None and coming.state is PULLING and coming.attempt == effect.attempt:
             landing = self.stores[effect.target][coming.place]
-            landing.arrived += effect.nbytes
+            landing.arrived = effect.offset + effect.nbytes  # chunks come in order; from another source, anew
             landing.token = stored.token
         self.send(me, effect.target, step, ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes))
 
