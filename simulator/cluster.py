@@ -35,7 +35,7 @@ from freehold.simulator.clock import Clock, Happening
 from freehold.simulator.driver import Simulator
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strands
-from freehold.simulator.world.costs import NOTHING
+from freehold.simulator.world.costs import NOTHING, Costs
 from freehold.simulator.world.description import Description, graph_of
 from freehold.simulator.world.faults import both_ways, needs_wires, schedule
 from freehold.simulator.world.hosts import Host
@@ -71,20 +71,32 @@ class Hosts(dict[int, Host]):
 
     Args:
         description: which nodes share one.
+        clock: simulated time.
     """
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, clock: Clock) -> None:
+        self.clock = clock
         self.machine = description.machine
         self.local = description.costs.local
+        self.costs = NOTHING
         self.all: dict[int, Host] = {}
 
     def __missing__(self, party: int) -> Host:
         index = node_index(party) // self.machine.nodes
         host = self.all.get(index)
         if host is None:
-            host = self.all[index] = Host(f"host{index}", self.machine.cores, self.machine.memory, self.local)
+            machine = self.machine
+            host = Host(f"host{index}", self.clock, machine.cores, machine.memory, self.local)
+            host.costs = self.costs
+            self.all[index] = host
         self[party] = host
         return host
+
+    def begin(self, costs: Costs) -> None:
+        """From here on it takes time to run another process, and to wake up."""
+        self.costs = costs
+        for host in self.all.values():
+            host.costs = costs
 
 
 class Simulated(World):
@@ -105,7 +117,7 @@ class Simulated(World):
         self.description = description
         self.costs = NOTHING
         self.begun = False
-        self.hosts = Hosts(description)
+        self.hosts = Hosts(description, self.clock)
         topology = Topology(graph_of(description), description.network.flow)
         contention = description.network.contention
         hosts = self.hosts.__getitem__ if description.machine.nodes > 1 else None
@@ -136,7 +148,11 @@ class Simulated(World):
         sender = self.drivers.get(source)
         if source == target:  # the driver reports what came of an effect
             at = self.clock.now if sender is None else sender.spend(nbytes * self.costs.copy)
-            self.network.arrive(source, target, at, Message(self.answering, target, event, cause))
+            answer = Message(self.answering, target, event, cause)
+            if sender is not None and sender.machine.cores:
+                sender.take(partial(self.answer, answer))  # when it has done what the answer is about
+            else:
+                self.network.arrive(source, target, at, answer)
         elif sender is not None:
             self.bring(source, target, sender.spend(self.costs.send), nbytes, event, cause)
         elif source in self.silent:  # who speaks to it hears nothing, either, until it is missed
@@ -170,12 +186,20 @@ class Simulated(World):
         self.receive(message.target, message.event, message.cause, message.nbytes)
 
     def receive(self, target: int, event: Event, cause: int, nbytes: int) -> None:
-        """Let a party take what has come, which takes it some time, if it lives."""
+        """Let a party take what has come, if it lives, and when it has a core."""
         driver = self.drivers.get(target)
-        if driver is not None:
-            costs = self.costs
-            driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
-            self.deliver(target, event, cause)
+        if driver is None:
+            return
+        if driver.machine.cores:
+            driver.take(partial(self.read, driver, event, cause, nbytes))
+        else:
+            self.read(driver, event, cause, nbytes)
+
+    def read(self, driver: Simulator, event: Event, cause: int, nbytes: int) -> None:
+        """Let a party take what has come, which takes it some time."""
+        costs = self.costs
+        driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
+        self.deliver(driver.party.me, event, cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""
@@ -196,7 +220,9 @@ class Simulated(World):
         """Hand a timer's event to who set it, unless it was cancelled."""
         if timer.target:
             del self.timers[timer.target, timer.number]
-            self.deliver(timer.target, timer.event)
+            driver = self.drivers.get(timer.target)
+            if driver is not None:
+                driver.take(partial(self.deliver, timer.target, timer.event))
 
     # ------------------------------------------------------------------ tasks and waiting
 
@@ -295,6 +321,7 @@ class Simulated(World):
         while self.clock.peek() <= self.clock.now:
             self.clock.step()
         self.costs, self.begun = self.description.costs, True
+        self.hosts.begin(self.costs)
         schedule(self.description.faults, self.clock, self)
 
     def remove(self, party: int) -> None:

@@ -19,6 +19,7 @@ Processes = Annotated[int, typer.Option(min=0, help="Points that run at a time; 
 Seeds = Annotated[int, typer.Option(min=0, help="Seeds of each point; 0: as many as the study has by itself.")]
 Loads = Annotated[str, typer.Argument(metavar="ROWS", help="small, million or racks.")]
 Calibration = Annotated[Path, typer.Option("--calibration", help="The file with what was measured.")]
+Calibrated = Annotated[Path | None, typer.Option("--calibration", help="The description that predicts.")]
 Runs = Annotated[int, typer.Option(min=1, help="Of each workload, every one in a process of its own.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 WIDTHS = (7, 12, 8, 11, 16, 8, 8, 9, 8, 7, 9)  # of the columns of ``scale``
@@ -94,43 +95,54 @@ def scale(rows: Loads = "small") -> None:
         typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
 
 
-def calibrate(out: Calibration = Path("calibration.toml")) -> None:
+def calibrate(calibration: Calibration = Path("calibration.toml")) -> None:
     """freehold sim calibrate
 
     Measure this machine with four workloads, and write down the cluster with which the simulator takes as long: a
     description for --cluster and init(cluster=).  It takes some minutes; nothing else should run meanwhile.
     """
     from freehold.simulator.validation.calibration import calibrate as measure
-    from freehold.simulator.validation.calibration import written
+    from freehold.simulator.validation.calibration import fit, written
 
     with noting() as note:
-        found = measure(note)
-    out.write_text("\n".join(written(found)) + "\n", "utf-8")
-    typer.echo(f"wrote {out}: use it with --cluster {out}, or init(backend='sim', cluster='{out}')")
+        found = fit(measure(note), note)
+    calibration.write_text("\n".join(written(found)) + "\n", "utf-8")
+    typer.echo(f"wrote {calibration}: use it with --cluster {calibration}, or init(..., cluster='{calibration}')")
 
 
-def validate(calibration: Calibration = Path("calibration.toml"), runs: Runs = 5) -> None:
+def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("validation")) -> None:
     """freehold sim validate
 
-    Run the same programs on the local cluster and simulated, by turns, and print what was measured, what is predicted,
-    and by how much real runs differ among themselves.
+    Run the same programs on the local cluster, by turns, and simulated, and print what was measured, what is predicted,
+    and by how much real runs differ among themselves.  Without --calibration the four that are fitted say the
+    constants: as they were measured between the others, for what a machine can do changes from minute to minute.
     """
     import tomllib
 
+    import msgspec
+
     from freehold.simulator.studies.plots import save
+    from freehold.simulator.validation.calibration import calibrate as measure
+    from freehold.simulator.validation.calibration import fit, written
     from freehold.simulator.validation.validate import conclude, draw, table
     from freehold.simulator.validation.validate import validate as compare
+    from freehold.simulator.validation.workloads import ALL
 
+    cluster = None
     try:
-        cluster = tomllib.loads(calibration.read_text("utf-8"))
+        cluster = tomllib.loads(calibration.read_text("utf-8")) if calibration else None
     except (OSError, ValueError) as error:
         refuse(f"{calibration}: {error}; freehold sim calibrate makes one")
     with noting() as note:
-        found = compare(cluster, runs, note)
+        measured = measure(note, ALL, runs)
+        cluster = cluster or fit(measured, note)
+        found = compare(cluster, measured, note)
     for name, *cells in table(found):
         typer.echo(f"{name:<18}{''.join(f'{cell:>11}' for cell in cells)}")
-    paths = save(draw(found), calibration.parent, "validation")
-    typer.echo(f"{conclude(found)}\n{', '.join(map(str, paths))}")
+    paths = save(draw(found), out, "validation")
+    (out / "measured.json").write_bytes(msgspec.json.encode(measured))
+    (out / "calibration.toml").write_text("\n".join(written(cluster)) + "\n", "utf-8")
+    typer.echo(f"{conclude(found)}\n{', '.join(map(str, [*paths, out / 'calibration.toml']))}")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit
@@ -25,8 +26,10 @@ from freehold.core.node import Node
 from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
 from freehold.core.queries import landing
+from freehold.core.task_events import TaskSubmitted
 from freehold.core.weights import nbytes_of
 from freehold.simulator.programs import Strand
+from freehold.simulator.world.hosts import Process
 from freehold.simulator.world.meter import Meter
 from freehold.simulator.world.units import shown
 
@@ -36,23 +39,25 @@ if TYPE_CHECKING:
 AHEAD = 0.001  # seconds: a program whose own time is further ahead than this lets the others catch up
 
 
-class Simulator(Hosted):
+class Simulator(Hosted, Process):
     """The driver of one party: who waits here is parked, and calls that fall due are made by strands."""
 
     world: Simulated
 
     def __init__(self, world: Simulated, party: Party) -> None:
-        super().__init__(world, party)
-        self.machine = world.hosts[party.me]
-        self.until = 0.0  # it has something to do up to here
+        Hosted.__init__(self, world, party)
+        Process.__init__(self, world.hosts[party.me])
         self.pace = world.paces.get(node_index(party.me), 1.0)  # how many times as long everything takes
         self.calls = 0  # that have fallen due
         self.waiting: dict[int, Strand] = {}  # request -> who is parked until it is settled
         self.runs: deque[Run] = deque()  # tasks that may begin
         self.body: Strand | None = None  # who runs them
-        if world.description.costs.step:
+        costs = world.description.costs
+        if costs.step or costs.event:
             self.meter = Meter(party.watch)
             party.watch, self.told, self.handle = self.meter, self.handle, self.metered
+        self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
+        self.calm = self.random.expovariate(1 / costs.calm) if self.random else 0.0  # until the next interruption
 
     def now(self) -> float:
         """Return its own time: it may be ahead."""
@@ -62,19 +67,32 @@ class Simulator(Hosted):
     def spend(self, seconds: float) -> float:
         """Be busy for some time, after whatever it is busy with; return until when."""
         until, now = self.until, self.world.clock._now
-        seconds *= self.pace
+        if self.random is not None:
+            seconds += self.disturbed(seconds, self.random)
         if until < now:
             costs = self.world.costs
-            until = now + costs.wake if until + costs.spin < now else now
-        self.until = until = self.machine.run(until, seconds) if self.machine.free else until + seconds
+            if self.machine.cores:  # it has been switched to already
+                until = now
+            else:
+                until = now + costs.turn + costs.wake if until + costs.spin < now else now + costs.turn
+        self.until = until = until + seconds * self.pace
         return until
+
+    def disturbed(self, seconds: float, random: Random) -> float:
+        """Return for how long something else takes the processor from who is busy for some time."""
+        costs, lost = self.world.costs, 0.0
+        self.calm -= seconds
+        while self.calm < 0 < costs.interruption:
+            lost += random.expovariate(1 / costs.interruption)
+            self.calm += random.expovariate(1 / costs.calm)
+        return lost
 
     def metered(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
         """Tell the party, and be busy for as long as its steps take."""
-        meter, before = self.meter, self.meter.steps
+        meter, before, costs = self.meter, self.meter.steps, self.world.costs
         asked = self.told(event, now, cause)
         if meter.steps != before:
-            self.spend((meter.steps - before) * self.world.costs.step)
+            self.spend(costs.event + (meter.steps - before) * costs.step)
         return asked
 
     def send(self, step: int, effect: Send) -> None:
@@ -136,7 +154,8 @@ class Simulator(Hosted):
             strands.telling = True
             try:
                 if events:
-                    self.spend(self.world.costs.call)
+                    costs = self.world.costs
+                    self.spend(costs.call + costs.submit if type(events[0]) is TaskSubmitted else costs.call)
                 super().tell(*events)
             finally:
                 strands.told()

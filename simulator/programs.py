@@ -20,6 +20,7 @@ from freehold.core import cluster
 from freehold.core.errors import NotSupported
 from freehold.core.session import Session
 from freehold.simulator.clock import Clock, EmptySchedule, Happening
+from freehold.simulator.world.hosts import Process
 
 TURNS_PER_COLLECTION = 20_000  # garbage is collected at fixed counts of turns, so that references die repeatably
 COLLECTIONS_PER_FULL = 50
@@ -33,10 +34,12 @@ class Strand:
     which it is meant, so that one that comes late does nothing.
     """
 
-    __slots__ = ("doomed", "greenlet", "session", "ticket")
+    __slots__ = ("doomed", "greenlet", "process", "session", "ticket")
 
     def __init__(self, session: Session) -> None:
+        assert isinstance(session.host, Process)
         self.session = session
+        self.process = session.host
         self.ticket = 0
         self.doomed = False  # its worker is dead
         self.greenlet: greenlet = getcurrent()
@@ -115,7 +118,10 @@ class Strands:
 
     def wake(self, strand: Strand) -> None:
         """Let a parked strand go on when its turn comes, and its process has done what came before."""
-        if strand.session.host.now() > self.clock.now:
+        process = strand.process
+        if process.machine.cores:
+            process.take(partial(self.resume, strand, strand.ticket))
+        elif process.until > self.clock.now:
             self.set_alarm(strand, 0.0)
         else:
             self.ready.append(partial(self.resume, strand, strand.ticket))
@@ -155,7 +161,9 @@ class Strands:
     def catch_up(self) -> None:
         """Park until the time of all others is that of the caller."""
         if self.inside():
-            self.sleep(0.0)
+            assert self.running is not None
+            self.wake(self.running)
+            self.park()
 
     def sleep(self, seconds: float) -> None:
         """Park for some time."""
@@ -185,7 +193,7 @@ class Strands:
 
     def ring(self, alarm: Alarm) -> None:
         """Wake who has set the alarm."""
-        self.resume(alarm.strand, alarm.ticket)
+        alarm.strand.process.take(partial(self.resume, alarm.strand, alarm.ticket))
 
     # ------------------------------------------------------------------ the hub
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 from freehold.core.effects import Interrupt, Move, Run, Settle
@@ -134,6 +135,14 @@ class Users(Simulated):
         self.clock.push(user.now() + after, 0, Turn(self.going_on, thread))
 
     def go_on(self, turn: Turn) -> None:
+        """Let a script go on, as soon as its worker has a core."""
+        user = turn.thread.user
+        if user.machine.cores:
+            user.take(partial(self.advance, turn))
+        else:
+            self.advance(turn)
+
+    def advance(self, turn: Turn) -> None:
         """Let a script do what it does until it waits again."""
         thread = turn.thread
         user = thread.user

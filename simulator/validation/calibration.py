@@ -1,69 +1,107 @@
 """Measure this machine: a description of a cluster on it, with which the simulator takes as long as it does.
 
-Some workloads are measured.  Each of them says one constant, once the others are known; so they are set in turn, three
-times over.  Refuses to know how well that predicts others: see ``validate``.
+What the machine itself takes is measured without a cluster.  Of the rest each constant is said by one workload, once
+the others are known; so they are set in turn, several times over.  Refuses to know how well that predicts others: see
+``validate``.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import prod
 from typing import Any
 
 import msgspec
 
-from freehold.simulator.validation.measuring import quantile, really, simulated
-from freehold.simulator.validation.workloads import FITTED
+from freehold.simulator.validation.machine import between_processes
+from freehold.simulator.validation.measuring import processors, quantile, really, simulated
+from freehold.simulator.validation.workloads import FITTED, NODES
 from freehold.simulator.world.units import shown
 
-RUNS = 3  # of each workload
+RUNS = 5  # of each workload
 ROUNDS = 3
-STEPS = 14  # halvings, on a logarithmic scale, of the range in which a constant is looked for
-REPETITIONS = 30  # simulated ones differ little
+STEPS = 12  # halvings, on a logarithmic scale, of the range in which a constant is looked for
+REPETITIONS, TAIL_REPETITIONS = 20, 100  # of simulated workloads
+MIDDLE, TAIL = 0.5, 0.99
+SPIN_SECONDS = 60e-6  # as in backends/local/spin.py
+LEAST, MOST = 1e-6, 1e-2  # seconds of an interruption
+SHARE = 0.08  # of its processor a process loses by interruptions
 
 
 class Constant(msgspec.Struct, frozen=True):
     """A constant that is looked for."""
 
-    names: tuple[str, ...]  # in the table of costs; all have the same value
+    parts: dict[str, float]  # in the table of costs, each so many times the constant
     workload: str
     least: float
     most: float
 
 
 CONSTANTS = (
-    Constant(("copy",), "put_large", 1e-12, 1e-8),
-    Constant(("call", "send", "receive", "run"), "pipelined", 1e-7, 1e-3),
-    Constant(("local",), "round_trip", 1e-7, 1e-3),
-    Constant(("step",), "chain", 1e-8, 1e-4),
+    Constant({"copy": 1.0, "pickle": 1.0}, "put_large", 1e-12, 1e-8),
+    Constant(
+        {"send": 1.0, "receive": 1.0, "call": 1.5, "submit": 2.5, "run": 4.0, "turn": 3.0}, "pipelined", 1e-7, 1e-3
+    ),
+    Constant({"switch": 1.0}, "chain", 1e-7, 1e-3),
+    Constant({"event": 4.0, "step": 1.0}, "many_refs", 1e-8, 1e-4),
 )
 
 
-def calibrate(note: Callable[[str], None]) -> dict[str, Any]:
-    """Return the description of a cluster on this machine.
+class Measured(msgspec.Struct):
+    """What was measured, run after run."""
+
+    rates: list[float] = []  # bytes a second, from one process to another
+    wakes: list[float] = []  # seconds until a process that sleeps runs
+    runs: dict[str, list[list[float]]] = {}  # of each workload: the seconds of each run's repetitions
+
+
+def calibrate(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: int = RUNS) -> Measured:
+    """Measure the machine, and workloads by turns, for what a machine can do changes from minute to minute.
 
     Args:
         note: is told what is being done.
+        names: of the workloads; those that are fitted at the least.
+        runs: of each, every one in a process of its own.
     """
-    measured = {}
-    for name in FITTED:
-        note(f"measuring {name}")
-        measured[name] = quantile([quantile(really(name), 0.5) for _ in range(RUNS)], 0.5)
-    return fit(measured, note)
+    found = Measured()
+    for number in range(runs):
+        note(f"measuring how processes reach each other, {number + 1} of {runs}")
+        rate, wake = between_processes()
+        found.rates.append(rate)
+        found.wakes.append(wake)
+        for name in names:
+            note(f"measuring {name}, {number + 1} of {runs}")
+            found.runs.setdefault(name, []).append(really(name))
+    return found
 
 
-def fit(measured: Mapping[str, float], note: Callable[[str], None]) -> dict[str, Any]:
-    """Return the description with which simulated medians are those that were measured."""
-    cores = float(len(os.sched_getaffinity(0)))
-    costs = dict.fromkeys(("call", "send", "receive", "run"), 5e-6)
-    costs |= {"local": 3e-6, "step": 1e-6, "copy": 1e-10, "pickle": 1e-10}
-    found: dict[str, Any] = {"machine": {"nodes": 2, "cores": cores}, "costs": costs}
+def middle(runs: list[list[float]], part: float) -> float:
+    """Return a quantile, the middle of all runs."""
+    return quantile([quantile(run, part) for run in runs], 0.5)
+
+
+def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
+    """Return the description with which simulated workloads take as long as the fitted ones did.
+
+    Args:
+        found: what was measured.
+        note: is told what is being done.
+    """
+    costs = {"local": 0.0, "wake": quantile(found.wakes, MIDDLE), "spin": SPIN_SECONDS}
+    costs |= {name: 5e-6 * times for constant in CONSTANTS for name, times in constant.parts.items()}
+    costs |= {"copy": 1e-10, "pickle": 1e-10}
+    machine = {"nodes": NODES // len(set(processors())), "cores": 1.0}
+    network = {"latency": 0.0, "bandwidth": quantile(found.rates, MIDDLE)}
+    cluster: dict[str, Any] = {"machine": machine, "network": network, "costs": costs}
     for number in range(ROUNDS):
         for constant in CONSTANTS:
-            note(f"fitting {' and '.join(constant.names)}, {number + 1} of {ROUNDS}")
-            set_constant(found, constant, measured[constant.workload])
-    return found
+            note(f"fitting {' and '.join(constant.parts)}, {number + 1} of {ROUNDS}")
+            set_constant(cluster, constant, middle(found.runs[constant.workload], MIDDLE))
+    note("fitting interruptions")
+    set_interruptions(cluster, {name: middle(found.runs[name], TAIL) for name in FITTED})
+    return cluster
 
 
 def set_constant(found: dict[str, Any], constant: Constant, seconds: float) -> None:
@@ -71,9 +109,19 @@ def set_constant(found: dict[str, Any], constant: Constant, seconds: float) -> N
     low, high = constant.least, constant.most
     for _ in range(STEPS):
         value = (low * high) ** 0.5
-        found["costs"] |= dict.fromkeys(constant.names, value)
-        took = quantile(simulated(constant.workload, found, 0, REPETITIONS), 0.5)
+        found["costs"] |= {name: value * times for name, times in constant.parts.items()}
+        took = quantile(simulated(constant.workload, found, 0, REPETITIONS), MIDDLE)
         low, high = (value, high) if took < seconds else (low, value)
+
+
+def set_interruptions(found: dict[str, Any], tails: Mapping[str, float]) -> None:
+    """Set for how long a process is interrupted such that the tails of the workloads are as long, by and large."""
+    low, high = LEAST, MOST
+    for step in range(STEPS):
+        length = (low * high) ** 0.5
+        found["costs"] |= {"interruption": length, "calm": length / SHARE}
+        ratios = [quantile(simulated(name, found, step, TAIL_REPETITIONS), TAIL) / tail for name, tail in tails.items()]
+        low, high = (length, high) if prod(ratios) < 1 else (low, length)
 
 
 def written(found: Mapping[str, Any]) -> Iterator[str]:

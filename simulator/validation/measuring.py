@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
+
 REPETITIONS = 200
 TIMEOUT = 120.0  # seconds for one process
 
@@ -62,6 +64,35 @@ def quantile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
+def processors() -> list[int]:
+    """Return on which processors the processes of each node run: their own if there are as many."""
+    from freehold.simulator.validation.workloads import NODES
+
+    ours = sorted(os.sched_getaffinity(0))
+    return [ours[node % len(ours)] for node in range(NODES)]
+
+
+def pin() -> None:
+    """Let all processes of a node run on one processor, those of the first together with the program.
+
+    Else which of them share one would change from run to run, and with it how long everything takes.
+    """
+    import freehold
+
+    where = [freehold.remote(os.getppid).options(resources={f"node:{node}": 1e-6}) for node in range(len(processors()))]
+    for processor, task in zip(processors(), where, strict=True):
+        template = psutil.Process(freehold.get(task.remote()))  # the parent of a node's processes
+        for process in (template, *template.children()):
+            hold(process, processor)
+    hold(psutil.Process(), processors()[0])
+
+
+def hold(process: psutil.Process, processor: int) -> None:
+    """Let all threads of a process run on one processor, and those that they start."""
+    for thread in process.threads():
+        os.sched_setaffinity(thread.id, {processor})
+
+
 def main(backend: str, name: str, repetitions: str, seed: str, cluster: str = "null") -> None:
     """Measure, and print."""
     import freehold
@@ -69,6 +100,8 @@ def main(backend: str, name: str, repetitions: str, seed: str, cluster: str = "n
 
     more = {"cluster": json.loads(cluster)} if backend == "sim" else {}
     with freehold.init(backend=backend, num_nodes=NODES, num_cpus=CPUS, seed=int(seed), **more):
+        if backend == "local":
+            pin()
         found = measure(name, int(repetitions))
     print(json.dumps(found))
 

@@ -1,14 +1,69 @@
 """The machines that nodes run on: cores, memory, and the way from one process to another on the same machine.
 
-Refuses to know what processes do; it knows for how long.
+If a machine has fewer cores than processes that have something to do, these take turns: a process that has a core does
+one job after the other until it has no more, or others have waited for a whole slice of time.
+
+Refuses to know what jobs are about; it knows for how long they keep a core.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heapreplace
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from math import inf
 
+from freehold.simulator.clock import Clock
+from freehold.simulator.world.costs import NOTHING
 from freehold.simulator.world.flows import Link
+
+REMEMBERED = 4  # processes of which the caches of a core hold something
+Job = Callable[[], None]
+
+
+class Process:
+    """What runs on a machine; whoever does its jobs moves ``until``.
+
+    Args:
+        machine: on which it runs.
+    """
+
+    def __init__(self, machine: Host) -> None:
+        self.machine = machine
+        self.until = 0.0  # it has something to do up to here
+        self.jobs: deque[Job] = deque()  # that wait for a core
+        self.queued = False  # it has a core, or waits for one
+
+    def take(self, job: Job) -> None:
+        """Do a job as soon as there is a core for it; if there always is, at once."""
+        if self.machine.cores:
+            self.machine.offer(self, job)
+        else:
+            job()
+
+
+class Core:
+    """What can run one process at a time."""
+
+    __slots__ = ("idle", "process", "recent", "since", "slept")
+
+    def __init__(self) -> None:
+        self.process: Process | None = None  # which it runs
+        self.recent: list[Process] = []  # which it ran last, the last one first
+        self.since = -inf  # it has had that, or nothing to do, from here on
+        self.slept = -inf  # who has had nothing to do since then sleeps: others have spun in vain
+        self.idle = True
+
+    def exchange(self, process: Process) -> int:
+        """Run another process; return how many others have used the caches since it ran, some at the most."""
+        recent = self.recent
+        others = recent.index(process) if process in recent else len(recent)
+        if others or not recent:
+            if others < len(recent):
+                del recent[others]
+            recent.insert(0, process)
+            del recent[REMEMBERED:]
+        return others
 
 
 class Host:
@@ -16,27 +71,71 @@ class Host:
 
     Args:
         name: for people.
+        clock: simulated time.
         cores: how many processes can run at a time; infinity if there are always enough.
         memory: bytes a second that all copies on it make together.
         local: seconds from one process to another.
+
+    Attributes:
+        costs: of running another process, and of waking up.
     """
 
-    __slots__ = ("free", "loopback", "memory", "name")
+    __slots__ = ("clock", "cores", "costs", "loopback", "memory", "name", "ready")
 
-    def __init__(self, name: str, cores: float = inf, memory: float = inf, local: float = 0.0) -> None:
+    def __init__(self, name: str, clock: Clock, cores: float = inf, memory: float = inf, local: float = 0.0) -> None:
         self.name = name
-        self.free = [] if cores == inf else [0.0] * max(1, round(cores))  # when each core is free, as a heap
-        heapify(self.free)
+        self.clock = clock
+        self.costs = NOTHING
         self.memory = memory
         self.loopback = Link(f"{name}'s memory", memory, local)
+        self.cores = [Core() for _ in range(0 if cores == inf else max(1, round(cores)))]
+        self.ready: deque[Process] = deque()  # who waits for a core
 
-    def run(self, at: float, seconds: float) -> float:
-        """Return when a process is done that wants to run for some time from ``at`` on.
+    def offer(self, process: Process, job: Job) -> None:
+        """Let a process do one thing more, as soon as it has done all others, and has a core."""
+        process.jobs.append(job)
+        if process.queued:
+            return
+        process.queued = True
+        self.ready.append(process)
+        idle = [core for core in self.cores if core.idle]
+        if idle:
+            core = next((core for core in idle if core.recent[:1] == [process]), idle[0])
+            core.idle = False
+            if self.clock.now - core.since > self.costs.spin:
+                core.slept = self.clock.now
+            self.then(core, self.clock.now)
 
-        Processes get a core in the order in which they ask for one, and keep it until they are done.
-        """
-        if not self.free or not seconds:
-            return at + seconds
-        start = max(at, self.free[0])
-        heapreplace(self.free, start + seconds)
-        return start + seconds
+    def then(self, core: Core, at: float) -> None:
+        """Let a core go on at a time."""
+        self.clock.call_at(at, partial(self.go_on, core))
+
+    def go_on(self, core: Core) -> None:
+        """A core has done a job, or woken up: let it do the next one."""
+        process, now = core.process, self.clock.now
+        if process is None or not process.jobs or (self.ready and now - core.since >= self.costs.slice):
+            process = self.exchanged(core)
+            if process is None:
+                return
+            at = now + self.costs.turn + self.costs.switch * core.exchange(process)
+            if process.until <= core.slept:
+                at += self.costs.wake
+            if at > now:
+                self.then(core, at)
+                return
+        try:
+            process.jobs.popleft()()
+        finally:
+            self.then(core, max(now, process.until))
+
+    def exchanged(self, core: Core) -> Process | None:
+        """Give a core to who has waited longest, if anybody has."""
+        before = core.process
+        if before is not None:
+            before.queued = bool(before.jobs)
+            if before.jobs:
+                self.ready.append(before)
+        core.since = self.clock.now
+        core.process = self.ready.popleft() if self.ready else None
+        core.idle = core.process is None
+        return core.process

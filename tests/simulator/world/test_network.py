@@ -34,7 +34,7 @@ class Post:
     def __init__(self, bandwidth: float, latency: float, *, contention: bool = True, hosts: bool = False) -> None:
         self.clock = Clock(0.0)
         self.came: list[tuple[Any, float]] = []
-        both = [Host("h0", local=1.0, memory=100.0), Host("h1", local=1.0, memory=100.0)]
+        both = [Host("h0", self.clock, local=1.0, memory=100.0), Host("h1", self.clock, local=1.0, memory=100.0)]
         self.network = Network(
             self.clock,
             Topology(star(4, bandwidth, latency)),

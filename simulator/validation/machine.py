@@ -1,0 +1,65 @@
+"""What this machine takes by itself, without any cluster: to carry bytes from one process to another, and to wake up.
+
+Both are measured between two processes that have a processor each, as the nodes of the workloads do.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from freehold.simulator.validation.measuring import processors, quantile
+
+NBYTES = 16 * 2**20
+TRANSFERS, PINGS = 30, 200
+IDLE = 0.0005  # seconds between two pings: both ends sleep by then
+ANSWER = f"""
+import os, socket, sys
+os.sched_setaffinity(0, {{int(sys.argv[2])}})
+here = socket.socket(fileno=int(sys.argv[1]))
+data = bytes({NBYTES})
+while word := here.recv(1):
+    here.sendall(word if word == b"p" else data)
+"""
+
+
+def between_processes() -> tuple[float, float]:
+    """Return bytes a second through a socket, and seconds until a process that sleeps hears of a byte."""
+    before = os.sched_getaffinity(0)
+    here, there = socket.socketpair()
+    first, other = processors()[0], processors()[-1]
+    command = [sys.executable, "-c", ANSWER, str(there.fileno()), str(other)]
+    with here, subprocess.Popen(command, pass_fds=[there.fileno()]) as process:
+        there.close()
+        os.sched_setaffinity(0, {first})
+        try:
+            room = memoryview(bytearray(NBYTES))
+            rate = NBYTES / quantile([transfer(here, room) for _ in range(TRANSFERS)], 0.5)
+            wake = quantile([ping(here) for _ in range(PINGS)], 0.5) / 2
+        finally:
+            os.sched_setaffinity(0, before)
+            here.close()
+            process.wait()
+    return rate, wake
+
+
+def transfer(here: socket.socket, room: memoryview) -> float:
+    """Return how long many bytes take."""
+    began = time.perf_counter()
+    here.sendall(b"d")
+    came = 0
+    while came < NBYTES:
+        came += here.recv_into(room[came:])
+    return time.perf_counter() - began
+
+
+def ping(here: socket.socket) -> float:
+    """Return how long a byte takes there and back."""
+    time.sleep(IDLE)
+    began = time.perf_counter()
+    here.sendall(b"p")
+    here.recv(1)
+    return time.perf_counter() - began
