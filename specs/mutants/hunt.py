@@ -64,7 +64,7 @@ MODELS = (
     Bounds("two die", processes=4, nodes=2, acts=2, calls=0, deaths=2, before=("0 calls 1", "1 calls 3")),
 )
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need
-HANGS = 3.0  # seconds after which a program has not ended, or has left something
+HANGS = 30.0  # seconds after which a program has not ended, or has left something, however busy the machine is
 MANY = 100  # records of a party, at each step of which nobody looks at all of them
 HANDLE = Party.handle
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
