@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 from freehold.core.values import Description as Task
-from freehold.core.values import Payload, Shape
+from freehold.core.values import Failure, Payload, Shape
 from freehold.simulator.clock import Clock
 
 ONE_CPU: Shape = (("CPU", 1.0),)
@@ -21,6 +21,16 @@ Body = Callable[[Any, Task], Script]  # returns a size for each return, or (size
 def stand_in(nbytes: int, refs: Sequence[int] = ()) -> Payload:
     """Return what stands for a value of some size: it weighs as much on its way, and has no bytes."""
     return Payload(nbytes, tuple(refs), b"")
+
+
+def fine(failure: Failure | None) -> None:
+    """Refuse to go on if a value could not be had.
+
+    Raises:
+        RuntimeError: it could not.
+    """
+    if failure is not None:
+        raise RuntimeError(f"a value of the workload could not be had: {failure}")
 
 
 class Caller(Protocol):

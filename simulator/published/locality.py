@@ -6,8 +6,8 @@ from random import Random
 
 from freehold.core.values import Description as Task
 from freehold.simulator.published.throughput import pinned, small
-from freehold.simulator.published.worlds import Way, fine, world
-from freehold.simulator.scripts import Caller, Script
+from freehold.simulator.published.worlds import Way, world
+from freehold.simulator.scripts import Caller, Script, fine
 
 TASKS = 200
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from freehold.core.values import Description as Task
-from freehold.simulator.published.worlds import Way, cluster, fine, world
-from freehold.simulator.scripts import Body, Caller, Script
+from freehold.simulator.published.worlds import Way, cluster, world
+from freehold.simulator.scripts import Body, Caller, Script, fine
 from freehold.simulator.world.description import Crash
 
 SECONDS = 10.0  # that the whole chain takes, were there nothing but its tasks

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from freehold.core.values import Description as Task
 from freehold.core.values import Shape
-from freehold.simulator.published.worlds import Way, fine, world
-from freehold.simulator.scripts import Caller, Script
+from freehold.simulator.published.worlds import Way, world
+from freehold.simulator.scripts import Caller, Script, fine
 
 MIB = 2**20
 CALLS = 1000

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from freehold.core.policies import DEFAULT, INLINED_BYTES_MAX, Policy
-from freehold.core.values import Failure
 from freehold.simulator.published.points import Profile, clusters
 from freehold.simulator.scripts import Body, Cluster
 from freehold.simulator.users import Users
@@ -60,13 +59,3 @@ def world(
         return MODELS[scheme](description, functions, found.services())
     inlined = INLINED_BYTES_MAX if scheme == "by value" else DEFAULT.inline_bytes_max
     return Users(description, replace(PIPELINED, inline_bytes_max=inlined, seed=way.seed), functions)
-
-
-def fine(failure: Failure | None) -> None:
-    """Refuse to go on if a value could not be had.
-
-    Raises:
-        RuntimeError: it could not.
-    """
-    if failure is not None:
-        raise RuntimeError(f"a value of the workload could not be had: {failure}")

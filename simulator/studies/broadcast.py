@@ -43,9 +43,9 @@ def run(point: Point, seed: int) -> list[Row]:
     return [{"seconds": world.clock.now - began}]
 
 
-def own(owner: User, objects: list[int]) -> Script:
+def own(owner: User, objects: list[int], nbytes: int = NBYTES) -> Script:
     """Put the object."""
-    object = yield from owner.put(NBYTES)
+    object = yield from owner.put(nbytes)
     objects.append(object)
 
 
