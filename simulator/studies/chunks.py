@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 NBYTES = 1 << 28
 WAYS: dict[str, tuple[int, float, dict[str, Any]]] = {  # nodes that read, seconds on each cable, rules
-    "near": (1, Network().latency, {}),
-    "far, one chunk at a time": (1, 5e-3, {"chunks_in_flight": 1}),
-    "far": (1, 5e-3, {}),
+    "15 us away": (1, Network().latency, {}),
+    "10 ms away, one by one": (1, 5e-3, {"chunks_in_flight": 1}),
+    "10 ms away": (1, 5e-3, {}),
     "16 nodes, relay": (16, Network().latency, {"relay": True}),
 }
 KIB = 2**10
@@ -66,8 +66,8 @@ def conclude(rows: Rows) -> str:
         }
         best = min(found, key=lambda nbytes: found[nbytes])
         nearest = min(found, key=lambda nbytes: abs(nbytes - DEFAULT.chunk_bytes))
-        said.append(f"{way}: {sized(best)} ({found[best]:.2f}; {found[nearest]:.2f} with {sized(nearest)})")
-    return f"Chunks that bring {sized(NBYTES)} soonest, in multiples of the bytes' time on one cable: {', '.join(said)}."
+        said.append(f"{sized(best)} to {way} ({found[best]:.2f}, and {found[nearest]:.2f} with {sized(nearest)})")
+    return f"{sized(NBYTES)} come soonest, in multiples of their time on one cable, in chunks of {'; '.join(said)}."
 
 
 STUDY = Study(
