@@ -185,21 +185,17 @@ class Simulated(World):
         """Hand a message to its target."""
         self.receive(message.target, message.event, message.cause, message.nbytes)
 
-    def receive(self, target: int, event: Event, cause: int, nbytes: int) -> None:
-        """Let a party take what has come, if it lives, and when it has a core."""
+    def receive(self, target: int, event: Event, cause: int, nbytes: int, *, due: bool = False) -> None:
+        """Let a party take what has come, which takes it some time, if it lives, and when it has a core (``due``)."""
         driver = self.drivers.get(target)
         if driver is None:
             return
-        if driver.machine.cores:
-            driver.take(partial(self.read, driver, event, cause, nbytes))
-        else:
-            self.read(driver, event, cause, nbytes)
-
-    def read(self, driver: Simulator, event: Event, cause: int, nbytes: int) -> None:
-        """Let a party take what has come, which takes it some time."""
+        if driver.machine.cores and not due:
+            driver.take(partial(self.receive, target, event, cause, nbytes, due=True))
+            return
         costs = self.costs
         driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
-        self.deliver(driver.party.me, event, cause)
+        self.deliver(target, event, cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""

@@ -56,6 +56,7 @@ class Simulator(Hosted, Process):
         if costs.step or costs.event:
             self.meter = Meter(party.watch)
             party.watch, self.told, self.handle = self.meter, self.handle, self.metered
+        self.rouses = (costs.turn or costs.wake) and not self.machine.cores  # else it takes no time, or is switched to
         self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
         self.calm = self.random.expovariate(1 / costs.calm) if self.random else 0.0  # until the next interruption
 
@@ -70,13 +71,14 @@ class Simulator(Hosted, Process):
         if self.random is not None:
             seconds += self.disturbed(seconds, self.random)
         if until < now:
-            costs = self.world.costs
-            if self.machine.cores:  # it has been switched to already
-                until = now
-            else:
-                until = now + costs.turn + costs.wake if until + costs.spin < now else now + costs.turn
+            until = now + self.roused(now - until) if self.rouses else now
         self.until = until = until + seconds * self.pace
         return until
+
+    def roused(self, idle: float) -> float:
+        """Return how long it takes to begin, for who has had nothing to do for so long."""
+        costs = self.world.costs
+        return costs.turn + costs.wake if idle > costs.spin else costs.turn
 
     def disturbed(self, seconds: float, random: Random) -> float:
         """Return for how long something else takes the processor from who is busy for some time."""

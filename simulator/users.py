@@ -134,18 +134,13 @@ class Users(Simulated):
         self.threads[thread] = None
         self.clock.push(user.now() + after, 0, Turn(self.going_on, thread))
 
-    def go_on(self, turn: Turn) -> None:
-        """Let a script go on, as soon as its worker has a core."""
-        user = turn.thread.user
-        if user.machine.cores:
-            user.take(partial(self.advance, turn))
-        else:
-            self.advance(turn)
-
-    def advance(self, turn: Turn) -> None:
-        """Let a script do what it does until it waits again."""
+    def go_on(self, turn: Turn, *, due: bool = False) -> None:
+        """Let a script do what it does until it waits again, when its worker has a core (``due``)."""
         thread = turn.thread
         user = thread.user
+        if user.machine.cores and not due:
+            user.take(partial(self.go_on, turn, due=True))
+            return
         if thread not in self.threads:
             return  # its worker has died
         user.thread = thread

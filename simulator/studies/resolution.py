@@ -42,9 +42,9 @@ class Recorded(Users):
             self.sent[id(event)] = {"message": type(event).__name__, **ends, "left": at}
             self.kept.append(event)
 
-    def receive(self, target: int, event: Event, cause: int, nbytes: int) -> None:
+    def receive(self, target: int, event: Event, cause: int, nbytes: int, *, due: bool = False) -> None:
         came = self.clock.now
-        super().receive(target, event, cause, nbytes)
+        super().receive(target, event, cause, nbytes, due=due)
         if id(event) in self.sent:
             self.sent[id(event)] |= {"came": came, "done": self.drivers[target].until}
 
