@@ -40,6 +40,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "InquestWanted BorrowerLost": APART,
     "*Reply Release": APART,
     "HoldReturnNotice Release": APART,
+    "CopyNotice HoldNotice": "an owner that hears of a copy after it has let the object go has it freed then",
     "HoldNotice CopyWanted": "a copy that is here is asked for, and comes at once",
     "DependencyReady RequestReady": SERVED,
     "Lent InquestDue": APART,
@@ -64,6 +65,7 @@ OTHERS = {  # mutants
     "resolution: ASKING LocateReply stale": "what an owner has answered to an earlier question is as true",
     "copy: RESERVING OwnerDied *": HEARD,
     "copy: PULLING OwnerDied dropped PullReply": HEARD,
+    "copy: PULLING OwnerDied counted askers [+-]1": HEARD,  # an answer to another question is as good as none
     "copy: RETIRING PullQuery *": "whose object is released has no reference, and whose owner is dead hears of it",
     "copy: WRITING OwnerDied dropped HoldRecallNotice": "who writes gives its hold back when it has written",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",

@@ -78,6 +78,8 @@ def copies_are_of_use(node: Node) -> Iterator[str]:
             yield f"pulls for nobody: {copy}"
         if copy.state is PULLING and copy.arrived > copy.asked:
             yield f"got more than it had asked for: {copy}"
+        if copy.state is PULLING and copy.asked < copy.nbytes and copy.asked % node.policy.chunk_bytes:
+            yield f"asks for a byte twice, or never: {copy}"
 
 
 @of(Node)

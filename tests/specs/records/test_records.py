@@ -145,6 +145,11 @@ def too_many_bytes(world: Trial) -> None:
     node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10, arrived=10, askers=Map({77: 1}))
 
 
+def a_byte_twice(world: Trial) -> None:
+    chunk = node(world, ONE).policy.chunk_bytes
+    node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10 * chunk, asked=chunk - 1, askers=Map({77: 1}))
+
+
 def pulled_for_nobody(world: Trial) -> None:
     node(world, ONE).copies[5] = Copy(5, PULLING, nbytes=10)
 
@@ -226,6 +231,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (released_for_nobody, of_nodes.copies_are_of_use, "n0 keeps what nobody holds: Copy("),
     (pulled_for_nobody, of_nodes.copies_are_of_use, "n0 pulls for nobody: Copy("),
     (too_many_bytes, of_nodes.copies_are_of_use, "n0 got more than it had asked for: Copy("),
+    (a_byte_twice, of_nodes.copies_are_of_use, "n0 asks for a byte twice, or never: Copy("),
     (reader_dead, of_nodes.lenders_live, "n0 waits for somebody dead in"),
     (nobody_asked, of_nodes.lenders_live, "n0 waits for nobody, or for somebody dead, in"),
     (worker_lost, of_nodes.offices_agree, "n0 has {"),
