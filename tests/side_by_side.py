@@ -1,7 +1,7 @@
-"""Run the tests in three parts beside each other: ``side_by_side.py ARGUMENTS``.
+"""Run the tests in four parts beside each other: ``side_by_side.py ARGUMENTS``.
 
-Those of real processes, in two parts, since they wait a lot; and beside them all others, whose output is seen at once,
-that of the first two when all is over.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of
+Those of real processes, in two parts, since they wait a lot; and beside them all others in two parts, those of the
+proof and the rest, whose output is seen at once, that of the first three when all is over.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of
 other threads for its own.)
 """
 
@@ -16,19 +16,21 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 SOME = {"conformance", "everyday"}  # half of the time that what starts real processes takes
+PROOF = {"specs"}  # half of the time that all others take
 NO_TESTS = 5  # pytest's word for it
 
 
 def main(arguments: list[str]) -> int:
     """Return the exit status of all parts together."""
     pytest = [sys.executable, "-m", "pytest", *arguments, "-m"]
-    all_others = {path.name for path in TESTS.iterdir()} - SOME
+    every_one = {path.name for path in TESTS.iterdir()}
     with (
-        behind([*pytest, "local and not soak", *without(all_others)]) as some,
+        behind([*pytest, "local and not soak", *without(every_one - SOME)]) as some,
         behind([*pytest, "local and not soak", *without(SOME)]) as others,
+        behind([*pytest, "not local and not soak", *without(every_one - PROOF)]) as proof,
     ):
-        status = subprocess.call([*pytest, "not local and not soak"])
-    every = {status, *some, *others}
+        status = subprocess.call([*pytest, "not local and not soak", *without(PROOF)])
+    every = {status, *some, *others, *proof}
     failed = every - {0, NO_TESTS}
     return max(failed) if failed else min(every)
 
