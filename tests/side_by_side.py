@@ -1,8 +1,8 @@
 """Run the tests in four parts beside each other: ``side_by_side.py ARGUMENTS``.
 
 Those of real processes, in two parts, since they wait a lot; and beside them all others in two parts, those of the
-proof and the rest, whose output is seen at once, that of the first three when all is over.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of
-other threads for its own.)
+proof and the rest, whose output is seen at once, that of the first three when all is over.  (pytest-xdist cannot do it:
+in its processes the simulator takes the locks of other threads for its own.)
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_all_is_told(rows: Rows) -> None:
 
 @pytest.mark.parametrize("scheme", ["ownership", "leases"])
 def test_throughput_grows_with_nodes_but_not_on_one(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throughput, "TASKS", 30)
+    monkeypatch.setattr(throughput, "TASKS", 10)
     few, many = (throughput.spread(Way(scheme), nodes) for nodes in (5, 60))
     assert many == pytest.approx(12 * few, rel=0.15)
     crowded = throughput.colocated(Way(scheme), 60)  # twelve drivers on eight cores
