@@ -29,12 +29,13 @@ def happened() -> Iterator[set[str]]:
 
 
 @pytest.mark.parametrize(
-    "first", [0, pytest.param(50, marks=pytest.mark.soak), pytest.param(100, marks=pytest.mark.soak)]
+    ("first", "count"),
+    [(0, 30), pytest.param(30, 60, marks=pytest.mark.soak), pytest.param(90, 60, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("kind", WORLDS)
 @pytest.mark.usefixtures("happened")
-def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int) -> None:
-    for seed in range(first, first + 50):
+def test_a_walk_keeps_the_properties_and_comes_to_rest(kind: str, first: int, count: int) -> None:
+    for seed in range(first, first + count):
         taken = walk(seed, 300, **WORLDS[kind])
         assert not taken.deadlocked() or WORLDS[kind].get("tight"), seed
 
