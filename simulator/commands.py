@@ -95,19 +95,18 @@ def scale(rows: Loads = "small") -> None:
         typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
 
 
-def calibrate(calibration: Calibration = Path("calibration.toml")) -> None:
+def calibrate(out: Calibration = Path("calibration.toml")) -> None:
     """freehold sim calibrate
 
     Measure this machine with four workloads, and write down the cluster with which the simulator takes as long: a
     description for --cluster and init(cluster=).  It takes some minutes; nothing else should run meanwhile.
     """
-    from freehold.simulator.validation.calibration import calibrate as measure
-    from freehold.simulator.validation.calibration import fit, written
+    from freehold.simulator.validation.calibration import fit, measure, written
 
     with noting() as note:
         found = fit(measure(note), note)
-    calibration.write_text("\n".join(written(found)) + "\n", "utf-8")
-    typer.echo(f"wrote {calibration}: use it with --cluster {calibration}, or init(..., cluster='{calibration}')")
+    out.write_text("\n".join(written(found)) + "\n", "utf-8")
+    typer.echo(f"wrote {out}: use it with --cluster {out}, or init(backend='sim', cluster='{out}')")
 
 
 def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("validation")) -> None:
@@ -122,27 +121,30 @@ def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("
     import msgspec
 
     from freehold.simulator.studies.plots import save
-    from freehold.simulator.validation.calibration import calibrate as measure
-    from freehold.simulator.validation.calibration import fit, written
-    from freehold.simulator.validation.validate import conclude, draw, table
-    from freehold.simulator.validation.validate import validate as compare
+    from freehold.simulator.validation.calibration import fit, measure, written
+    from freehold.simulator.validation.validate import conclude, draw, predict, table
     from freehold.simulator.validation.workloads import ALL
+    from freehold.simulator.world.description import read
 
     cluster = None
-    try:
-        cluster = tomllib.loads(calibration.read_text("utf-8")) if calibration else None
-    except (OSError, ValueError) as error:
-        refuse(f"{calibration}: {error}; freehold sim calibrate makes one")
+    if calibration:
+        try:
+            read(calibration)  # what is wrong is said before anything runs
+            cluster = tomllib.loads(calibration.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            refuse(f"{error}; freehold sim calibrate makes a description of this machine")
     with noting() as note:
         measured = measure(note, ALL, runs)
-        cluster = cluster or fit(measured, note)
-        found = compare(cluster, measured, note)
+        if cluster is None:
+            cluster = fit(measured, note)
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "calibration.toml").write_text("\n".join(written(cluster)) + "\n", "utf-8")
+        found = predict(cluster, measured, note)
     for name, *cells in table(found):
         typer.echo(f"{name:<18}{''.join(f'{cell:>11}' for cell in cells)}")
     paths = save(draw(found), out, "validation")
     (out / "measured.json").write_bytes(msgspec.json.encode(measured))
-    (out / "calibration.toml").write_text("\n".join(written(cluster)) + "\n", "utf-8")
-    typer.echo(f"{conclude(found)}\n{', '.join(map(str, [*paths, out / 'calibration.toml']))}")
+    typer.echo(f"{conclude(found)}\n{', '.join(map(str, paths))}")
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class Simulator(Hosted, Process):
             party.watch, self.told, self.handle = self.meter, self.handle, self.metered
         self.rouses = (costs.turn or costs.wake) and not self.machine.cores  # else it takes no time, or is switched to
         self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
-        self.calm = self.random.expovariate(1 / costs.calm) if self.random else 0.0  # until the next interruption
+        self.calm = costs.calm * self.random.expovariate(1.0) if self.random else 0.0  # until the next interruption
 
     def now(self) -> float:
         """Return its own time: it may be ahead."""
@@ -85,9 +85,14 @@ class Simulator(Hosted, Process):
         costs, lost = self.world.costs, 0.0
         self.calm -= seconds
         while self.calm < 0 < costs.interruption:
-            lost += random.expovariate(1 / costs.interruption)
-            self.calm += random.expovariate(1 / costs.calm)
+            lost += costs.interruption * random.expovariate(1.0)
+            self.calm += costs.calm * random.expovariate(1.0)
         return lost
+
+    def called(self, event: Event) -> None:
+        """Be busy for as long as it takes a user to make a call, of which this is told."""
+        costs = self.world.costs
+        self.spend(costs.call + costs.submit if type(event) is TaskSubmitted else costs.call)
 
     def metered(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
         """Tell the party, and be busy for as long as its steps take."""
@@ -156,8 +161,7 @@ class Simulator(Hosted, Process):
             strands.telling = True
             try:
                 if events:
-                    costs = self.world.costs
-                    self.spend(costs.call + costs.submit if type(events[0]) is TaskSubmitted else costs.call)
+                    self.called(events[0])
                 super().tell(*events)
             finally:
                 strands.told()

@@ -292,8 +292,8 @@ class User(Simulator):
         return self.thread.run.task if self.thread is not None and self.thread.run is not None else 0
 
     def tell(self, *events: Event) -> None:
-        if self.party.me in self.world.drivers:
-            self.spend(self.world.costs.call)
+        if self.party.me in self.world.drivers and events:
+            self.called(events[0])
             for event in events:
                 self.drive(event)
 

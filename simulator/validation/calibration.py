@@ -38,6 +38,10 @@ class Constant(msgspec.Struct, frozen=True):
     least: float
     most: float
 
+    def costs(self, value: float) -> dict[str, float]:
+        """Return its part of the table."""
+        return {name: value * times for name, times in self.parts.items()}
+
 
 CONSTANTS = (
     Constant({"copy": 1.0, "pickle": 1.0}, "put_large", 1e-12, 1e-8),
@@ -57,7 +61,7 @@ class Measured(msgspec.Struct):
     runs: dict[str, list[list[float]]] = {}  # of each workload: the seconds of each run's repetitions
 
 
-def calibrate(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: int = RUNS) -> Measured:
+def measure(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: int = RUNS) -> Measured:
     """Measure the machine, and workloads by turns, for what a machine can do changes from minute to minute.
 
     Args:
@@ -79,7 +83,7 @@ def calibrate(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: 
 
 def middle(runs: list[list[float]], part: float) -> float:
     """Return a quantile, the middle of all runs."""
-    return quantile([quantile(run, part) for run in runs], 0.5)
+    return quantile([quantile(run, part) for run in runs], MIDDLE)
 
 
 def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
@@ -90,8 +94,8 @@ def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
         note: is told what is being done.
     """
     costs = {"local": 0.0, "wake": quantile(found.wakes, MIDDLE), "spin": SPIN_SECONDS}
-    costs |= {name: 5e-6 * times for constant in CONSTANTS for name, times in constant.parts.items()}
-    costs |= {"copy": 1e-10, "pickle": 1e-10}
+    for constant in CONSTANTS:
+        costs |= constant.costs((constant.least * constant.most) ** 0.5)
     machine = {"nodes": NODES // len(set(processors())), "cores": 1.0}
     network = {"latency": 0.0, "bandwidth": quantile(found.rates, MIDDLE)}
     cluster: dict[str, Any] = {"machine": machine, "network": network, "costs": costs}
@@ -109,7 +113,7 @@ def set_constant(found: dict[str, Any], constant: Constant, seconds: float) -> N
     low, high = constant.least, constant.most
     for _ in range(STEPS):
         value = (low * high) ** 0.5
-        found["costs"] |= {name: value * times for name, times in constant.parts.items()}
+        found["costs"] |= constant.costs(value)
         took = quantile(simulated(constant.workload, found, 0, REPETITIONS), MIDDLE)
         low, high = (value, high) if took < seconds else (low, value)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from freehold.simulator.studies.plots import COLOURS, GREY, MARKS, drawn
-from freehold.simulator.validation.calibration import Measured
+from freehold.simulator.validation.calibration import MIDDLE, TAIL, Measured, middle
 from freehold.simulator.validation.measuring import quantile, simulated
 from freehold.simulator.validation.workloads import FITTED
 from freehold.simulator.world.units import shown
@@ -16,7 +16,6 @@ from freehold.simulator.world.units import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEDIAN, TAIL = 0.5, 0.99
 MAY_MISS, MAY_MISS_ONCE, TAIL_MAY_MISS = 0.15, 0.30, 0.30  # on average; each; the tail, on average
 
 
@@ -34,8 +33,7 @@ class Compared(msgspec.Struct, frozen=True):
 
     def middle(self, part: float) -> tuple[float, float]:
         """Return a quantile, the middle of all runs: measured and predicted."""
-        real, ours = [quantile([quantile(run, part) for run in runs], 0.5) for runs in (self.measured, self.predicted)]
-        return real, ours
+        return middle(self.measured, part), middle(self.predicted, part)
 
     def spread(self, part: float) -> float:
         """Return by which part of it the quantile of a real run lies beside their middle, at the most."""
@@ -53,7 +51,7 @@ class Compared(msgspec.Struct, frozen=True):
         return max(0.0, abs(self.error(part)) - self.spread(part))
 
 
-def validate(cluster: dict[str, Any], found: Measured, note: Callable[[str], None]) -> list[Compared]:
+def predict(cluster: dict[str, Any], found: Measured, note: Callable[[str], None]) -> list[Compared]:
     """Simulate all workloads that were measured, as often.
 
     Args:
@@ -73,7 +71,7 @@ def table(found: Sequence[Compared]) -> Iterator[tuple[str, ...]]:
     yield "workload", "measured", "predicted", "error", "spread", "p99", "predicted", "error", "spread", ""
     for one in sorted(found, key=lambda one: not one.fitted):
         cells = [one.name]
-        for part in (MEDIAN, TAIL):
+        for part in (MIDDLE, TAIL):
             real, ours = one.middle(part)
             cells += [shown(real, "s"), shown(ours, "s"), f"{one.error(part):+.0%}", f"{one.spread(part):.0%}"]
         yield (*cells, "fitted" if one.fitted else "")
@@ -83,14 +81,14 @@ def conclude(found: Sequence[Compared]) -> str:
     """Say how far off it is, over the workloads that were not fitted."""
     some = [one for one in found if not one.fitted]
     said = []
-    for part, wanted in ((MEDIAN, MAY_MISS), (TAIL, TAIL_MAY_MISS)):
+    for part, wanted in ((MIDDLE, MAY_MISS), (TAIL, TAIL_MAY_MISS)):
         off, past = mean([abs(one.error(part)) for one in some]), mean([one.beyond(part) for one in some])
         said.append(f"by {off:.0%} on average, {past:.0%} beyond what real runs differ (wanted: {wanted:.0%})")
-    worst = max(some, key=lambda one: abs(one.error(MEDIAN)))
-    past_most = max(some, key=lambda one: one.beyond(MEDIAN))
+    worst = max(some, key=lambda one: abs(one.error(MIDDLE)))
+    past_most = max(some, key=lambda one: one.beyond(MIDDLE))
     return (
         f"Over {len(some)} workloads that were not fitted the median is off {said[0]}, at the most by"
-        f" {abs(worst.error(MEDIAN)):.0%} in {worst.name} and by {past_most.beyond(MEDIAN):.0%} beyond that in"
+        f" {abs(worst.error(MIDDLE)):.0%} in {worst.name} and by {past_most.beyond(MIDDLE):.0%} beyond that in"
         f" {past_most.name} (wanted: {MAY_MISS_ONCE:.0%}); the 99th percentile {said[1]}."
     )
 
@@ -103,15 +101,15 @@ def mean(values: Sequence[float]) -> float:
 def draw(found: Sequence[Compared]) -> Figure:
     """Draw predicted against measured medians."""
     figure, axes = drawn(3.0)
-    everything = [second for one in found for second in one.middle(MEDIAN)]
+    everything = [second for one in found for second in one.middle(MIDDLE)]
     ends = [min(everything) / 1.5 * 1e3, max(everything) * 1.5 * 1e3]
     low, high = [end * (1 - MAY_MISS_ONCE) for end in ends], [end * (1 + MAY_MISS_ONCE) for end in ends]
     axes.fill_between(ends, low, high, color=GREY, alpha=0.15, linewidth=0)
     axes.plot(ends, ends, color=GREY, linewidth=0.8)
     for index, fitted in enumerate((False, True)):
         some = [one for one in found if one.fitted is fitted]
-        xs, ys = zip(*[[second * 1e3 for second in one.middle(MEDIAN)] for one in some], strict=True)
-        spread = [one.spread(MEDIAN) * one.middle(MEDIAN)[0] * 1e3 for one in some]
+        xs, ys = zip(*[[second * 1e3 for second in one.middle(MIDDLE)] for one in some], strict=True)
+        spread = [one.spread(MIDDLE) * one.middle(MIDDLE)[0] * 1e3 for one in some]
         label, face = ("fitted", "none") if fitted else ("predicted", COLOURS[index])
         style: dict[str, Any] = {"color": COLOURS[index], "markerfacecolor": face, "linewidth": 0.8}
         axes.errorbar(xs, ys, xerr=spread, fmt=MARKS[index], label=label, **style)

@@ -9,7 +9,7 @@ from math import inf
 
 import msgspec
 
-from freehold.simulator.world.units import PerByte, Seconds
+from freehold.simulator.world.units import PerByte, Seconds, Some
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,9 +30,9 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     turn: Seconds = 0.0  # until a process that had nothing to do has begun to read what came
     wake: Seconds = 0.0  # until a process that sleeps runs again
     spin: Seconds = 0.0  # so long it looks for messages before it sleeps
-    switch: Seconds = 0.0  # until a core runs another process
+    switch: Seconds = 0.0  # of a core to another process, for each that has used its caches since
     slice: Seconds = 0.003
-    calm: Seconds = inf  # on average, a process runs so long until something else takes its processor
+    calm: Some = inf  # on average, a process runs so long until something else takes its processor
     interruption: Seconds = 0.0  # for so long, on average
     local: Seconds = 10e-6  # between two processes of one machine, beside the above
     pickle: PerByte = 1e-10  # a value that travels in a message, at either end

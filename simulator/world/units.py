@@ -64,6 +64,7 @@ def sized(nbytes: float) -> str:
 # ------------------------------------------------------------------ types of fields that are quantities
 
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "s"})]
+Some = Annotated[float, Meta(gt=0, extra={"unit": "s"})]  # seconds, but not none
 Bytes = Annotated[float, Meta(gt=0, extra={"unit": "B"})]
 Rate = Annotated[float, Meta(gt=0, extra={"unit": "B/s"})]
 PerByte = Annotated[float, Meta(ge=0, extra={"unit": "s/B"})]

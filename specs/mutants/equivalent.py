@@ -66,7 +66,7 @@ OTHERS = {  # mutants
     "copy: RESERVING OwnerDied *": HEARD,
     "copy: PULLING OwnerDied dropped PullReply": HEARD,
     "copy: PULLING OwnerDied counted askers [+-]1": HEARD,  # an answer to another question is as good as none
-    "copy: PULLING ChunkReply counted asked -1": "where chunks are single bytes one more comes twice, and is the same",
+    "copy: PULLING ChunkReply counted asked -1": "where the last chunk is a byte the one before comes twice",
     "copy: RETIRING PullQuery *": "whose object is released has no reference, and whose owner is dead hears of it",
     "copy: WRITING OwnerDied dropped HoldRecallNotice": "who writes gives its hold back when it has written",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",

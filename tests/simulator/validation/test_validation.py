@@ -138,8 +138,8 @@ def test_they_are_run_by_turns_and_simulated_as_often(monkeypatch: pytest.Monkey
     monkeypatch.setattr(calibration, "really", really)
     monkeypatch.setattr(calibration, "between_processes", lambda: (1e9, 1e-5))
     monkeypatch.setattr(validate, "simulated", simulated)
-    measured = calibration.calibrate(lambda what: None, ["tree", "zigzag"], 2)
-    found = validate.validate({}, measured, lambda what: None)
+    measured = calibration.measure(lambda what: None, ["tree", "zigzag"], 2)
+    found = validate.predict({}, measured, lambda what: None)
     assert order == [
         *("really tree", "really zigzag") * 2,
         *("simulated tree 0", "simulated tree 1", "simulated zigzag 0", "simulated zigzag 1"),

@@ -108,3 +108,8 @@ MANUAL = Path(__file__).parents[3] / "docs" / "simulator.md"
 def test_what_the_manual_describes_can_be_read(file: Path, text: str) -> None:
     file.write_text(text)
     assert len(graph_of(read(file))) >= 4
+
+
+def test_time_between_interruptions_is_not_nothing() -> None:
+    with pytest.raises(ValueError, match="Expected `float` > 0"):
+        described({"costs": {"calm": "0 s", "interruption": "1 ms"}})
