@@ -19,6 +19,7 @@ from freehold.specs.mutants import hunt
 from freehold.specs.mutants.equivalent import ALIKE, BOTH, SERVED, reason
 from freehold.specs.mutants.faults import Mutant, fault
 from freehold.specs.mutants.hunt import Grounds, judged
+from freehold.specs.scenario import scenarios
 
 SMALL = (
     Bounds("lend", processes=2, acts=4, calls=2),
@@ -28,8 +29,10 @@ SMALL = (
 
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Grounds]:
-    """Return two small models and a walk of each kind."""
+    """Return two small models, a tenth of all programs, and a walk of each kind."""
+    some = scenarios()[::10]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hunt, "scenarios", lambda: some)
         patch.setattr(hunt, "MODELS", SMALL)
         patch.setattr(hunt, "WALKS", 1)
         yield Grounds()
