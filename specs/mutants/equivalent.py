@@ -50,6 +50,8 @@ ASKED_BACK = "the hold is given back when the node asks for it, and it asks when
 LATER = "who waits behind a slow task is handed back a little sooner or later"
 DEAF = "who still asks then is dead to the owner"
 HEARD = "who waits for the copy has heard of the death, or is ended for it"
+CALLED_OFF = "who still pulls what is released, or belongs to the dead, calls that off itself"
+TURNED_AWAY = "a later chunk without a hold follows a first one that was refused or referred, and who asked goes by that"
 TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
 OTHERS = {  # mutants
@@ -67,6 +69,8 @@ OTHERS = {  # mutants
     "copy: PULLING OwnerDied dropped PullReply": HEARD,
     "copy: PULLING OwnerDied counted askers [+-]1": HEARD,  # an answer to another question is as good as none
     "copy: PULLING ChunkReply counted asked -1": "where the last chunk is a byte the one before comes twice",
+    "copy: PRIMARY ChunkQuery dropped ChunkReply": TURNED_AWAY,
+    "copy: RETIRING ChunkQuery dropped Move": CALLED_OFF,
     "copy: RETIRING PullQuery *": "whose object is released has no reference, and whose owner is dead hears of it",
     "copy: WRITING OwnerDied dropped HoldRecallNotice": "who writes gives its hold back when it has written",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",

@@ -297,6 +297,39 @@ def borrower_dies_after_lending_on() -> Any:
     return freehold.get(read.options(node=2).remote())
 
 
+@scenario(nodes=3, init={"num_cpus": 1}, returns="nothing is left")
+def orphan_is_lent_on_and_let_go_with_a_value() -> Any:
+    """A borrower whose owner is dead, unbeknown to it, puts the reference into a value, lends it on, and forgets both."""
+
+    @freehold.remote
+    def make() -> list[Any]:
+        return [freehold.put("orphan")]
+
+    @freehold.remote(max_retries=0)
+    def leave() -> None:
+        raise SystemExit
+
+    @freehold.remote
+    def third(refs: list[Any]) -> None:
+        keep("lent on", refs[0])
+
+    @freehold.remote
+    def second(refs: list[Any]) -> None:
+        keep("value", freehold.put(refs))
+        freehold.get(third.options(node=0).remote(refs))
+
+    @freehold.remote
+    def let_go(name: str) -> None:
+        forget(name)
+
+    refs = freehold.get(make.options(node=1).remote())
+    assert crashes(leave.options(node=1).remote())
+    freehold.get(second.options(node=2).remote(refs))
+    freehold.get(let_go.options(node=2).remote("value"))
+    freehold.get(let_go.options(node=0).remote("lent on"))
+    return "nothing is left"
+
+
 @scenario(marks=["preempts"], nodes=3, init={"num_cpus": 1}, returns="called")
 def function_lent_on_by_who_dies() -> Any:
     """A runs a function on B, which lends that very function on to C and dies; A drops it, and C can still call it."""

@@ -231,9 +231,10 @@ class Walk(Trial):
         return self.random.sample(distinct, min(len(distinct), self.random.randint(0, most)))
 
     def outcomes(self, frame: Frame) -> list[tuple[int, Sequence[int]] | None]:
-        """Choose what a task returns."""
+        """Choose what a task returns; what is large may be larger or smaller when it runs again."""
         assert frame.run is not None
-        r, sizes = self.random, (SMALL, LARGE, LARGE, LARGE) if self.large else (SMALL, LARGE)
+        large = LARGE - frame.run.attempt % 3
+        r, sizes = self.random, (SMALL, large, large, large) if self.large else (SMALL, large)
         task, count = frame.run.task, frame.run.description.returns
         own = {*range(task, task + count)}  # which it may know from a global variable of its caller, and not return
         return [
