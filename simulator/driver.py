@@ -65,6 +65,11 @@ class Simulator(Hosted, Process):
         now = self.world.clock._now
         return self.until if self.until > now else now
 
+    def drive(self, event: Event, cause: int = 0) -> None:
+        now, until, methods = self.world.clock._now, self.until, self.methods  # most of what happens begins here
+        for step, effect in self.handle(event, until if until > now else now, cause):
+            methods[type(effect)](step, effect)
+
     def spend(self, seconds: float) -> float:
         """Be busy for some time, after whatever it is busy with; return until when."""
         until, now = self.until, self.world.clock._now

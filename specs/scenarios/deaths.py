@@ -298,8 +298,8 @@ def borrower_dies_after_lending_on() -> Any:
 
 
 @scenario(nodes=3, init={"num_cpus": 1}, returns="nothing is left")
-def orphan_is_lent_on_and_let_go_with_a_value() -> Any:
-    """A borrower whose owner is dead, unbeknown to it, puts the reference into a value, lends it on, and forgets both."""
+def orphans_are_lent_on_and_let_go_with_a_value() -> Any:
+    """Who borrows from the dead, and does not know, lends on, and lets go: by itself, or while it is lent to."""
 
     @freehold.remote
     def make() -> list[Any]:
@@ -319,14 +319,15 @@ def orphan_is_lent_on_and_let_go_with_a_value() -> Any:
         freehold.get(third.options(node=0).remote(refs))
 
     @freehold.remote
-    def let_go(name: str) -> None:
+    def let_go(name: str, refs: list[Any]) -> None:
         forget(name)
 
-    refs = freehold.get(make.options(node=1).remote())
-    assert crashes(leave.options(node=1).remote())
-    freehold.get(second.options(node=2).remote(refs))
-    freehold.get(let_go.options(node=2).remote("value"))
-    freehold.get(let_go.options(node=0).remote("lent on"))
+    for again in (False, True):
+        refs = freehold.get(make.options(node=1).remote())
+        assert crashes(leave.options(node=1).remote())
+        freehold.get(second.options(node=2).remote(refs))
+        freehold.get(let_go.options(node=2).remote("value", refs if again else []))
+        freehold.get(let_go.options(node=0).remote("lent on", []))
     return "nothing is left"
 
 
