@@ -130,7 +130,7 @@ class Simulated(World):
         self.silent: dict[int, float] = {}  # of those that crashed: the times at which they are missed
         self.shapes: dict[int, tuple[int, dict[str, float]]] = {}  # of nodes: capacity and resources
         self.paces: dict[int, float] = {}  # of nodes: how many times as long everything takes
-        self.arriving = (self.arrive,)
+        self.arriving = (self.receive,)
         self.answering = (self.answer,)
         self.firing = (self.fire,)
         self.on_task: Callable[[Any], None] = lambda function: None  # told of a task's function before it runs
@@ -175,27 +175,23 @@ class Simulated(World):
 
     def hand(self, target: int, source: int, letter: Letter) -> None:
         """Hand on what has come over wires that may lose something."""
-        self.receive(target, letter.event, letter.cause, letter.nbytes)
+        self.receive(Message(self.arriving, target, letter.event, letter.cause, letter.nbytes))
 
     def lose(self, party: int, peer: int) -> None:
         """Tell a party that the link to a peer is broken."""
         self.network.arrive(peer, party, self.clock.now, Message(self.answering, party, PeerLost(peer), 0))
 
-    def arrive(self, message: Message) -> None:
-        """Hand a message to its target."""
-        self.receive(message.target, message.event, message.cause, message.nbytes)
-
-    def receive(self, target: int, event: Event, cause: int, nbytes: int, *, due: bool = False) -> None:
+    def receive(self, message: Message, *, due: bool = False) -> None:
         """Let a party take what has come, which takes it some time, if it lives, and when it has a core (``due``)."""
-        driver = self.drivers.get(target)
+        driver = self.drivers.get(message.target)
         if driver is None:
             return
         if driver.machine.cores and not due:
-            driver.take(partial(self.receive, target, event, cause, nbytes, due=True))
+            driver.take(partial(self.receive, message, due=True))
             return
-        costs = self.costs
+        costs, event, nbytes = self.costs, message.event, message.nbytes
         driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
-        self.deliver(target, event, cause)
+        self.deliver(message.target, event, message.cause)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freehold.core.events import Event
 from freehold.core.policies import Policy
+from freehold.simulator.cluster import Message
 from freehold.simulator.scripts import Script
 from freehold.simulator.studies.plots import COLOURS, GREY, drawn
 from freehold.simulator.studies.study import Point, Row, Rows, Study
@@ -42,11 +43,11 @@ class Recorded(Users):
             self.sent[id(event)] = {"message": type(event).__name__, **ends, "left": at}
             self.kept.append(event)
 
-    def receive(self, target: int, event: Event, cause: int, nbytes: int, *, due: bool = False) -> None:
-        came = self.clock.now
-        super().receive(target, event, cause, nbytes, due=due)
+    def receive(self, message: Message, *, due: bool = False) -> None:
+        came, event = self.clock.now, message.event
+        super().receive(message, due=due)
         if id(event) in self.sent:
-            self.sent[id(event)] |= {"came": came, "done": self.drivers[target].until}
+            self.sent[id(event)] |= {"came": came, "done": self.drivers[message.target].until}
 
 
 def run(point: Point, seed: int) -> list[Row]:
