@@ -43,6 +43,7 @@ class Simulator(Hosted, Process):
     """The driver of one party: who waits here is parked, and calls that fall due are made by strands."""
 
     world: Simulated
+    touched = 0  # bytes of a node's store that have been in use at a time
 
     def __init__(self, world: Simulated, party: Party) -> None:
         Hosted.__init__(self, world, party)
@@ -125,6 +126,11 @@ class Simulator(Hosted, Process):
     # Copies of one value, which is never changed, share its bytes: what a simulated store holds takes no more memory.
 
     def room(self, nbytes: int) -> bytes:
+        """Nothing is filled; but where a store has never been as full, it takes time to find the memory."""
+        touch = self.world.costs.touch
+        if touch and self.used > self.touched:
+            self.spend((self.used - self.touched) * touch)
+            self.touched = self.used
         return b""
 
     def chunk(self, place: int, offset: int, nbytes: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.simulator.validation.machine import between_processes
+from freehold.simulator.validation.machine import between_processes, first_touch
 from freehold.simulator.validation.measuring import processors, quantile, really, simulated
 from freehold.simulator.validation.workloads import FITTED, NODES
 from freehold.simulator.world.units import shown
@@ -27,6 +27,7 @@ REPETITIONS, TAIL_REPETITIONS = 20, 100  # of simulated workloads
 MIDDLE, TAIL = 0.5, 0.99
 SPIN_SECONDS = 60e-6  # as in backends/local/spin.py
 LEAST, MOST = 1e-6, 1e-2  # seconds of an interruption
+PER_BYTE = {"copy", "pickle", "touch"}
 SHARE = 0.08  # of its processor a process loses by interruptions
 
 
@@ -58,6 +59,7 @@ class Measured(msgspec.Struct):
 
     rates: list[float] = []  # bytes a second, from one process to another
     wakes: list[float] = []  # seconds until a process that sleeps runs
+    touches: list[float] = []  # seconds for each byte of memory that is written for the first time
     runs: dict[str, list[list[float]]] = {}  # of each workload: the seconds of each run's repetitions
 
 
@@ -75,6 +77,7 @@ def measure(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: in
         rate, wake = between_processes()
         found.rates.append(rate)
         found.wakes.append(wake)
+        found.touches.append(first_touch())
         for name in names:
             note(f"measuring {name}, {number + 1} of {runs}")
             found.runs.setdefault(name, []).append(really(name))
@@ -94,6 +97,7 @@ def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
         note: is told what is being done.
     """
     costs = {"local": 0.0, "wake": quantile(found.wakes, MIDDLE), "spin": SPIN_SECONDS}
+    costs["touch"] = quantile(found.touches, MIDDLE)
     for constant in CONSTANTS:
         costs |= constant.costs((constant.least * constant.most) ** 0.5)
     machine = {"nodes": NODES // len(set(processors())), "cores": 1.0}
@@ -135,5 +139,5 @@ def written(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"[{table}]"
         for name, value in values.items():
-            unit = {"copy": f"{value * 1e9:.4g} ns/B", "pickle": f"{value * 1e9:.4g} ns/B"}.get(name, shown(value, "s"))
+            unit = f"{value * 1e9:.4g} ns/B" if name in PER_BYTE else shown(value, "s")
             yield f'{name} = "{unit}"' if table == "costs" else f"{name} = {value:g}"

@@ -1,10 +1,12 @@
 """What this machine takes by itself, without any cluster: to carry bytes from one process to another, and to wake up.
 
-Both are measured between two processes that have a processor each, as the nodes of the workloads do.
+Both are measured between two processes that have a processor each, as the nodes of the workloads do.  And what it
+takes to write into shared memory for the first time, which a store does once for each of its bytes.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 import subprocess
@@ -14,7 +16,7 @@ import time
 from freehold.simulator.validation.measuring import processors, quantile
 
 NBYTES = 16 * 2**20
-TRANSFERS, PINGS = 30, 200
+TRANSFERS, PINGS, TOUCHES = 30, 200, 9
 IDLE = 0.0005  # seconds between two pings: both ends sleep by then
 ANSWER = f"""
 import os, socket, sys
@@ -24,6 +26,23 @@ data = bytes({NBYTES})
 while word := here.recv(1):
     here.sendall(word if word == b"p" else data)
 """
+
+
+def first_touch() -> float:
+    """Return seconds for each byte that is written to shared memory for the first time, beyond those for the next."""
+    return quantile([touched() for _ in range(TOUCHES)], 0.5)
+
+
+def touched() -> float:
+    """Return the same, once."""
+    data = bytes(NBYTES)
+    with mmap.mmap(-1, NBYTES) as room:
+        times = [time.perf_counter()]
+        for _ in range(2):
+            room[:] = data
+            times.append(time.perf_counter())
+    first, later = times[1] - times[0], times[2] - times[1]
+    return max(0.0, first - later) / NBYTES
 
 
 def between_processes() -> tuple[float, float]:

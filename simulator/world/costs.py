@@ -37,6 +37,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     local: Seconds = 10e-6  # between two processes of one machine, beside the above
     pickle: PerByte = 1e-10  # a value that travels in a message, at either end
     copy: PerByte = 1e-10  # into an object store
+    touch: PerByte = 0.0  # of a store that nothing has used before: its memory has to be found
 
 
 DEFAULT = Costs()

@@ -31,6 +31,28 @@ def records(world: Users) -> list[Any]:
     return [record for party in users for name in names for record in party.tables.get(name, {}).values()]
 
 
+def test_only_what_a_store_has_never_held_is_touched_for_the_first_time() -> None:
+    """A store that has held two values at a time has room for two that costs no more than the copy."""
+    world = Users(Description(nodes=1, costs=Costs(touch=1e-8)), Policy())
+    (user,) = world.populate()
+    took: list[float] = []
+
+    def put(count: int) -> Script:
+        began, objects = user.now(), []
+        for _ in range(count):
+            objects.append((yield from user.put(MIB)))
+        took.append(user.now() - began)
+        user.drop(*objects)
+
+    for count in (1, 1, 2, 2):
+        world.start(user, put(count))
+        world.run_all()
+    first, again, two, two_again = took
+    assert first - again == pytest.approx(MIB * 1e-8, rel=0.01)
+    assert two - two_again == pytest.approx(MIB * 1e-8, rel=0.01)
+    assert two_again == pytest.approx(2 * again, rel=0.05)
+
+
 @pytest.mark.parametrize("nbytes", [100, 200_000, 64 * MIB])
 @pytest.mark.parametrize("tasks", [False, True])
 def test_a_value_is_resolved_on_another_node(nbytes: int, tasks: bool) -> None:

@@ -13,7 +13,7 @@ import freehold
 from freehold.backends.local import spin
 from freehold.simulator.validation import calibration, measuring, validate
 from freehold.simulator.validation.calibration import CONSTANTS, SHARE, Constant, Measured, fit, written
-from freehold.simulator.validation.machine import between_processes
+from freehold.simulator.validation.machine import between_processes, first_touch
 from freehold.simulator.validation.measuring import MeasuringFailed, ask, quantile
 from freehold.simulator.validation.validate import Compared, conclude, draw, table
 from freehold.simulator.validation.workloads import ALL, CPUS, FITTED, NODES, PREDICTED, measure
@@ -58,10 +58,11 @@ def test_constants_are_found_that_take_as_long(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(calibration, "simulated", known)
     runs = {name: [[seconds] * 99 + [seconds + 2e-4]] * 3 for name, seconds in true.items()}
-    found = fit(Measured([1e9, 2e9, 3e9], [1e-5, 3e-5, 2e-5], runs), lambda what: None)
+    found = fit(Measured([1e9, 2e9, 3e9], [1e-5, 3e-5, 2e-5], [0.0, 1e-10, 4e-10], runs), lambda what: None)
     for constant in CONSTANTS:
         for name, times in constant.parts.items():
             assert found["costs"][name] == pytest.approx(times * true[constant.workload], rel=0.02), name
+    assert found["costs"]["touch"] == 1e-10
     assert found["costs"]["wake"] == 2e-5 and found["network"]["bandwidth"] == 2e9
     assert found["costs"]["interruption"] == pytest.approx(2e-4, rel=0.2)
     assert found["costs"]["calm"] * SHARE == found["costs"]["interruption"]
@@ -75,6 +76,10 @@ def test_two_processes_reach_each_other() -> None:
     before = os.sched_getaffinity(0)
     rate, wake = between_processes()
     assert rate > 0 and wake > 0 and os.sched_getaffinity(0) == before
+
+
+def test_memory_takes_longest_the_first_time() -> None:
+    assert 0 <= first_touch() < 1e-6  # where memory is there already it takes no longer
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="each node has a processor of its own")
@@ -92,11 +97,11 @@ def test_the_processes_of_a_node_run_on_one_processor() -> None:
 
 
 def test_what_is_written_is_a_description(tmp_path: Any) -> None:
-    costs = {"call": 3.5e-6, "copy": 5e-11, "pickle": 1e-10, "wake": 1.26e-5}
+    costs = {"call": 3.5e-6, "copy": 5e-11, "pickle": 1e-10, "touch": 2e-10, "wake": 1.26e-5}
     (tmp_path / "machine.toml").write_text("\n".join(written({"machine": {"nodes": 2, "cores": 2.0}, "costs": costs})))
     description = read(tmp_path / "machine.toml")
     assert description.machine.cores == 2 and description.costs.wake == pytest.approx(1.26e-5)
-    assert description.costs.copy == pytest.approx(5e-11)
+    assert description.costs.copy == pytest.approx(5e-11) and description.costs.touch == pytest.approx(2e-10)
 
 
 FOUND = [
