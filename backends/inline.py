@@ -10,7 +10,7 @@ import heapq
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 
 from freehold.backends.interrupts import BETWEEN, Interrupts, InterruptsAtStart
 from freehold.core.effects import Run
@@ -43,9 +43,9 @@ class Inline(World):
     def driver(self, party: Party) -> Hosted:
         return Debugged(self, party)
 
-    def start_node(self, capacity: int, resources: dict[str, float]) -> int:
+    def start_nodes(self, capacity: int, resources: Sequence[dict[str, float]]) -> list[int]:
         with self.interrupts:
-            return super().start_node(capacity, resources)
+            return super().start_nodes(capacity, resources)
 
     def remove(self, party: int) -> None:
         with self.interrupts:
@@ -210,8 +210,7 @@ def freehold_start(options: Options) -> Session:
     world = Inline(os.urandom(16), policy, options.object_store_memory or STORE_NBYTES, options.trace)
     resources = {"CPU": options.num_cpus or 2.0, **options.resources}
     with InterruptsAtStart() as interrupts:
-        for _ in range(nodes):
-            world.start_node(world.capacity, resources)
+        world.start_nodes(world.capacity, [resources] * nodes)
         world.idle()
         interrupts.heir = world.interrupts
     return world.sessions[PROGRAM]

@@ -216,12 +216,12 @@ class Host(ABC):
         return ""
 
     @abstractmethod
-    def own_steps(self) -> list[Any]:
-        """Return the recorded steps of this worker."""
+    def own_steps(self, *objects: int) -> list[Any]:
+        """Return the recorded steps of this worker, of these objects; of all if none is named."""
 
     @abstractmethod
-    def steps(self) -> list[Any]:
-        """Return the recorded steps of all parties that can be reached."""
+    def steps(self, *objects: int) -> list[Any]:
+        """Return the recorded steps of all parties that can be reached, of these objects; of all if none is named."""
 
     @abstractmethod
     def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:

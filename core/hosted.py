@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 from freehold.core import cluster, serde
@@ -126,17 +126,20 @@ class World(ABC):
         """Give a new worker what user code needs; a world without user code needs nothing."""
         self.sessions[party.me] = driver.session = Session(party, driver, self.nonce)
 
-    def start_node(self, capacity: int, resources: dict[str, float]) -> int:
-        """Start the next node with its workers, on the head node first the program; return its name."""
-        node = node_id(self.nodes_started)
-        shape = tuple(sorted({f"node:{self.nodes_started}": 1.0, **resources}.items()))
-        self.nodes_started += 1
-        self.add_node(node, capacity, shape)
-        if node == HEAD:
+    def start_nodes(self, capacity: int, resources: Sequence[dict[str, float]]) -> list[int]:
+        """Start the next nodes with their workers, on the head node first the program; return their names."""
+        nodes: dict[int, Shape] = {}
+        for offered in resources:
+            number = self.nodes_started + len(nodes)
+            nodes[node_id(number)] = shape = tuple(sorted({f"node:{number}": 1.0, **offered}.items()))
+            self.add_node(node_id(number), capacity, shape)
+        if not self.nodes_started:
             self.deliver(HEAD, WorkerStarted(self.add_worker(HEAD), False))
-        self.deliver(HEAD, NodeNotice(node, shape))
-        self.deliver(node, OfficeOpened(max(1, int(resources.get("CPU", 0.0)))))
-        return node
+        self.nodes_started += len(nodes)
+        self.deliver(HEAD, NodeNotice(tuple(nodes.items())))
+        for node, shape in nodes.items():
+            self.deliver(node, OfficeOpened(max(1, int(dict(shape).get("CPU", 0.0)))))
+        return [*nodes]
 
     def remove(self, party: int) -> None:
         """Let a party die: all that it was linked with hear of it, after what it has sent."""
@@ -351,25 +354,23 @@ class Hosted(Driver, Host):
         code = self.world.exits.get(worker)
         return how_it_ended(code) if code is not None else ""
 
-    def own_steps(self) -> list[Step]:
-        return self.ring.steps()
+    def own_steps(self, *objects: int) -> list[Step]:
+        return self.ring.steps(*objects)
 
-    def steps(self) -> list[Step]:
-        return [step for driver in self.world.drivers.values() for step in driver.ring.steps()]
+    def steps(self, *objects: int) -> list[Step]:
+        return [step for driver in self.world.drivers.values() for step in driver.ring.steps(*objects)]
 
     def accounts(self, objects: tuple[int, ...], names: tuple[int, ...]) -> tuple[list[Account], list[int]]:
         from freehold.core.account import account
 
         found = []
         for driver in self.world.drivers.values():
-            if driver.session is not None:
-                found.append(driver.session.account(objects, names))
-            else:
-                found.append(account(driver.party, driver.ring, objects, self.now()))
+            known = driver.session and driver.session.account(objects, names)
+            found.append(known or account(driver.party, driver.ring, objects, self.now()))
         return found, []
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
-        node = self.world.start_node(capacity or self.world.capacity, resources)
+        (node,) = self.world.start_nodes(capacity or self.world.capacity, [resources])
         self.world.settle_down(lambda: any(other == node for other, _ in self.party.nodes))
         return node
 

@@ -14,8 +14,8 @@ import msgspec
 from freehold.core.effects import Kill, Send
 from freehold.core.ids import HEAD, is_node, node_of
 from freehold.core.machine import Here, Out, State, Table, replace
-from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied, PeerLost
-from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
+from freehold.core.node_events import Announced, Contested, NodeJoined, PartyDied, PeerLost
+from freehold.core.node_messages import DeathNotice, LossNotice
 from freehold.core.values import Shape
 
 
@@ -68,18 +68,16 @@ class Members(dict[int, Member]):
         return party not in self.dead and node_of(party) not in self.dead
 
 
-TABLE = Table("membership", Living, (NodeNotice, DeathNotice, LossNotice, PeerLost))
+TABLE = Table("membership", Living, (NodeJoined, DeathNotice, LossNotice, PeerLost))
 
 
-@TABLE.on(UNKNOWN, event=NodeNotice, to=(ALIVE,))
-def join(r: Member, e: NodeNotice, here: Here) -> tuple[Member, Out]:
-    """A node is new here; nodes pass the news on, and the head node tells the newcomer of all others."""
-    r = replace(r, state=ALIVE, resources=e.resources)
-    welcome = (Newcomer(e.party),) if here.me == HEAD and e.party != HEAD else ()
-    return r, (Announced(e.party, True), *welcome)
+@TABLE.on(UNKNOWN, event=NodeJoined, to=(ALIVE,))
+def join(r: Member, e: NodeJoined, here: Here) -> tuple[Member, Out]:
+    """A node is new here; whoever hears of it passes that on, of as many as came at once in one message."""
+    return replace(r, state=ALIVE, resources=e.resources), ()
 
 
-TABLE.ignore(ALIVE, MISSING, DEAD, event=NodeNotice, why="it is no news, or came too late")
+TABLE.ignore(ALIVE, MISSING, DEAD, event=NodeJoined, why="it is no news, or came too late")
 
 
 @TABLE.on(UNKNOWN, ALIVE, MISSING, event=DeathNotice, to=(DEAD,))
@@ -90,7 +88,7 @@ def told_dead(r: Member, e: DeathNotice, here: Here) -> tuple[Member, Out]:
         return dead, (PartyDied(r.party),)
     kill = (Kill(r.party),) if node_of(r.party) == here.me else ()
     told = (Send(r.party, e),) if here.me == HEAD and is_node(r.party) else ()
-    return dead, (*kill, *told, PartyDied(r.party), Announced(r.party, False))
+    return dead, (*kill, *told, PartyDied(r.party), Announced(r.party))
 
 
 @TABLE.on(UNKNOWN, ALIVE, event=PeerLost, to=(MISSING, DEAD))
@@ -101,7 +99,7 @@ def link_broke(r: Member, e: PeerLost, here: Here) -> tuple[Member, Out]:
         return replace(r, state=MISSING), (Send(HEAD if is_node(here.me) else here.node, LossNotice(r.party, here.me)),)
     kill = (Kill(r.party),) if mine else ()
     report = (Send(HEAD, DeathNotice(r.party)),) if mine and here.me != HEAD else ()
-    told = (*report, Announced(r.party, False)) if is_node(here.me) else ()  # else nobody is left to tell
+    told = (*report, Announced(r.party)) if is_node(here.me) else ()  # else nobody is left to tell
     return replace(r, state=DEAD), (*kill, PartyDied(r.party), *told)
 
 

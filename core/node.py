@@ -15,7 +15,7 @@ from freehold.core.inquest_events import HoldersAsked, HoldersWanted, WitnessDie
 from freehold.core.inquiry import Inquiry
 from freehold.core.membership import Member
 from freehold.core.messages import HoldersQuery
-from freehold.core.node_events import Announced, Contested, Newcomer, PartyDied
+from freehold.core.node_events import Announced, Contested, Newcomer, NodeJoined, PartyDied
 from freehold.core.node_messages import DeathNotice, NodeNotice
 from freehold.core.office import Office
 from freehold.core.party import Party, Routes
@@ -62,23 +62,28 @@ class Node(Party):
             case Contested(party, by):  # not the first to say so has to go, and never our program
                 return [DeathNotice(by if self.offices[0].workers.get(party) is False else party)]
             case HoldersWanted(inquest, objects):
-                return [HoldersAsked(inquest, 0, objects, (*self.others(), *self.own()))]
+                return [HoldersAsked(inquest, 0, objects, self.below())]
             case HoldersQuery(inquest, attempt, objects):
                 return [HoldersAsked(inquest, attempt, objects, self.own())]
-            case Announced(party, alive):
-                return self.announce(party, alive)
+            case Announced(party):
+                return [Send(target, DeathNotice(party)) for target in self.below() if target != party]
+            case NodeNotice(nodes):
+                return self.welcome(self.unknown(nodes))
             case Newcomer(party):
                 own_last = sorted(self.nodes, key=lambda item: item[0] == node_of(party))
-                births = [Send(party, NodeNotice(node, resources)) for node, resources in own_last]
+                births = [Send(party, NodeNotice(tuple(own_last)))] if own_last else []
                 return [*births, *[Send(party, DeathNotice(dead)) for dead in sorted(self.members.dead)]]
         return super().spread(event)
 
-    def announce(self, party: int, alive: bool) -> Iterator[Effect]:
-        """Tell the workers of this node and, from the head node, all other nodes."""
-        resources = self.members[party].resources
-        for target in (*self.others(), *self.own()):
-            if target != party:
-                yield Send(target, NodeNotice(party, resources) if alive else DeathNotice(party))
+    def welcome(self, new: tuple[tuple[int, Shape], ...]) -> Iterator[Event | Effect]:
+        """Take note of nodes, tell all below of them and, from the head node, them of all others."""
+        yield from [NodeJoined(node, resources) for node, resources in new]
+        yield from [Send(target, NodeNotice(new)) for target in (self.below() if new else ())]
+        yield from [Newcomer(node) for node, _ in (new if self.me == HEAD else ()) if node != HEAD]
+
+    def below(self) -> tuple[int, ...]:
+        """Return whom news is passed on to: the workers of this node and, from the head node, all other nodes."""
+        return (*self.others(), *self.own())
 
     def others(self) -> tuple[int, ...]:
         """Return, on the head node, all other nodes that live."""

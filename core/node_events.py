@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from freehold.core.events import Answer, Event
-from freehold.core.values import Failure
+from freehold.core.values import Failure, Shape
 
 # ------------------------------------------------------------------ object stores
 
@@ -108,6 +108,14 @@ class PeerLost(Event, frozen=True, gc=False):
     party: int
 
 
+class NodeJoined(Event, frozen=True, gc=False):
+    """A node lives, with these resources."""
+
+    key: ClassVar[str] = "party"
+    party: int
+    resources: Shape
+
+
 class PartyDied(Event, frozen=True, gc=False):
     """A node or worker is dead: every record that names it must hear."""
 
@@ -116,10 +124,9 @@ class PartyDied(Event, frozen=True, gc=False):
 
 
 class Announced(Event, frozen=True, gc=False):
-    """There is news of a party: for our own pools, or a node's workers and, from the head node, all other nodes."""
+    """A death is news: for our own pools, or a node's workers and, from the head node, all other nodes."""
 
     party: int
-    alive: bool
 
 
 class Contested(Event, frozen=True, gc=False):

@@ -222,11 +222,9 @@ class ResumedNotice(Message, frozen=True, gc=False, tag=47):
 
 
 class NodeNotice(Message, frozen=True, gc=False, tag=50):
-    """A node lives, with these resources."""
+    """Some nodes live, each with its resources."""
 
-    key: ClassVar[str] = "party"
-    party: int
-    resources: Shape
+    nodes: tuple[tuple[int, Shape], ...]
 
 
 class DeathNotice(Message, frozen=True, gc=False, tag=51):

@@ -126,6 +126,10 @@ class Party(Here):
         """The nodes that live, as far as this party knows, each with its resources."""
         return self.members.alive()
 
+    def unknown(self, nodes: tuple[tuple[int, Shape], ...]) -> tuple[tuple[int, Shape], ...]:
+        """Return those of some nodes, each with its resources, that this party has never heard of."""
+        return tuple([item for item in nodes if item[0] not in self.members])
+
     def spread(self, event: Event) -> Iterable[Event | Effect]:
         """Return the events for single records that an event for many stands for."""
         raise UndeclaredTransition(f"{party_name(self.me)} does not know {event!r}")

@@ -348,11 +348,11 @@ class Session:
         """Return the recorded steps of one object on all parties."""
         from freehold.core.trace import story
 
-        return story(self.host.steps(), object)
+        return story(self.host.steps(object))
 
     def history(self, object: int) -> tuple[str, ...]:
         """Return the last few steps of an object, in words, as far as they are known in this process."""
-        mine = [step for step in self.host.own_steps() if step.object == object][-HISTORY_STEPS:]
+        mine = self.host.own_steps(object)[-HISTORY_STEPS:]
         return tuple([f"{step.name} {step.table} {step.before} -> {step.after}: {step.event}" for step in mine])
 
     def account(self, objects: Iterable[int], names: Iterable[int], pid: int = 0) -> Account:

@@ -94,12 +94,12 @@ class Ring:
         oldest = [unfolded(entry)[0][2] for entry in entries[:1]]
         return (oldest[0] if oldest else None), False
 
-    def steps(self) -> list[Step]:
-        """Return what is in the ring, oldest first."""
+    def steps(self, *objects: int) -> list[Step]:
+        """Return what is in the ring, oldest first, of some objects; of all if none is named."""
+        told = [raw for entry in self.raw for raw in unfolded(entry) if not objects or raw[3] in objects]
         wishes: dict[int, list[str]] = {}
-        for step, *effect in self.wishes:
+        for step, *effect in self.wishes if told else ():
             wishes.setdefault(step, []).append(asked(*effect))
-        told = [raw for entry in self.raw for raw in unfolded(entry)]
         return [in_words(*raw, asks=wishes.get(raw[0], ())) for raw in told]
 
 
@@ -186,10 +186,9 @@ def asked(kind: type, target: int = 0, nbytes: int = 0) -> str:
     return f"{kind.__name__} to {party_name(target)}" if target else kind.__name__
 
 
-def story(steps: Iterable[Step], object: int) -> list[Step]:
-    """Return the steps of one object, on every party, in the order of time and cause."""
-    mine = [step for step in steps if step.object == object]
-    return sorted(mine, key=lambda step: (step.at, step.step & COUNTER_MASK, step.step))
+def story(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps of an object, on every party, in the order of time and cause."""
+    return sorted(steps, key=lambda step: (step.at, step.step & COUNTER_MASK, step.step))
 
 
 def counted(asks: tuple[str, ...]) -> list[str]:

@@ -43,7 +43,8 @@ from freehold.core.leasing import Pool
 from freehold.core.ledger import Ledger
 from freehold.core.membership import Member
 from freehold.core.messages import BorrowNotice, CancelNotice
-from freehold.core.node_events import Announced, PartyDied
+from freehold.core.node_events import Announced, NodeJoined, PartyDied
+from freehold.core.node_messages import NodeNotice
 from freehold.core.ownership import Ownership
 from freehold.core.party import Party, Routes
 from freehold.core.policies import DEFAULT, Policy
@@ -108,6 +109,9 @@ class Worker(Party):
                 return [Send(owner_of(object), CancelNotice(object, force))]
             case DeskWaits(task):
                 return [WaitRenewed(number) for number, call in self.requests.items() if call.task == task]
+            case NodeNotice(nodes):
+                joined = [NodeJoined(node, resources) for node, resources in self.unknown(nodes)]
+                return [*joined, *[NodesChanged(key) for key in (self.pools if joined else ())]]
             case Announced():
                 return [NodesChanged(key) for key in self.pools]
             case PartyDied(party):

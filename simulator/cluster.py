@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from asyncio.events import _get_running_loop
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -302,11 +302,11 @@ class Simulated(World):
 
     # ------------------------------------------------------------------ who lives
 
-    def start_node(self, capacity: int, resources: dict[str, float], beside: int | None = None) -> int:
-        neighbour = max(0, self.nodes_started - 1) if beside is None else beside
-        self.network.topology.join(self.nodes_started, neighbour)
-        self.shapes[self.nodes_started] = capacity, resources
-        return super().start_node(capacity, resources)
+    def start_nodes(self, capacity: int, resources: Sequence[dict[str, float]], beside: int | None = None) -> list[int]:
+        for number, offered in enumerate(resources, self.nodes_started):
+            self.network.topology.join(number, max(0, number - 1) if beside is None else beside)
+            self.shapes[number] = capacity, offered
+        return super().start_nodes(capacity, resources)
 
     def built(self) -> None:
         """Let the cluster come to rest, in no time; from here on everything takes time."""
@@ -337,7 +337,8 @@ class Simulated(World):
 
     def replace(self, node: int) -> None:
         """Let another node join that has a dead one's place."""
-        self.start_node(*self.shapes[node], node)
+        capacity, resources = self.shapes[node]
+        self.start_nodes(capacity, [resources], node)
 
     def divide(self, source: int, target: int, *, heal: bool = False) -> None:
         """Let nothing pass from one node to another any more, or (``heal``) let it pass again."""

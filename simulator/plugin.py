@@ -28,8 +28,7 @@ def freehold_start(options: Options) -> Session:
     description = description_of(options)
     world = Simulated(options.policy, int(description.store), description, options.trace)
     resources = {"CPU": description.cpus, **options.resources}
-    for _ in range(description.nodes):
-        world.start_node(world.capacity, resources)
+    world.start_nodes(world.capacity, [resources] * description.nodes)
     world.built()
     program = world.sessions[worker_id(HEAD, 1)]
     patches = Patches(world.strands)

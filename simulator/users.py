@@ -109,16 +109,16 @@ class Users(Simulated):
         """Start all nodes, in no time; return the user of the first worker of each.
 
         Args:
-            tasks: whether tasks are to run; else nodes need not know of each other, which takes a message for each two.
+            tasks: whether tasks are to run; else nodes need not know of each other, each of which takes memory.
             idle_head: whether no task runs on the first node.
         """
-        for index in range(self.description.nodes):
-            if tasks:
-                cpus = {"CPU": self.description.cpus} if index or not idle_head else {}
-                self.start_node(self.capacity, cpus)
-            else:
-                self.add_node(node_id(index), self.capacity, ())
-                self.add_worker(node_id(index))
+        nodes = range(self.description.nodes)
+        if tasks:
+            cpus = {"CPU": self.description.cpus}
+            self.start_nodes(self.capacity, [{} if idle_head and not index else cpus for index in nodes])
+        for index in nodes if not tasks else ():
+            self.add_node(node_id(index), self.capacity, ())
+            self.add_worker(node_id(index))
         self.built()
         return [self.user(worker_id(node_id(index), 1)) for index in range(self.description.nodes)]
 

@@ -282,7 +282,7 @@ class LocalDriver(Driver):
             return [replace(part, census=self.census_part())]
         if word.about == "accounts":
             return [replace(part, account=self.account_part(word.objects, word.names))]
-        steps = [short(step) for step in self.ring.steps() if not word.objects or step.object in word.objects]
+        steps = [short(step) for step in self.ring.steps(*word.objects)]
         pieces = [steps[start : start + PIECE_STEPS] for start in range(0, len(steps), PIECE_STEPS)] or [[]]
         return [replace(part, steps=tuple(piece), last=not asks and piece is pieces[-1]) for piece in pieces]
 

@@ -70,7 +70,7 @@ class NodeDriver(LocalDriver):
             case wire.NodeLinked(node, resources):
                 end = socket.socket(fileno=channel.descriptor())
                 self.add_channel(Channel(end, node, carries_fds=True))
-                self.drive(NodeNotice(node, resources))
+                self.drive(NodeNotice(((node, resources),)))
             case wire.Exited():
                 self.worker_exited(word)
             case wire.EndWanted(_, _, worker):
@@ -244,7 +244,7 @@ def serve_node(driver: NodeDriver, start: wire.StartNode) -> None:
     """Do a node's work, for the life of the process."""
     pump = driver.pump
     pump.enter()
-    driver.drive(NodeNotice(driver.party.me, start.resources))
+    driver.drive(NodeNotice(((driver.party.me, start.resources),)))
     driver.drive(OfficeOpened(start.workers))
     while True:
         pump.turn()

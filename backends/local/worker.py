@@ -331,16 +331,16 @@ class WorkerDriver(LocalDriver, Host):
         found = self.ends.pop(number, None)
         return how_it_ended(os.waitstatus_to_exitcode(found.status), found.lines) if found is not None else ""
 
-    def own_steps(self) -> list[Any]:
+    def own_steps(self, *objects: int) -> list[Any]:
         self.pump.enter()
         try:
-            return self.ring.steps()
+            return self.ring.steps(*objects)
         finally:
             self.pump.leave()
 
-    def steps(self) -> list[Any]:
-        others = [step for found in self.ask_all("steps") for step in found.steps]
-        return [*self.own_steps(), *others]
+    def steps(self, *objects: int) -> list[Any]:
+        others = [step for found in self.ask_all("steps", objects) for step in found.steps]
+        return [*self.own_steps(*objects), *others]
 
     def account_part(self, objects: tuple[int, ...], names: tuple[int, ...]) -> Account:
         return self.session.account(objects, names, os.getpid())

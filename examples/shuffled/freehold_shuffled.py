@@ -111,8 +111,7 @@ def freehold_start(options: Options) -> Session:
     seed = int(os.environ.get("FREEHOLD_SEED", "0"))
     capacity = options.object_store_memory or STORE_NBYTES
     world = Shuffled(seed, replace(options.policy, cpu_back="end"), capacity, options.trace)
-    for _ in range(options.nodes()):
-        world.start_node(capacity, {"CPU": options.num_cpus or 2.0, **options.resources})
+    world.start_nodes(capacity, [{"CPU": options.num_cpus or 2.0, **options.resources}] * options.nodes())
     while world.posts:
         world.turn()
     return world.sessions[worker_id(HEAD, 1)]

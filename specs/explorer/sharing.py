@@ -124,7 +124,7 @@ class Sharing:
         """Let nodes hear of each other and of their workers, one user put the first object, and a story come after."""
         workers, nodes = self.names[: self.processes], self.names[self.processes :]
         queue: deque[tuple[int, Event]] = deque([(node_of(worker), WorkerStarted(worker)) for worker in workers])
-        queue += [(node, NodeNotice(other, ())) for node in nodes for other in nodes]
+        queue += [(node, NodeNotice(tuple([(other, ()) for other in nodes]))) for node in nodes]
         while queue:
             target, event = queue.popleft()
             for _, effect in self.parties[self.index[target]].handle(event):

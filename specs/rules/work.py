@@ -275,7 +275,7 @@ DEATHS = (
         "member-joins",
         "The head node tells a new node of all others and of the dead, and all others of it.",
         "Ray: gcs_node_manager.cc",
-        ("membership NodeNotice",),
+        ("membership NodeJoined",),
     ),
     Rule(
         "member-dies",

@@ -81,7 +81,7 @@ class World:
         self.parties[me], self.stores[me], self.links[me] = node, {}, set()
         if me != HEAD:
             self.link(me, HEAD)
-        self.tell(HEAD, NodeNotice(me, resources))
+        self.tell(HEAD, NodeNotice(((me, resources),)))
         self.tell(me, OfficeOpened(workers))
         return node
 

@@ -131,7 +131,7 @@ def asked(node: Node, event: Any) -> list[tuple[int, Any]]:
 
 def head_node() -> Node:
     node = Node(HEAD, 0, ())
-    for event in (NodeNotice(HEAD, ()), NodeNotice(NEAR, ()), WorkerStarted(W, False), WorkerStarted(V, False)):
+    for event in (NodeNotice(((HEAD, ()), (NEAR, ()))), WorkerStarted(W, False), WorkerStarted(V, False)):
         node.handle(event)
     return node
 

@@ -8,13 +8,14 @@ import pytest
 
 from freehold.core.effects import Kill, Send
 from freehold.core.ids import COUNTER_BITS, HEAD, node_id, object_id, worker_id
+from freehold.core.leasing import Pool
 from freehold.core.membership import ALIVE, DEAD, MISSING, UNKNOWN, Living, Member
 from freehold.core.messages import BorrowNotice
 from freehold.core.node import Node
-from freehold.core.node_events import Announced, Newcomer, PartyDied, PeerLost
+from freehold.core.node_events import Announced, NodeJoined, PartyDied, PeerLost
 from freehold.core.node_messages import DeathNotice, LossNotice, NodeNotice
 from freehold.core.party import Party
-from freehold.core.task_events import WorkerGone, WorkerStarted
+from freehold.core.task_events import NodesChanged, WorkerGone, WorkerStarted
 from freehold.core.values import Shape
 from freehold.core.worker import Worker
 
@@ -50,22 +51,14 @@ def lost(party: int, resources: Shape = ()) -> Member:
 
 
 def gone(party: int) -> tuple[Any, Any]:
-    return PartyDied(party), Announced(party, False)
+    return PartyDied(party), Announced(party)
 
 
-CAME = NodeNotice(FAR, CPUS)
+CAME = NodeJoined(FAR, CPUS)
 ARRIVALS: list[Case] = [
-    (
-        "to the head, which tells it of the others",
-        head(),
-        Member(FAR),
-        CAME,
-        alive(FAR),
-        (Announced(FAR, True), Newcomer(FAR)),
-    ),
-    ("to a node", node(), Member(FAR), CAME, alive(FAR), (Announced(FAR, True),)),
-    ("to a worker", worker(), Member(FAR), CAME, alive(FAR), (Announced(FAR, True),)),
-    ("to the head, of itself", head(), Member(HEAD), NodeNotice(HEAD, CPUS), alive(HEAD), (Announced(HEAD, True),)),
+    ("to the head", head(), Member(FAR), CAME, alive(FAR), ()),
+    ("to a node", node(), Member(FAR), CAME, alive(FAR), ()),
+    ("to a worker", worker(), Member(FAR), CAME, alive(FAR), ()),
 ]
 
 TOLD: list[Case] = [
@@ -195,27 +188,59 @@ def test_a_broken_link_is_reported_up_to_the_head_node() -> None:
 def test_of_two_that_have_lost_each_other_the_first_to_say_so_lives_on() -> None:
     here = head()
     for name in (NEAR, FAR):
-        here.handle(NodeNotice(name, CPUS))
+        here.handle(NodeNotice(((name, CPUS),)))
     news = [Send(node, DeathNotice(OTHERS)) for node in (NEAR, FAR)]
     assert told(here, LossNotice(OTHERS, MINE), NEAR) == news
     assert told(here, LossNotice(MINE, OTHERS), FAR) == []
+
+
+@pytest.mark.rule(id="member-joins")
+def test_of_many_that_come_at_once_everybody_hears_in_one_message() -> None:
+    """The head node tells those that were there of the new ones, and these of all, each of itself last."""
+    here, mine = head(), worker_id(HEAD, 1)
+    here.handle(NodeNotice(((HEAD, CPUS),)))
+    here.handle(WorkerStarted(mine, False))
+    near, far = (NEAR, CPUS), (FAR, ())
+    assert told(here, NodeNotice((near,)), 0) == [
+        Send(mine, NodeNotice((near,))),
+        Send(NEAR, NodeNotice(((HEAD, CPUS), near))),
+    ]
+    assert told(here, NodeNotice((near, far)), 0) == [
+        Send(NEAR, NodeNotice((far,))),
+        Send(mine, NodeNotice((far,))),
+        Send(FAR, NodeNotice(((HEAD, CPUS), near, far))),
+    ]
+    assert told(here, NodeNotice((near, far)), 0) == []
+    there = node()
+    there.handle(WorkerStarted(MINE))
+    news = NodeNotice(((HEAD, CPUS), near))
+    assert told(there, news, HEAD) == [Send(MINE, news)]
+
+
+@pytest.mark.rule(id="member-joins")
+def test_a_worker_looks_anew_where_its_tasks_can_run_when_a_node_has_come() -> None:
+    here, key = worker(), (CPUS, 0)
+    here.pools[key] = Pool(key)
+    assert [*here.spread(NodeNotice(((FAR, CPUS),)))] == [NodeJoined(FAR, CPUS), NodesChanged(key)]
+    here.handle(NodeNotice(((FAR, CPUS),)))
+    assert [*here.spread(NodeNotice(((FAR, CPUS),)))] == []
 
 
 @pytest.mark.rule(id="member-dies")
 def test_who_comes_later_is_told_of_the_dead() -> None:
     """What it sends to one of them would wait for an answer for ever."""
     here = head()
-    here.handle(NodeNotice(HEAD, CPUS))
+    here.handle(NodeNotice(((HEAD, CPUS),)))
     here.handle(DeathNotice(OTHERS))
     dead = DeathNotice(OTHERS)
-    assert told(here, NodeNotice(NEAR, CPUS), 0)[-1] == Send(NEAR, dead)
+    assert told(here, NodeNotice(((NEAR, CPUS),)), 0)[-1] == Send(NEAR, dead)
     mine = worker_id(HEAD, 2)
     assert told(here, WorkerStarted(mine), 0)[-1] == Send(mine, dead)
 
 
 def test_a_worker_that_has_lost_the_program_has_to_go() -> None:
     here, program = head(), worker_id(HEAD, 1)
-    for event in (NodeNotice(NEAR, CPUS), WorkerStarted(program, False)):
+    for event in (NodeNotice(((NEAR, CPUS),)), WorkerStarted(program, False)):
         here.handle(event)
     assert told(here, LossNotice(program, MINE), NEAR) == [
         Send(NEAR, DeathNotice(MINE)),

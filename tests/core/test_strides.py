@@ -64,7 +64,7 @@ class Life:
             mine = NONE if walks else party.strides
             party.strides = {kind: self.counting(kind, stride) for kind, stride in mine.items()}
         self.numbers = iter(range(2, 1000))
-        self.tell(OWNER, NodeNotice(HEAD, SHAPE))
+        self.tell(OWNER, NodeNotice(((HEAD, SHAPE),)))
         self.tell(OWNER, RefCreated(FUNCTION, Payload(10, (), b"function")))
         self.tell(EXECUTOR, RefHeld(FUNCTION))  # as a process does that has unpickled it
 

@@ -31,6 +31,18 @@ def records(world: Users) -> list[Any]:
     return [record for party in users for name in names for record in party.tables.get(name, {}).values()]
 
 
+def test_a_node_is_told_of_all_others_at_once() -> None:
+    """A cluster of twice as many nodes takes twice as many messages to start, and each party knows of all nodes."""
+
+    def started(nodes: int) -> int:
+        world, users = cluster(nodes)
+        assert {len(driver.party.nodes) for driver in world.drivers.values()} == {nodes}
+        assert len(users) == nodes
+        return world.clock.pushed
+
+    assert started(40) <= 2 * started(20)
+
+
 def test_only_what_a_store_has_never_held_is_touched_for_the_first_time() -> None:
     """A store that has held two values at a time has room for two that costs no more than the copy."""
     world = Users(Description(nodes=1, costs=Costs(touch=1e-8)), Policy())
