@@ -113,22 +113,25 @@ def lend(r: Office, here: Here) -> tuple[Office, Out]:
     waiting: list[LeaseAsk] = []
     short = 0  # queries for which there are resources but no worker
     room = here.policy.workers_max - sum(r.workers.values()) - r.starting
+    free = dict(r.free)  # the queue may be long: hundreds of owners wait for each node of a busy cluster
     for ask in r.queue:
         granted: list[int] = []
-        while len(granted) < ask.count and r.idle and fits(ask.shape, dict(r.free)):
+        able = fits(ask.shape, free)
+        while able and len(granted) < ask.count and r.idle:
             worker = r.idle[-1]
             granted.append(worker)
             loans = r.loans.set(worker, Loan(ask.owner, ask.pool))
             r = replace(r, idle=r.idle[:-1], loans=loans, free=take(r.free, ask.shape))
+            free = dict(r.free)
+            able = fits(ask.shape, free)
         if granted:
             out.append(Send(ask.owner, LeaseReply(ask.pool, ask.attempt, here.me, tuple(granted))))
             continue
-        able = fits(ask.shape, dict(r.free))
         short += able
         told = FULL if able and room <= 0 and not r.starting else WAITS
         if ask.told < told:
             out.append(Send(ask.owner, LeaseBusyNotice(ask.pool, ask.attempt, here.me, told == FULL)))
-        waiting.append(replace(ask, told=max(told, ask.told)))
+        waiting.append(ask if told <= ask.told else replace(ask, told=told))
     r, recalls = recall(replace(r, queue=tuple(waiting)), waiting)
     orders = max(0, min(short - r.starting, room))
     starting = r.starting + orders
@@ -146,8 +149,8 @@ def recall(r: Office, waiting: list[LeaseAsk]) -> tuple[Office, Out]:
     """Ask for every worker back that another pool waits for; its owner decides when it is done with it."""
     claims = {(ask.owner, ask.pool) for ask in waiting}
     out: list[object] = []
-    for worker, loan in sorted(r.loans.items()):
-        if not loan.recalled and claims - {(loan.owner, loan.pool)}:
+    for worker, loan in sorted(r.loans.items()) if claims else ():
+        if not loan.recalled and (len(claims) > 1 or (loan.owner, loan.pool) not in claims):
             r = replace(r, loans=r.loans.set(worker, replace(loan, recalled=True)))
             out.append(Send(loan.owner, LeaseRecallNotice(loan.pool, worker)))
     return r, tuple(out)
