@@ -95,15 +95,15 @@ def loads(rows: Rows, copy: str) -> Figure:
 
     figure, axes = drawn(2.8)
     some = rows.where(copy=copy, oversubscription=max(rows.values("oversubscription")), seed=0)
-    load: dict[frozenset[str], float] = {}
+    load: dict[tuple[str, ...], float] = {}
     for row in some:
-        ends = frozenset(row["link"].split("->"))
+        ends = tuple(sorted(row["link"].split("->")))
         load[ends] = max(load.get(ends, 0.0), row["load"])
     colours, scale = colormaps["viridis_r"], Normalize(0.0, 1.0)
-    for ends, share in sorted(load.items(), key=lambda item: item[1]):
+    for ends, share in sorted(load.items(), key=lambda item: (item[1], item[0])):
         (x, y), (u, v) = map(place, ends)
         axes.plot([x, u], [y, v], color=colours(scale(share)), linewidth=1.0 + 2.0 * share)
-    for name in {name for ends in load for name in ends}:
+    for name in sorted({name for ends in load for name in ends}):
         axes.plot(*place(name), "s" if name[0] in "rs" else "o", color="black", markersize=4 if name[0] in "rs" else 2)
     bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.8)
     bar.set_label("load of a cable")
