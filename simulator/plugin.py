@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
 from msgspec.structs import replace
 
 from freehold.core.hooks import Options, hookimpl
@@ -14,11 +15,14 @@ from freehold.core.session import Session
 from freehold.simulator.cluster import Simulated
 from freehold.simulator.patches import Patches
 from freehold.simulator.world.description import Description, described, graph_of, read
+from freehold.simulator.world.units import sized
+
+KNOWN_NBYTES = 330  # of memory for each node that a process knows, with what its ring says of that
 
 
 @hookimpl
 def freehold_check(options: Options) -> None:
-    """Refuse a description that is wrong."""
+    """Refuse a description that is wrong, or of more than memory holds."""
     graph_of(description_of(options))
 
 
@@ -40,9 +44,21 @@ def freehold_start(options: Options) -> Session:
 
 
 def description_of(options: Options) -> Description:
-    """Return the cluster that is described; what ``init`` says beside the description goes before it."""
+    """Return the cluster that is described; what ``init`` says beside the description goes before it.
+
+    Raises:
+        ValueError: something is wrong with it, or memory does not hold what its processes know of each other.
+    """
     said = {"nodes": options.num_nodes, "cpus": options.num_cpus, "store": options.object_store_memory}
-    return given(options.cluster, {name: value for name, value in said.items() if value is not None})
+    found = given(options.cluster, {name: value for name, value in said.items() if value is not None})
+    processes = found.nodes * (1 + max(1, int(found.cpus)))
+    needed, there = KNOWN_NBYTES * found.nodes * processes, psutil.virtual_memory().available
+    if needed > there:
+        raise ValueError(
+            f"{found.nodes:,} nodes, of each of which {processes:,} processes know, take about {sized(needed)} of"
+            f" memory, and {sized(there)} are free: take fewer, or scripts instead of a program, as studies do"
+        )
+    return found
 
 
 def given(cluster: object, said: Mapping[str, Any]) -> Description:
