@@ -82,8 +82,8 @@ def lost_after_it_was_cancelled_in_vain() -> Any:
 
     @freehold.remote(num_cpus=0, resources=FAST)
     def stubborn(begun: Gate, gate: Gate) -> bytes:
-        begun.open()
         try:
+            begun.open()
             gate.wait()
         except KeyboardInterrupt:
             return bytes(300_000)
