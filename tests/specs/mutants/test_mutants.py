@@ -85,7 +85,7 @@ def test_mutants_beside_the_parties_are_found(grounds: Grounds) -> None:
     """What the threads of a process and a link do is seen in models of their own."""
     chosen = [mutant for mutant in grounds.mutants if mutant.table.name in ("handover", "link")]
     assert {mutant.table.name for mutant in chosen} == {"handover", "link"}
-    verdicts = [*judged(grounds, 20.0, chosen[::5])]
+    verdicts = [*judged(grounds, 20.0, chosen[::9])]
     assert [verdict for verdict in verdicts if verdict.differs and not verdict.by] == []
     assert len([verdict for verdict in verdicts if verdict.by]) > 5
 
