@@ -77,9 +77,13 @@ class Node(Party):
 
     def welcome(self, new: tuple[tuple[int, Shape], ...]) -> Iterator[Event | Effect]:
         """Take note of nodes, tell all below of them and, from the head node, them of all others."""
-        yield from [NodeJoined(node, resources) for node, resources in new]
-        yield from [Send(target, NodeNotice(new)) for target in (self.below() if new else ())]
-        yield from [Newcomer(node) for node, _ in (new if self.me == HEAD else ()) if node != HEAD]
+        for target in self.below() if new else ():
+            yield Send(target, NodeNotice(new))
+        for node, resources in new:
+            yield NodeJoined(node, resources)
+        for node, _ in new:
+            if self.me == HEAD != node:
+                yield Newcomer(node)
 
     def below(self) -> tuple[int, ...]:
         """Return whom news is passed on to: the workers of this node and, from the head node, all other nodes."""

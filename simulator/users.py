@@ -116,11 +116,12 @@ class Users(Simulated):
         if tasks:
             cpus = {"CPU": self.description.cpus}
             self.start_nodes(self.capacity, [{} if idle_head and not index else cpus for index in nodes])
-        for index in nodes if not tasks else ():
-            self.add_node(node_id(index), self.capacity, ())
-            self.add_worker(node_id(index))
+        else:
+            for index in nodes:
+                self.add_node(node_id(index), self.capacity, ())
+                self.add_worker(node_id(index))
         self.built()
-        return [self.user(worker_id(node_id(index), 1)) for index in range(self.description.nodes)]
+        return [self.user(worker_id(node_id(index), 1)) for index in nodes]
 
     def join(self, index: int) -> User:
         """Start a process on a node, which runs a script; no task is ever given to it."""

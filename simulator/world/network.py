@@ -101,8 +101,7 @@ class Network:
     def queue(self, source: int, target: int, at: float, nbytes: int, message: Happening) -> None:
         """Let a small message wait at each link until those before it are through."""
         last = at  # when its last bit leaves a link, and its first
-        shared, node, other = self.hosts is not None, source >> INCARNATION_BITS, target >> INCARNATION_BITS
-        for link in self.way(source, target) if shared else self.topology.way(node - 1, other - 1):
+        for link in self.way(source, target):
             if at < link.until:
                 at = link.until
             until = at + nbytes / link.bandwidth
