@@ -185,6 +185,9 @@ class System:
         row = np.zeros((1, self.link + 1), np.int32)
         for party, state in enumerate(self.parties.first()):
             row[0, party] = self.states((party, state))
+        for target, told in self.parties.late():
+            column = self.column[told.source, target]
+            row[0, column] = self.words((*self.words.values[row[0, column]], self.events(told)))
         row[0, self.budgets : self.doomed] = self.granted
         return np.concatenate([self.fates.first(row, fate) for fate in self.fated])
 

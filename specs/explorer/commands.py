@@ -34,7 +34,7 @@ Lists = Annotated[bool, typer.Option("--lists", help="Make values with reference
 Replies = Annotated[bool, typer.Option("--replies", help="Send small values to borrowers in replies.")]
 Relay = Annotated[bool, typer.Option("--relay", help="Send on copies, of two chunks, before they are complete.")]
 Retries = Annotated[int, typer.Option(min=0, max=2, help="How often a task may run again, for what was lost.")]
-Before = Annotated[list[str], typer.Option(help="What has happened before, like '0 calls 1'; may be given again.")]
+Before = Annotated[list[str], typer.Option(help="What came before, like '0 calls 1' or '0 lags'; may be given again.")]
 States = Annotated[int, typer.Option(min=1, help="Give up after so many states.")]
 Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much time.")]
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]

@@ -116,7 +116,7 @@ def retold(cluster: Sharing, first: int, chosen: Iterable[int | Chosen]) -> Told
     walk, ring, words, numbers = Way(system, first), Ring(), Words(cluster), [first]
     scene = Lifelines([cluster.called(party) for party in range(cluster.count)])
     begun = list[str]()
-    for party, act in cluster.story:
+    for party, act in cluster.story.acts:
         name, done = cluster.called(party), words.act(act.what)
         scene.act(name, done)
         begun.append(f"{name}: {done}")

@@ -77,6 +77,10 @@ class Parties(Protocol):
         """Return the state in which each party begins."""
         ...
 
+    def late(self) -> list[tuple[int, Delivery]]:
+        """Return what is on its way then, and to whom."""
+        ...
+
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
         """Let a party do or be told something."""
         ...

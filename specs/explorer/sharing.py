@@ -37,7 +37,7 @@ from freehold.core.strides import NONE
 from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description, Payload, Slot, Want
 from freehold.core.worker import Worker
-from freehold.specs.explorer.beginnings import chosen, process_of
+from freehold.specs.explorer.beginnings import Story
 from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
 from freehold.specs.explorer.hosts import (
     Carried,
@@ -116,11 +116,10 @@ class Sharing:
         self.bit_of_grants: Numbering[tuple[int, int, int]] = Numbering()  # and how many grants it has of the copy
         self.bit_of_reader: Numbering[tuple[int, int]] = Numbering()  # of an object and one who reads it
         self.functions = [object_id(name, FUNCTION) for name in self.names[:processes]]
-        self.story: list[tuple[int, Act]] = []  # what was done before the search begins
         self.alike = [*permutations_of(bounds)]
-        self.begun = self.begin()
+        self.story = self.begin()
 
-    def begin(self) -> list[Hashable]:
+    def begin(self) -> Story:
         """Let nodes hear of each other and of their workers, one user put the first object, and a story come after."""
         workers, nodes = self.names[: self.processes], self.names[self.processes :]
         queue: deque[tuple[int, Event]] = deque([(node_of(worker), WorkerStarted(worker)) for worker in workers])
@@ -132,24 +131,21 @@ class Sharing:
                 queue.append((effect.target, effect.message))
         for worker, function in zip(self.parties, self.functions, strict=False):
             worker.handle(RefCreated(function, Payload(SMALL)))
-        blank = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
-        begun: list[Hashable] = [*blank, *[Store(snapshot(node)) for node in self.parties[self.processes :]]]
+        processes = [Process(snapshot(worker)) for worker in self.parties[: self.processes]]
+        story = Story(self, [*processes, *[Store(snapshot(node)) for node in self.parties[self.processes :]]], workers)
         for words in ("0 puts", *self.bounds.before):
-            party = process_of(words, self.processes)
-            act = chosen(words, self.may_do(party, begun[party]), workers)
-            self.story.append((party, act))
-            told: deque[tuple[int, Delivery | Act]] = deque([(party, act)])
-            while told:
-                party, what = told.popleft()
-                begun[party], sent, _ = self.step(party, begun[party], what)
-                told += [(target, Delivery(party, message)) for target, message in sent]
-        return begun
+            story.tell(words)
+        return story
 
     # ------------------------------------------------------------------ the parties
 
     def first(self) -> list[Hashable]:
         """Return the state in which each party begins: the first object has been put, by the first process."""
-        return self.begun
+        return self.story.states
+
+    def late(self) -> list[tuple[int, Delivery]]:
+        """Return what is on its way then, and to whom."""
+        return self.story.late
 
     def lost(self, party: int) -> Hashable:
         """Return the message that tells of the end of a connection with a party."""

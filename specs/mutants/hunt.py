@@ -38,6 +38,8 @@ from freehold.specs.scenario import Scenario, hosts, scenarios
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
 NESTED, KEPT = ("0 nests", "0 drops", "0 calls 1"), ("1 keeps", "0 drops")
+FOUND = (*NESTED, *KEPT, "1 gets y", "1 drops x", "0 lags", "1 reads y")  # again; its owner is yet to hear of it
+LENT_ON = ("1 nests x", "1 calls 2 z", "2 gets z", "2 calls 3 x", "3 keeps", "2 keeps", "1 drops", "1 drops", "1 drops")
 MODELS = (
     Bounds("lend", processes=2, acts=5, calls=3),
     Bounds("copy", processes=2, acts=4, calls=1, gets=True),
@@ -61,6 +63,7 @@ MODELS = (
     Bounds("kept and die", 4, acts=3, calls=0, deaths=1, before=("0 calls 1", "1 keeps", "1 calls 2", "2 calls 3")),
     Bounds("read and die", 3, 2, acts=3, calls=1, deaths=1, gets=True, replies=True, before=(*NESTED, "0 drops")),
     Bounds("inside and die", 3, 2, acts=3, calls=1, deaths=1, gets=True, replies=True, before=(*NESTED, *KEPT)),
+    Bounds("found again and die", 4, 3, acts=1, calls=0, deaths=1, gets=True, replies=True, before=(*FOUND, *LENT_ON)),
     Bounds("two die", processes=4, nodes=2, acts=2, calls=0, deaths=2, before=("0 calls 1", "1 calls 3")),
 )
 SIMULATED, NODES = "sim", 3  # where programs run, on so many nodes; but limits are meant for as few as they need

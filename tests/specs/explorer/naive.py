@@ -46,7 +46,10 @@ class Plain:
 
     def first(self) -> list[State]:
         found, parties = list[State](), self.parties
-        begin = tuple(parties.first()), dict.fromkeys(self.pairs, ()), parties.budgets
+        wires: dict[Any, tuple[Any, ...]] = dict.fromkeys(self.pairs, ())
+        for target, told in parties.late():
+            wires[told.source, target] += (told.message,)
+        begin = tuple(parties.first()), wires, parties.budgets
         for fate in parties.fates:
             doomed = frozenset(one for group in fate.doomed for one in group)
             some: list[State] = [(*begin, doomed, fate.link or (), False)]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.specs.asking import prove
 
+from freehold.core.messages import TaskReply
 from freehold.core.ownership import BORROWED, OWNED, Ownership
 from freehold.core.worker import Worker
-from freehold.specs.explorer.beginnings import process_of
+from freehold.specs.explorer.automata import System
+from freehold.specs.explorer.beginnings import understood
 from freehold.specs.explorer.bounds import Bounds, fates_of, permutations_of
+from freehold.specs.explorer.search import search
 from freehold.specs.explorer.sharing import Sharing
 
 STORY = ("0 nests", "0 drops", "0 calls 1")
@@ -33,6 +36,25 @@ def test_a_story_is_told_to_its_end() -> None:
     assert reader[outer].state is BORROWED and other == {}
 
 
+def test_an_object_can_be_named() -> None:
+    both = begun("0 nests")[0]
+    for name, other in (("x", "y"), ("y", "x")):
+        left = begun("0 nests", f"0 drops {name}")[0]
+        assert {object for object in left if left[object].local} == {dict(zip("xy", sorted(both), strict=True))[other]}
+    with pytest.raises(ValueError, match="'0 drops z' cannot be done then"):
+        begun("0 nests", "0 drops z")
+
+
+def test_what_is_sent_to_one_that_lags_is_on_its_way() -> None:
+    cluster = Sharing(Bounds(before=("0 calls 1", "0 lags", "1 keeps")))
+    ((target, told),) = cluster.late()
+    assert (target, told.source) == (0, 1) and isinstance(told.message, TaskReply)
+    (record,) = begun("0 calls 1", "0 lags", "1 keeps")[0].values()
+    assert record.arguments == 1 and not record.borrowers  # it has not heard that the task is over
+    found = search(System(cluster))
+    assert found.exhausted and not found.violations
+
+
 def test_what_a_task_keeps_is_known_to_its_owner() -> None:
     (one,) = begun("0 calls 1", "1 keeps")[0].values()
     assert len(one.borrowers) == 1 and not one.arguments
@@ -45,11 +67,27 @@ def test_who_has_a_story_is_not_like_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "0", "0 flies", "x puts", "0 calls", "0 calls 1 2", "0 puts 1", "3 puts", "0 calls 3", "-1 puts"]
+    "words",
+    [
+        "",
+        "0",
+        "0 flies",
+        "x puts",
+        "0 calls",
+        "0 calls 1 2",
+        "0 puts 1",
+        "3 puts",
+        "0 calls 3",
+        "-1 puts",
+        "0 drops 1",
+        "0 puts x",
+        "0 lags 1",
+        "0 calls x",
+    ],
 )
 def test_what_is_no_act_is_refused(words: str) -> None:
     with pytest.raises(ValueError, match="is no act; an act is the number of one of 3 processes, from 0 on, and puts"):
-        process_of(words, 3)
+        understood(words, 3)
 
 
 def test_what_cannot_be_done_is_refused() -> None:

@@ -244,7 +244,7 @@ def test_who_reads_what_may_be_given_to_another_is_found(monkeypatch: pytest.Mon
 # ---------------------------------------------------------------- what four do is too far for a quick search
 
 OWNER, LENDER, MIDDLE, LAST, OWNERS_NODE, LENDERS_NODE, MIDDLES_NODE, LASTS_NODE = range(8)
-SHARED = Sharing(Bounds()).story[0][1].what[1]  # what has been put first
+SHARED = Sharing(Bounds()).story.acts[0][1].what[1]  # what has been put first
 
 
 class Schedule(Way):

@@ -26,6 +26,7 @@ TOYS: dict[str, Any] = {
     "a wrong lock": toys.Lock(forgets=True),
     "mortals": toys.Mortals(),
     "together": toys.Together(),
+    "in flight": toys.InFlight(),
     "a duel": toys.Duel(),
     "answers": toys.Answers(),
     "hidden": toys.Hidden(),

@@ -22,6 +22,9 @@ class Toy:
     def first(self) -> list[Hashable]:
         return list(self.begin)
 
+    def late(self) -> list[tuple[int, Delivery]]:
+        return []
+
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
         raise NotImplementedError
 
@@ -140,6 +143,20 @@ class Together(Mortals):
     """The same; but who passes the ball dies with the third, or the link between the two that pass it breaks."""
 
     fates = [Fate(((0, 2),)), Fate(link=(0, 1)), Fate(((1,),), (1, 2))]
+
+
+class InFlight(Together):
+    """The same; the ball has been passed when it begins, twice, but has not arrived."""
+
+    begin = (0, 0, ())
+
+    def late(self) -> list[tuple[int, Delivery]]:
+        return [
+            (1, Delivery(0, "ball")),
+            (2, Delivery(0, "passed")),
+            (2, Delivery(1, "passed")),
+            (0, Delivery(1, "ball")),
+        ]
 
 
 class Duel(Toy):
