@@ -1,18 +1,15 @@
-"""Run the tests in four parts beside each other: ``side_by_side.py ARGUMENTS``.
+"""Run the tests in four parts beside each other: ``side_by_side.py ARGUMENTS``; each line says of which part it is.
 
-Those of real processes, in two parts, since they wait a lot; and beside them all others in two parts, those of the
-proof and the rest, whose output is seen at once, that of the first three when all is over.  (pytest-xdist cannot do it:
-in its processes the simulator takes the locks of other threads for its own.)
+Those of real processes are two parts, since they wait a lot; beside them run all others, those of the proof and the
+rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for its own.)
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 TESTS = Path(__file__).parent
 SOME = {"conformance", "everyday"}  # half of the time that what starts real processes takes
@@ -22,15 +19,18 @@ NO_TESTS = 5  # pytest's word for it
 
 def main(arguments: list[str]) -> int:
     """Return the exit status of all parts together."""
-    pytest = [sys.executable, "-m", "pytest", *arguments, "-m"]
     every_one = {path.name for path in TESTS.iterdir()}
-    with (
-        behind([*pytest, "local and not soak", *without(every_one - SOME)]) as some,
-        behind([*pytest, "local and not soak", *without(SOME)]) as others,
-        behind([*pytest, "not local and not soak", *without(every_one - PROOF)]) as proof,
-    ):
-        status = subprocess.call([*pytest, "not local and not soak", *without(PROOF)])
-    every = {status, *some, *others, *proof}
+    pytest = [sys.executable, "-m", "pytest", *["--color=yes"] * sys.stdout.isatty(), *arguments, "-m"]
+    parts = [
+        Part("programs", [*pytest, "local and not soak", *without(every_one - SOME)]),
+        Part("processes", [*pytest, "local and not soak", *without(SOME)]),
+        Part("proof", [*pytest, "not local and not soak", *without(every_one - PROOF)]),
+        Part("rest", [*pytest, "not local and not soak", *without(PROOF)]),
+    ]
+    try:
+        every = {part.status() for part in parts}
+    except KeyboardInterrupt:  # which each part has heard, too
+        every = {part.status() for part in parts}
     failed = every - {0, NO_TESTS}
     return max(failed) if failed else min(every)
 
@@ -40,19 +40,31 @@ def without(names: set[str]) -> list[str]:
     return [f"--ignore={TESTS / name}" for name in sorted(names)]
 
 
-@contextmanager
-def behind(command: list[str]) -> Iterator[list[int]]:
-    """Run tests meanwhile; then, after Ctrl-C, too, say what they said, and add their exit status to the list."""
-    status: list[int] = []
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
-        try:
-            yield status
-        finally:
-            status.append(process.wait())
-            said.seek(0)
-            sys.stdout.buffer.write(said.read())
+class Part:
+    """Tests that run, and say what they have to say line by line, with their name in front.
+
+    Args:
+        name: of the part.
+        command: that runs them.
+    """
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name = name
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.reader = Thread(target=self.pass_on)
+        self.reader.start()
+
+    def pass_on(self) -> None:
+        """Pass on what they say, until they have said all."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            sys.stdout.buffer.write(f"{self.name:<9} | ".encode() + line)
             sys.stdout.flush()
+
+    def status(self) -> int:
+        """Return the exit status of the tests, once they are over and have said all."""
+        self.reader.join()
+        return self.process.wait()
 
 
 if __name__ == "__main__":
