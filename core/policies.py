@@ -60,12 +60,12 @@ def mix(*numbers: int) -> int:
 
 def order_locations(policy: Policy, object: int, attempt: int, here: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the locations in the order in which to try them: this node first, then by the policy."""
-    rest = sorted(node for node in set(nodes) if node != here)
+    rest = {*nodes} - {here}
     if policy.location == "random":
-        rest.sort(key=lambda node: mix(policy.seed, object, attempt, here, node))
+        order = sorted(rest, key=lambda node: (mix(policy.seed, object, attempt, here, node), node))
     else:
-        rest.sort(key=lambda node: (abs(node - here), node))
-    return ((here,) if here in nodes else ()) + tuple(rest)
+        order = sorted(rest, key=lambda node: (abs(node - here), node))
+    return (*((here,) if here in nodes else ()), *order)
 
 
 def backoff_seconds(policy: Policy, round: int) -> float:

@@ -117,11 +117,13 @@ def wake(r: Resolution) -> tuple[Resolution, Out]:
 
 def wake_senders(r: Resolution, outcome: Outcome) -> tuple[Resolution, Out]:
     """Tell those for whom it is enough that the value exists: tasks that are still to be sent, above all."""
-    senders = {by: want for by, want in sorted(r.wanted.items()) if want >= Want.SEND}
+    senders = [(by, want) for by, want in sorted(r.wanted.items()) if want >= Want.SEND]
+    if not senders:
+        return r, ()
     wanted = r.wanted
-    for by in senders:
+    for by, _ in senders:
         wanted = wanted.delete(by)
-    return replace(r, wanted=wanted), tuple([known(r.object, by, want, outcome) for by, want in senders.items()])
+    return replace(r, wanted=wanted), tuple([known(r.object, by, want, outcome) for by, want in senders])
 
 
 def urgency(r: Resolution) -> int:

@@ -23,7 +23,7 @@ from freehold.core.errors import DeadlockError
 from freehold.core.events import Event
 from freehold.core.failures import exit_status
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import INCARNATION_BITS, node_id, node_index, node_of, object_name, party_name
+from freehold.core.ids import COUNTER_BITS, INCARNATION_BITS, node_id, node_index, node_of, object_name, party_name
 from freehold.core.node_events import PeerLost
 from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
@@ -192,6 +192,8 @@ class Simulated(World):
         costs, event, nbytes = self.costs, message.event, message.nbytes
         driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
         self.deliver(message.target, event, message.cause)
+        if driver.outbox is not None:
+            driver.answered(message.cause >> COUNTER_BITS)
 
     def answer(self, message: Message) -> None:
         """Tell a party what came of an effect; that takes it no time."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit
 
-from freehold.core.effects import Effect, Run, Send, Settle
+from freehold.core.effects import Effect, Move, Run, Send, Settle
 from freehold.core.errors import SessionError
 from freehold.core.events import Event
 from freehold.core.hosted import Hosted
@@ -28,6 +28,7 @@ from freehold.core.party import Party
 from freehold.core.queries import landing
 from freehold.core.task_events import TaskSubmitted
 from freehold.core.weights import nbytes_of
+from freehold.simulator.outbox import Held, Outbox
 from freehold.simulator.programs import Strand
 from freehold.simulator.world.hosts import Process
 from freehold.simulator.world.meter import Meter
@@ -44,6 +45,7 @@ class Simulator(Hosted, Process):
 
     world: Simulated
     touched = 0  # bytes of a node's store that have been in use at a time
+    outbox: Outbox | None = None  # None: what is to be sent is sent at once
 
     def __init__(self, world: Simulated, party: Party) -> None:
         Hosted.__init__(self, world, party)
@@ -57,6 +59,9 @@ class Simulator(Hosted, Process):
         if costs.step or costs.event:
             self.meter = Meter(party.watch)
             party.watch, self.told, self.handle = self.meter, self.handle, self.metered
+        if costs.batch:
+            self.outbox = Outbox(costs.batch)
+            self.methods[Send] = self.hold_back
         self.rouses = (costs.turn or costs.wake) and not self.machine.cores  # else it takes no time, or is switched to
         self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
         self.calm = costs.calm * self.random.expovariate(1.0) if self.random else 0.0  # until the next interruption
@@ -118,6 +123,33 @@ class Simulator(Hosted, Process):
         at = self.spend(world.costs.send + nbytes * world.costs.pickle)
         world.bring(me, target, at, nbytes, message, step)
 
+    def hold_back(self, step: int, effect: Send) -> None:
+        """Send a message, or let it wait for company."""
+        assert self.outbox is not None
+        self.send_held(self.outbox.put(step, effect))
+        if self.outbox.held and not self.queued:  # a program that has just begun
+            self.take(lambda: None)  # and rest
+
+    def send_held(self, held: Held) -> None:
+        """Send what has waited."""
+        for step, effect in held:
+            self.send(step, effect)
+
+    def answered(self, peer: int) -> None:
+        """Something has come from a peer, and was read: what has waited for that goes on its way."""
+        if self.outbox is not None:
+            self.outbox.answered(peer)
+            self.send_held(self.outbox.taken(peer))
+
+    def rest(self) -> bool:
+        """Send all that has waited for company, before there is nothing to do; tell whether there was anything."""
+        outbox = self.outbox
+        if outbox is None or not outbox.held or self.party.me not in self.world.drivers:
+            return False
+        for peer in [*outbox.held]:
+            self.send_held(outbox.taken(peer))
+        return True
+
     def packed(self, message: Any) -> int:
         nbytes = nbytes_of(message)
         self.spend(nbytes * self.world.costs.pickle)
@@ -132,6 +164,11 @@ class Simulator(Hosted, Process):
             self.spend((self.used - self.touched) * touch)
             self.touched = self.used
         return b""
+
+    def move(self, step: int, effect: Move) -> None:
+        if self.outbox is not None:
+            self.send_held(self.outbox.taken(effect.target))  # bytes overtake nothing, and wait for nothing
+        super().move(step, effect)
 
     def chunk(self, place: int, offset: int, nbytes: int) -> bytes:
         return bytes(self.places[place])

@@ -26,6 +26,7 @@ STEPS = 12  # halvings, on a logarithmic scale, of the range in which a constant
 REPETITIONS, TAIL_REPETITIONS = 20, 100  # of simulated workloads
 MIDDLE, TAIL = 0.5, 0.99
 SPIN_SECONDS = 60e-6  # as in backends/local/spin.py
+HOLD_MAX = 32  # as in backends/local/driver.py
 LEAST, MOST = 1e-6, 1e-2  # seconds of an interruption
 PER_BYTE = {"copy", "pickle", "touch"}
 SHARE = 0.08  # of its processor a process loses by interruptions
@@ -97,7 +98,7 @@ def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
         note: is told what is being done.
     """
     costs = {"local": 0.0, "wake": quantile(found.wakes, MIDDLE), "spin": SPIN_SECONDS}
-    costs["touch"] = quantile(found.touches, MIDDLE)
+    costs |= {"touch": quantile(found.touches, MIDDLE), "batch": HOLD_MAX}
     for constant in CONSTANTS:
         costs |= constant.costs((constant.least * constant.most) ** 0.5)
     machine = {"nodes": NODES // len(set(processors())), "cores": 1.0}
@@ -140,4 +141,4 @@ def written(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"[{table}]"
         for name, value in values.items():
             unit = f"{value * 1e9:.4g} ns/B" if name in PER_BYTE else shown(value, "s")
-            yield f'{name} = "{unit}"' if table == "costs" else f"{name} = {value:g}"
+            yield f'{name} = "{unit}"' if table == "costs" and name != "batch" else f"{name} = {value:g}"

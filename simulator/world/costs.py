@@ -9,7 +9,7 @@ from math import inf
 
 import msgspec
 
-from freehold.simulator.world.units import PerByte, Seconds, Some
+from freehold.simulator.world.units import Number, PerByte, Seconds, Some
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +32,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     spin: Seconds = 0.0  # so long it looks for messages before it sleeps
     switch: Seconds = 0.0  # of a core to another process, for each that has used its caches since
     slice: Seconds = 0.003
+    batch: Number = 0  # messages wait for an answer from their target, until so many do, or it has nothing else to do
     calm: Some = inf  # on average, a process runs so long until something else takes its processor
     interruption: Seconds = 0.0  # for so long, on average
     local: Seconds = 10e-6  # between two processes of one machine, beside the above

@@ -31,10 +31,9 @@ from msgspec import Meta
 from freehold.core.uninterrupted import converted
 from freehold.simulator.world.costs import Costs
 from freehold.simulator.world.topology import checked, fat_tree, racks, star
-from freehold.simulator.world.units import Bytes, Rate, Seconds, quantity
+from freehold.simulator.world.units import Bytes, Number, Rate, Seconds, quantity
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
-Number = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 END = float("inf")
 
@@ -217,6 +216,9 @@ def possible(description: Description, source: Source) -> Description:
     Raises:
         ValueError: one sentence with file, line and value.
     """
+    if description.costs.batch and description.machine.cores == END:
+        what = "messages wait until their sender has nothing else to do, which only a machine with cores tells"
+        raise ValueError(f"{source.place('costs', 'batch')}: {what}; give [machine] some")
     cables: set[tuple[str, str]] = set()
     for index, fault in enumerate(description.faults):
         nodes: dict[str, tuple[int, ...]] = {"between": fault.between} if isinstance(fault, Partition) else {}

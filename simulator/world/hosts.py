@@ -1,7 +1,8 @@
 """The machines that nodes run on: cores, memory, and the way from one process to another on the same machine.
 
-If a machine has fewer cores than processes that have something to do, these take turns: a process that has a core does
-one job after the other until it has no more, or others have waited for a whole slice of time.
+If a machine has fewer cores than processes that have something to do, these take turns, as Linux lets them
+(kernel/sched/fair.c): a process that has a core does one job after the other until it has no more, another wakes up
+that has had less of a core, or one that waits has had less by a whole slice.
 
 Refuses to know what jobs are about; it knows for how long they keep a core.
 """
@@ -28,6 +29,9 @@ class Process:
         machine: on which it runs.
     """
 
+    ran = 0.0  # seconds for which it had a core; what it did without while it had nothing to do, it is given in part
+    woken = False  # it has something to do again, and has not had a core since
+
     def __init__(self, machine: Host) -> None:
         self.machine = machine
         self.until = 0.0  # it has something to do up to here
@@ -41,6 +45,10 @@ class Process:
         else:
             job()
 
+    def rest(self) -> bool:
+        """Do what was left for when there is nothing else to do; tell whether there was anything."""
+        return False
+
 
 class Core:
     """What can run one process at a time."""
@@ -50,7 +58,7 @@ class Core:
     def __init__(self) -> None:
         self.process: Process | None = None  # which it runs
         self.recent: list[Process] = []  # which it ran last, the last one first
-        self.since = -inf  # it has had that, or nothing to do, from here on
+        self.since = -inf  # it has had that process, or none, from here on
         self.slept = -inf  # who has had nothing to do since then sleeps: others have spun in vain
         self.idle = True
 
@@ -80,7 +88,7 @@ class Host:
         costs: of running another process, and of waking up.
     """
 
-    __slots__ = ("clock", "cores", "costs", "loopback", "memory", "name", "ready")
+    __slots__ = ("clock", "cores", "costs", "fair", "loopback", "memory", "name", "ready")
 
     def __init__(self, name: str, clock: Clock, cores: float = inf, memory: float = inf, local: float = 0.0) -> None:
         self.name = name
@@ -89,14 +97,16 @@ class Host:
         self.memory = memory
         self.loopback = Link(f"{name}'s memory", memory, local)
         self.cores = [Core() for _ in range(0 if cores == inf else max(1, round(cores)))]
-        self.ready: deque[Process] = deque()  # who waits for a core
+        self.ready: list[Process] = []  # who waits for a core
+        self.fair = 0.0  # the most that one has run
 
     def offer(self, process: Process, job: Job) -> None:
         """Let a process do one thing more, as soon as it has done all others, and has a core."""
         process.jobs.append(job)
         if process.queued:
             return
-        process.queued = True
+        process.queued = process.woken = True
+        process.ran = max(process.ran, self.fair - self.costs.slice)
         self.ready.append(process)
         idle = [core for core in self.cores if core.idle]
         if idle:
@@ -113,7 +123,10 @@ class Host:
     def go_on(self, core: Core) -> None:
         """A core has done a job, or woken up: let it do the next one."""
         process, now = core.process, self.clock.now
-        if process is None or not process.jobs or (self.ready and now - core.since >= self.costs.slice):
+        if process is not None and not process.jobs and process.rest():
+            self.then(core, max(now, process.until))
+            return
+        if process is None or not process.jobs or self.unfair(process):
             process = self.exchanged(core)
             if process is None:
                 return
@@ -126,16 +139,27 @@ class Host:
         try:
             process.jobs.popleft()()
         finally:
-            self.then(core, max(now, process.until))
+            after = max(now, process.until)
+            process.ran += after - now
+            self.fair = max(self.fair, process.ran)
+            self.then(core, after)
+
+    def unfair(self, process: Process) -> bool:
+        """Tell whether another is to have its core: one that has had less by a slice, or has woken up and had less."""
+        slice = self.costs.slice
+        return any([process.ran > other.ran + (0.0 if other.woken else slice) for other in self.ready])
 
     def exchanged(self, core: Core) -> Process | None:
-        """Give a core to who has waited longest, if anybody has."""
+        """Give a core to who waits and has had least, if anybody waits."""
         before = core.process
         if before is not None:
             before.queued = bool(before.jobs)
             if before.jobs:
                 self.ready.append(before)
         core.since = self.clock.now
-        core.process = self.ready.popleft() if self.ready else None
+        core.process = min(self.ready, key=lambda process: process.ran, default=None)
+        if core.process is not None:
+            self.ready.remove(core.process)
+            core.process.woken = False
         core.idle = core.process is None
         return core.process

@@ -67,4 +67,5 @@ Seconds = Annotated[float, Meta(ge=0, extra={"unit": "s"})]
 Some = Annotated[float, Meta(gt=0, extra={"unit": "s"})]  # seconds, but not none
 Bytes = Annotated[float, Meta(gt=0, extra={"unit": "B"})]
 Rate = Annotated[float, Meta(gt=0, extra={"unit": "B/s"})]
+Number = Annotated[int, Meta(ge=0)]
 PerByte = Annotated[float, Meta(ge=0, extra={"unit": "s/B"})]

@@ -109,7 +109,7 @@ def models(
     """freehold prove models --quick
 
     Search the models that are to prove the protocol, each for so much time at the most (the pinned one, "nest", for
-    three times as long), and print a row for each: how many processes, objects and acts, and who may die or which link
+    six times as long), and print a row for each: how many processes, objects and acts, and who may die or which link
     may break; how many states and how deep, and whether that is all there are; how long it took, and how many
     transitions a second the last search made.  First two-phase commit, of which the number of states is known; last the
     threads that share a process's I/O, and a link that loses, doubles and reorders what it carries.

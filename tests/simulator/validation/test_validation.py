@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import freehold
-from freehold.backends.local import spin
+from freehold.backends.local import driver, spin
 from freehold.simulator.validation import calibration, measuring, validate
 from freehold.simulator.validation.calibration import CONSTANTS, SHARE, Constant, Measured, fit, written
 from freehold.simulator.validation.machine import between_processes, first_touch
@@ -68,8 +68,8 @@ def test_constants_are_found_that_take_as_long(monkeypatch: pytest.MonkeyPatch) 
     assert found["costs"]["calm"] * SHARE == found["costs"]["interruption"]
 
 
-def test_processes_spin_as_long_as_they_really_do() -> None:
-    assert calibration.SPIN_SECONDS == spin.SPIN_SECONDS
+def test_processes_spin_as_long_as_they_really_do_and_hold_as_much_back() -> None:
+    assert calibration.SPIN_SECONDS == spin.SPIN_SECONDS and calibration.HOLD_MAX == driver.HOLD_MAX
 
 
 def test_two_processes_reach_each_other() -> None:

@@ -75,6 +75,7 @@ def test_everything_has_a_default() -> None:
         ("factor = 2", "factor = 1", "cluster.toml:23: Expected `float` > 1.0: 1"),
         ("factor = 2", "facto = 2", "cluster.toml:23: there is no 'facto': 2"),
         ('"1 ms"', '"-1 ms"', "cluster.toml:24: Expected `float` >= 0.0: '-1 ms'"),
+        ('receive = "3 us"', "batch = 32", "cluster.toml:13: messages wait until their sender has nothing else to do"),
         ("cpus = 4", "cpus = = 4", "cluster.toml: Invalid value (at line 3, column 8)"),
     ],
 )

@@ -57,18 +57,44 @@ def test_processes_wait_for_a_core_in_the_order_in_which_they_ask() -> None:
     assert machine.run() == [("a", 0.0, 3.0), ("b", 0.0, 5.0), ("c", 3.0, 4.0), ("d", 4.0, 5.0), ("e", 9.0, 10.0)]
 
 
+def order(machine: Machine) -> str:
+    """Return whose jobs were done, one letter for each."""
+    return "".join(name for name, _, _ in machine.run())
+
+
 def test_who_has_a_core_does_all_that_it_has_to_do() -> None:
     machine = Machine()
-    for name, at in (("a", 0.0), ("b", 0.5), ("a", 0.6), ("b", 0.7)):
+    for name, at in (("a", 0.0), ("b", 0.0), ("b", 0.5), ("b", 0.6), ("a", 0.7), ("b", 2.5)):
         machine.ask(name, at, 1.0)
-    assert [name for name, _, _ in machine.run()] == ["a", "a", "b", "b"]
+    assert order(machine) == "abbbba"  # b has woken up, and a waits
 
 
-def test_but_no_longer_than_a_slice_if_others_wait() -> None:
-    machine = Machine(slice=1.5)
-    for name in "aaab":
+def test_who_wakes_up_has_the_core_next_if_it_has_used_less() -> None:
+    machine = Machine()
+    for name in "aaaa":
         machine.ask(name, 0.0, 1.0)
-    assert [name for name, _, _ in machine.run()] == ["a", "a", "b", "a"]
+    machine.ask("b", 1.5, 0.5)  # it has used nothing
+    machine.ask("b", 2.75, 0.5)  # and half a second, while a has used two
+    assert order(machine) == "aababa"
+    machine = Machine()
+    for name in "abbb":
+        machine.ask(name, 0.0, 1.0)
+    machine.ask("a", 1.5, 1.0)  # b has used as much when it might go first
+    assert order(machine) == "abbab"
+
+
+def test_nobody_is_ahead_of_others_by_more_than_a_slice() -> None:
+    machine = Machine(slice=1.5)
+    for name in "aaaaabbbbb":
+        machine.ask(name, 0.0, 1.0)
+    assert order(machine) == "abbbaaaabb"  # 1 to 0; 1 to 3; 5 to 3
+
+
+def test_a_slice_may_be_shorter_than_it_takes_to_switch() -> None:
+    machine = Machine(slice=0.0, switch=0.5)
+    for name in "aabb":
+        machine.ask(name, 0.0, 1.0)
+    assert order(machine) == "abba"
 
 
 def test_another_process_has_to_be_switched_to_for_each_that_has_used_the_caches_since() -> None:
