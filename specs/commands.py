@@ -15,6 +15,7 @@ from freehold.specs import manual
 from freehold.specs.explorer.commands import COMMANDS as EXPLORER
 from freehold.specs.mutants.commands import mutants
 from freehold.specs.refusal import refuse, usable
+from freehold.specs.scenario import hosts
 from freehold.specs.walks.commands import soak
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ def replay(path: TraceAt, to: ToStep, as_json: Json = False) -> None:
     party then has of the object that the step is about.
     Ends with 1 if the tables do not do the same, with 2 if there is no such step.
     """
+    from freehold.core.errors import UndeclaredTransition
     from freehold.core.journal import Diverged
     from freehold.specs.traces import Trace, led_to
 
     wrong, told = False, ""
     try:
         told = usable(led_to, usable(Trace, path), to)
-    except Diverged as error:
+    except (Diverged, UndeclaredTransition) as error:
         wrong, told = True, f"WRONG: {error}"
     typer.echo(json.dumps({"step": to, "wrong": wrong, "told": told.splitlines()}) if as_json else told)
     raise typer.Exit(wrong)
@@ -93,6 +95,10 @@ def conformance(
     known = sorted(entry.name for entry in entry_points(group="freehold"))
     if backend not in known:
         refuse(f"there is no backend {backend!r}; there are {', '.join(known)}")
+    try:
+        hosts(backend)
+    except ImportError as error:
+        refuse(f"the plugin of {backend!r} cannot be imported: {error}")
     results, left_out = list[Result](), Counter[str]()
     with bar(len(nodes) * len(scenarios_named(only)), "scenarios") as (shown, task):
         for each in judged(backend, nodes, only):

@@ -88,7 +88,8 @@ def result_of(backend: str, scenario: Scenario, nodes: int) -> Result:
     with tempfile.TemporaryDirectory(prefix="freehold-conformance-") as folder:
         try:
             run(backend, scenario, nodes, folder)
-            insist_on(Path(folder))
+            if not insist_on(Path(folder)):
+                raise Violation("nothing was recorded: init(trace=) names a folder for the journal of each party")
         except Exception as error:
             complaint = f"{type(error).__name__}: {error}"
     taken = {RULE_OF[table.name, event.__name__].id for table in TABLES for _, event, _ in table.taken}

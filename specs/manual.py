@@ -156,7 +156,7 @@ def counterexample_block(borrower_death: str) -> str:
     from freehold.specs.explorer.commands import policy_of
     from freehold.specs.explorer.models import gone_through
 
-    row = gone_through(Bounds("", deaths=1), policy_of(borrower_death))
+    row = gone_through(Bounds("", deaths=1), policy_of(borrower_death, ""))
     (what, told), *_ = row.wrong
     return "\n".join(["```text", *told.program, "", *told.diagram, "", what, "```"])
 

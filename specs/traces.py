@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from freehold.core.effects import Send
 from freehold.core.errors import UndeclaredTransition
 from freehold.core.events import Event
-from freehold.core.ids import COUNTER_BITS, object_name, party_name
+from freehold.core.ids import COUNTER_BITS, COUNTER_MASK, object_name, party_name
 from freehold.core.journal import Diverged, Effects, Redo, plain
 from freehold.core.node_events import PeerLost
 from freehold.core.node_messages import ChunkReply
@@ -78,7 +78,7 @@ class Trace:
             raise ValueError(f"{path} has no trace of a run: a program makes one with init(trace=) or FREEHOLD_TRACE")
         self.whole = path.is_dir()
         self.lines = sum(lines.values())  # a little more than events
-        self.journals = {journal.party.me: journal for journal in [Redo(str(file)) for file in lines]}
+        self.journals = {journal.party.me: journal for journal in [begun(file) for file in lines]}
         self.files = [*lines]
 
     def digest(self) -> str:
@@ -131,6 +131,14 @@ class Trace:
             lost = "the journal of" if source is None else "the end of the journal of"
             raise ValueError(f"{where}: step {object_name(cause)} was heard of, but {lost} {name} is missing")
         return source
+
+
+def begun(file: Path) -> Redo:
+    """Return a journal, of which nothing has been done again."""
+    try:
+        return Redo(str(file))
+    except Diverged as error:  # its last line is of tables in which something is
+        raise ValueError(f"the events are missing: {error}") from None
 
 
 def push(due: list[tuple[float, int]], journal: Redo) -> None:
@@ -213,7 +221,7 @@ def step_named(trace: Trace, name: str) -> int:
     """Return a step by its name in stories."""
     who, _, count = name.rpartition(".")
     names = {party_name(me): me for me in trace.journals}
-    if who not in names or not count.isdecimal() or not int(count):
+    if who not in names or not count.isdecimal() or not 0 < int(count) <= COUNTER_MASK:
         known = ", ".join(sorted(names))
         raise ValueError(f"{name!r} is not a step, such as n0w1.57, of a party of this trace: {known}")
     return names[who] << COUNTER_BITS | int(count)

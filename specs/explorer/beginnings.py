@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from freehold.specs.explorer.parties import Act, Delivery
+from freehold.specs.explorer.parties import Act, Delivery, Wrong
 
 if TYPE_CHECKING:
     from freehold.specs.explorer.parties import Parties
@@ -78,14 +78,22 @@ class Story:
         wish = understood(words, len(self.names))
         if wish.verb == LAGS:
             self.lagging.add(wish.who)
-            return
-        act = self.chosen(wish)
-        if act is None:
-            raise ValueError(f"{words!r} cannot be done then")
-        self.acts.append((wish.who, act))
-        self.objects += [act.what[1]] if act.what[0] == "put" else []
-        told: deque[tuple[int, Delivery | Act]] = deque([(wish.who, act)])
-        while told:
+        elif not self.is_wrong():
+            act = self.chosen(wish)
+            if act is None:
+                raise ValueError(f"{words!r} cannot be done then")
+            self.acts.append((wish.who, act))
+            self.objects += [act.what[1]] if act.what[0] == "put" else []
+            self.go_on(wish.who, act)
+
+    def is_wrong(self) -> bool:
+        """Tell whether somebody has done what it must not: the story ends there, and the search says so."""
+        return any(isinstance(state, Wrong) for state in self.states)
+
+    def go_on(self, who: int, act: Act) -> None:
+        """Let an act be done, and all that follows arrive at who does not lag."""
+        told: deque[tuple[int, Delivery | Act]] = deque([(who, act)])
+        while told and not self.is_wrong():
             party, what = told.popleft()
             self.states[party], sent, _ = self.parties.step(party, self.states[party], what)
             for target, message in sent:

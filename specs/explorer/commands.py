@@ -123,7 +123,7 @@ def models(
     wrong = False
     if variant:
         known(variant)  # what is unknown is refused before anything is printed
-    policy_of(borrower_death)
+    policy_of(borrower_death, variant)
     if not as_json:
         typer.echo(HEAD)
     for each in counted():
@@ -180,8 +180,9 @@ def gone_again(bounds: Bounds, borrower_death: str, variant: str, replay: str) -
     from freehold.specs.explorer.sharing import Sharing
     from freehold.specs.variants import COUNTS, played
 
+    policy = policy_of(borrower_death, variant)
     if not variant:
-        return usable(replayed, Sharing(bounds, policy_of(borrower_death)), replay)
+        return usable(replayed, Sharing(bounds, policy), replay)
     with played(known(variant)) as policy:
         return usable(replayed, Sharing(bounds, policy, strides=False, checks=COUNTS), replay)
 
@@ -201,18 +202,21 @@ def searched(bounds: Bounds, borrower_death: str, variant: str, *, quiet: bool =
     from freehold.specs.variants import COUNTS, played
 
     shown = (lambda *_: None) if quiet else progress()
+    policy = policy_of(borrower_death, variant)
     if not variant:
-        return usable(gone_through, bounds, policy_of(borrower_death), each_layer=shown, **limits)
+        return usable(gone_through, bounds, policy, each_layer=shown, **limits)
     with played(known(variant)) as policy:
         return usable(gone_through, bounds, policy, strides=False, checks=COUNTS, each_layer=shown, **limits)
 
 
-def policy_of(borrower_death: str) -> Policy:
-    """Return the rules of a cluster in which this follows from a borrower's death."""
+def policy_of(borrower_death: str, variant: str) -> Policy:
+    """Return the rules of a cluster in which this follows from a borrower's death, unless a variant has its own."""
     from freehold.core.policies import Policy
 
     if borrower_death not in BORROWER_DEATHS:
         refuse(f"{borrower_death!r} is not a rule; there are {' and '.join(BORROWER_DEATHS)}")
+    if variant and borrower_death != BORROWER_DEATHS[0]:
+        refuse(f"{variant!r} has rules of its own: leave out --borrower-death {borrower_death}")
     return Policy(borrower_death=borrower_death)  # type: ignore[arg-type]
 
 

@@ -161,7 +161,7 @@ class Ground(System):
         for true in self.cells.get((mutant.state, mutant.event), ()):
             known.guessed.pop((true.before, true.told), None)
             new = self.take(true.before, true.told)
-            if new.after != true.after or sorted(new.sent) != sorted(true.sent):
+            if (new.after, new.ends) != (true.after, true.ends) or sorted(new.sent) != sorted(true.sent):
                 for step in (true, *known.leaving[true.before], *known.entering[true.before]):
                     known.race(step)  # that it commutes was found with the true one
                 if self.step.known_of(true.before, true.told) is not None:

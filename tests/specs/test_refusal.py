@@ -11,6 +11,7 @@ from freehold.specs import commands
 REFUSED = {
     "prove explore --variant ray1": "'ray1' is not a variant; there are ",
     "prove explore --borrower-death never": "'never' is not a rule; there are inquest and ray",
+    "prove explore --variant ray17553 --borrower-death ray": "'ray17553' has rules of its own: leave out --borrower-",
     "prove explore --deaths 5": "5 of 3 processes and 0 nodes but the head cannot die",
     "prove explore --nodes 4": "3 processes do not live on 4 nodes",
     "prove explore --processes 6 --node-deaths 1": "the deaths of 12 parties do not fit into a number",

@@ -102,6 +102,7 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
     (tmp_path / "bad.ndjson").write_bytes(whole.replace(b'"NodeNotice"', b'"NoNotice"', 1))
     (tmp_path / "half.ndjson").write_bytes(whole.replace(b"\n[", b"\n", 1))
     (tmp_path / "text.ndjson").write_text("once upon a time\n")
+    (tmp_path / "none.ndjson").write_bytes(b"".join([whole.splitlines(True)[0], b"[3605184944]\n"]))
     (tmp_path / "empty").mkdir()
     for name, says in (
         ("cut.ndjson", "the line is cut off"),
@@ -109,6 +110,7 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
         ("bad.ndjson", "is not an event: NoNotice"),
         ("half.ndjson", "half.ndjson:2 is not a line of a trace"),
         ("text.ndjson", "is not a trace of freehold"),
+        ("none.ndjson", "the events are missing"),
         ("empty", "has no trace of a run"),
         ("nothing", "cannot be read: No such file or directory"),
     ):
@@ -126,9 +128,13 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
         ("five", "is not a step"),
         ("n0.0", "is not a step"),
         ("n0.99999999", "was not reached"),
+        ("n0.99999999999999999999", "is not a step"),
     ):
         code, output = prove("replay", run, "--to", step)
         assert (code, output.count("\n")) == (2, 1) and says in output, output
+    (tmp_path / "other.ndjson").write_bytes(whole.replace(b'"HoldReturnNotice"', b'"Event"', 1))
+    code, output = prove("replay", tmp_path / "other.ndjson", "--to", "n0.99")
+    assert code == 1 and output.startswith("WRONG: ")
     assert runs_below(tmp_path / "nothing") == [tmp_path / "nothing"]
 
 
