@@ -133,7 +133,12 @@ class Users(Simulated):
         """Let a script begin at a worker."""
         thread = Thread(user, script, run)
         self.threads[thread] = None
-        self.clock.push(user.now() + after, 0, Turn(self.going_on, thread))
+        self.plan(thread, user.now() + after)
+
+    def plan(self, thread: Thread, at: float, answer: Any = None) -> None:
+        """Let a script go on at a time; the seed says who is first of those that do so at one instant."""
+        turn = hash((self.policy.seed, thread.user.party.me, at))
+        self.clock.push(at, turn, Turn(self.going_on, thread, answer))
 
     def go_on(self, turn: Turn, *, due: bool = False) -> None:
         """Let a script do what it does until it waits again, when its worker has a core (``due``)."""
@@ -155,7 +160,7 @@ class Users(Simulated):
         finally:
             user.thread = None
         if isinstance(waits, float):
-            self.clock.push(user.now() + waits, 0, Turn(self.going_on, thread))
+            self.plan(thread, user.now() + waits)
         else:
             user.asked(waits, thread)
 
@@ -301,7 +306,7 @@ class User(Simulator):
     def asked(self, request: int, thread: Thread) -> None:
         """Note who waits for a request, which may have been settled already."""
         if request in self.settled:
-            self.world.clock.push(self.now(), 0, Turn(self.world.going_on, thread, self.settled.pop(request)))
+            self.world.plan(thread, self.now(), self.settled.pop(request))
         else:
             self.answers[request] = thread
 
@@ -315,7 +320,7 @@ class User(Simulator):
         if thread is None:
             self.settled[effect.request] = effect.failure
         else:
-            self.world.clock.push(self.now(), 0, Turn(self.world.going_on, thread, effect.failure))
+            self.world.plan(thread, self.now(), effect.failure)
 
     def run(self, step: int, effect: Run) -> None:
         self.spend(self.world.costs.run)

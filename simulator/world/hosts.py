@@ -124,7 +124,7 @@ class Host:
         """A core has done a job, or woken up: let it do the next one."""
         process, now = core.process, self.clock.now
         if process is not None and not process.jobs and process.rest():
-            self.then(core, max(now, process.until))
+            self.charge(core, process)
             return
         if process is None or not process.jobs or self.unfair(process):
             process = self.exchanged(core)
@@ -139,10 +139,15 @@ class Host:
         try:
             process.jobs.popleft()()
         finally:
-            after = max(now, process.until)
-            process.ran += after - now
-            self.fair = max(self.fair, process.ran)
-            self.then(core, after)
+            self.charge(core, process)
+
+    def charge(self, core: Core, process: Process) -> None:
+        """Let a core be busy for as long as its process was, which has had that."""
+        now = self.clock.now
+        after = max(now, process.until)
+        process.ran += after - now
+        self.fair = max(self.fair, process.ran)
+        self.then(core, after)
 
     def unfair(self, process: Process) -> bool:
         """Tell whether another is to have its core: one that has had less by a slice, or has woken up and had less."""

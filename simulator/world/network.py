@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 from freehold.core.ids import INCARNATION_BITS
@@ -69,6 +70,7 @@ class Network:
         self.nbytes = 0  # of all that was sent from one node to another
         self.streams: dict[Pair, deque[Parcel]] = {}  # a large message is on its way; it is the first
         self.open: dict[Pair, Flow] = {}
+        self.last: dict[Pair, float] = {}  # without contention: when what one has sent another comes, so far
         self.leaving = (self.leave,)
 
     def way(self, source: int, target: int) -> tuple[Link, ...]:
@@ -78,6 +80,10 @@ class Network:
             if here is there:
                 return (here.loopback,)
         return self.topology.way((source >> INCARNATION_BITS) - 1, (target >> INCARNATION_BITS) - 1)
+
+    def narrow(self, source: int, target: int) -> tuple[Link, ...]:
+        """Return the links on the way that large messages have to share."""
+        return tuple([link for link in self.way(source, target) if link.bandwidth < inf])
 
     def carry(self, source: int, target: int, at: float, nbytes: int, message: Happening) -> None:
         """Bring a message from one party to another on another node.
@@ -90,9 +96,11 @@ class Network:
             message: what happens at its arrival.
         """
         self.nbytes += nbytes
-        if self.streams and (source, target) in self.streams:
+        if not self.contention:
+            self.pass_by(source, target, at, nbytes, message)
+        elif self.streams and (source, target) in self.streams:
             self.streams[source, target].append(Parcel(at, nbytes, message))
-        elif nbytes > SMALL and self.contention:
+        elif nbytes > SMALL and self.narrow(source, target):
             self.streams[source, target] = deque([Parcel(at, nbytes, message)])
             self.depart((source, target))
         else:
@@ -107,6 +115,13 @@ class Network:
             until = at + nbytes / link.bandwidth
             link.until = until = until if until > last else last
             at, last = at + link.latency, until + link.latency
+        self.clock.push(last, hash((self.seed, source, target, last)), message)
+
+    def pass_by(self, source: int, target: int, at: float, nbytes: int, message: Happening) -> None:
+        """Let a message have all links for itself; it comes after those that have left before it to the same party."""
+        way = self.way(source, target)
+        alone = at + sum([link.latency for link in way]) + max([nbytes / link.bandwidth for link in way], default=0.0)
+        last = self.last[source, target] = max(alone, self.last.get((source, target), 0.0))
         self.clock.push(last, hash((self.seed, source, target, last)), message)
 
     def arrive(self, source: int, target: int, at: float, message: Happening) -> None:
@@ -130,7 +145,7 @@ class Network:
 
     def begin(self, pair: Pair) -> None:
         """Let a large message share its way with others."""
-        self.open[pair] = self.flows.start(self.way(*pair), self.streams[pair][0].nbytes, self.through, pair)
+        self.open[pair] = self.flows.start(self.narrow(*pair), self.streams[pair][0].nbytes, self.through, pair)
 
     def through(self, flow: Flow) -> None:
         """The last byte of a large message is on its way; go on with what is behind it."""
@@ -139,7 +154,7 @@ class Network:
         del self.open[pair]
         stream = self.streams[pair]
         at = now
-        for link in flow.links:  # as small ones add it up, so that none behind it arrives before it
+        for link in self.way(source, target):  # as small ones add it up, so that none behind it arrives before it
             at += link.latency
         self.arrive(source, target, at, stream.popleft().message)
         while stream and stream[0].nbytes <= SMALL:

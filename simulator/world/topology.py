@@ -143,6 +143,10 @@ class Topology:
             self.graph.add_edge(name, near, **cable)
             for one, two in ((name, near), (near, name)):
                 self.links[one, two] = Link(f"{one}->{two}", float(cable["bandwidth"]), float(cable["latency"]))
+        if other in self.inner:  # ways lead through it, and so through this one
+            self.inner = self.graph.subgraph([*self.inner, name])
+            self.steps.clear()
+            self.between.clear()
 
     def way(self, source: int, target: int) -> tuple[Link, ...]:
         """Return the links from one node to another, by their numbers; a node is next to itself."""

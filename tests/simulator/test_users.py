@@ -197,6 +197,23 @@ def test_the_same_seed_the_same_times() -> None:
     assert times() == times()
 
 
+def test_the_seed_says_who_is_first_at_one_instant() -> None:
+    def order(seed: int) -> tuple[int, ...]:
+        found: list[int] = []
+
+        def waits(number: int) -> Script:
+            yield 1.0
+            found.append(number)
+
+        world = Users(Description(nodes=4), Policy(seed=seed))
+        for number, user in enumerate(world.populate(tasks=False)):
+            world.start(user, waits(number))
+        world.run_all()
+        return tuple(found)
+
+    assert len({order(seed) for seed in range(8)}) > 1 and order(3) == order(3)
+
+
 def test_a_process_is_busy_for_each_step_that_is_no_part_of_a_stride() -> None:
     """A value that a task takes by reference is many steps; one that travels in its arguments is a stride."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
+from math import inf, log
 from random import Random
 from typing import Any
 
@@ -73,10 +73,21 @@ def test_two_transfers_have_half_of_a_link_each() -> None:
 
 
 def test_without_contention_each_has_all_of_it() -> None:
+    for contention, times in ((True, [2.0, 2.0, 0.5]), (False, [1.0, 1.0, 0.5])):
+        post = Post(1e6, 0.0, contention=contention)
+        post.send(A, D, 1_000_000, "one")
+        post.send(B, D, 1_000_000, "other")
+        post.send(C, A, 500_000, "apart")
+        came = dict(post.all())
+        assert [came[name] for name in ("one", "other", "apart")] == times
+
+
+def test_without_contention_those_to_one_party_keep_their_order() -> None:
     post = Post(1e6, 0.0, contention=False)
-    post.send(A, B, 1_000_000, "one")
-    post.send(C, D, 1_000_000, "other")
-    assert post.all() == [("one", 1.0), ("other", 1.0)] or post.all() == [("other", 1.0), ("one", 1.0)]
+    post.send(A, B, 1_000_000, "large")
+    post.send(A, B, 100, "small")
+    post.send(A, C, 100, "beside")
+    assert post.all() == [("beside", 0.0001), ("large", 1.0), ("small", 1.0)]
 
 
 def test_what_leaves_later_does_not_share_before() -> None:
@@ -100,6 +111,13 @@ def test_nodes_of_one_machine_share_its_memory() -> None:
     post.send(A, C, 100, "cable")
     came = dict(post.all())
     assert came["memory"] == pytest.approx((SMALL + 1) / 100.0 + 1.0) and came["cable"] == pytest.approx(10.0001)
+
+
+def test_a_link_without_a_limit_holds_nobody_up() -> None:
+    post = Post(inf, 1.0)
+    post.send(A, B, 1_000_000, "large")
+    post.send(A, B, 1, "small")
+    assert post.all() == [("large", 2.0), ("small", 2.0)]
 
 
 COUNT = 100_000

@@ -86,6 +86,16 @@ def test_a_node_that_joins_has_the_cables_of_another() -> None:
     assert names(topology, 4, 2) == ["n4->rack1", "rack1->n2"] and len(topology.way(4, 0)) == 4
 
 
+def test_also_if_ways_lead_through_it() -> None:
+    graph = nx.Graph()
+    for one, other in (("n0", "n1"), ("n1", "n2"), ("n2", "n3"), ("n3", "n0")):
+        graph.add_edge(one, other, bandwidth=1e9, latency=US)
+    topology = Topology(checked(graph, 4))
+    assert len(topology.way(1, 3)) == 2
+    topology.join(4, 2)
+    assert names(topology, 1, 4) == ["n1->n4"] and len(topology.way(4, 0)) == 2 and len(topology.way(4, 2)) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
