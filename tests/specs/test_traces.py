@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_ends_with_2(run: Path, tmp_path: Path) -> Non
     ):
         code, output = prove("replay", run, "--to", step)
         assert (code, output.count("\n")) == (2, 1) and says in output, output
-    (tmp_path / "other.ndjson").write_bytes(whole.replace(b'"HoldReturnNotice"', b'"Event"', 1))
+    (tmp_path / "other.ndjson").write_bytes(whole.replace(b'"NodeNotice"', b'"Event"'))
     code, output = prove("replay", tmp_path / "other.ndjson", "--to", "n0.99")
     assert code == 1 and output.startswith("WRONG: ")
     assert runs_below(tmp_path / "nothing") == [tmp_path / "nothing"]
