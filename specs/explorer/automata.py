@@ -36,6 +36,7 @@ class Taken(NamedTuple):
     after: int
     sent: tuple[tuple[int, int], ...]  # (the column of a channel, a word)
     ends: int
+    doubt: int  # its state instead if nobody has died and no link has broken, -1: the same
 
 
 class Next(NamedTuple):
@@ -107,6 +108,7 @@ class System:
         self.length = Column(words, len)
         self.after = Column(steps, lambda step: step.after)
         self.ends = Column(steps, lambda step: step.ends)
+        self.doubt = Column(steps, lambda step: step.doubt)
         self.races = Column(steps, self.racing.__contains__)
         self.sends: list[tuple[Column[Taken], Column[Taken]]] = []  # what a step sends first, second...: where, a word
         self.options: list[int] = []  # what may be done in a state, one state behind the other
@@ -150,7 +152,8 @@ class System:
             column = self.column[party, target]
             words[column] = (*words.get(column, ()), self.events(Delivery(party, message)))
         sent = tuple([(column, self.words(word)) for column, word in words.items()])
-        return Taken(party, before, told, self.states((party, step.after)), sent, step.ends)
+        doubt = self.states((party, Wrong(step.doubt))) if step.doubt else -1
+        return Taken(party, before, told, self.states((party, step.after)), sent, step.ends, doubt)
 
     def race(self, step: Taken) -> None:
         """A delivery does not commute with all that may come."""
@@ -243,7 +246,9 @@ class System:
         """Return the states after steps."""
         origin, party, told, step, channel = next
         new, every = rows[origin], np.arange(len(origin))
-        new[every, party] = self.after[step]
+        calm = (rows[:, : self.count] != DEAD).all(axis=1) & (rows[:, self.link] >= 0)
+        doubt = self.doubt[step]
+        new[every, party] = np.where(calm[origin] & (doubt >= 0), doubt, self.after[step])
         new[:, self.budgets : self.doomed] -= self.costs(told)
         at = np.flatnonzero(channel >= 0)
         new[at, channel[at]] = self.tail[new[at, channel[at]]]

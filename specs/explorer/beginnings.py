@@ -95,8 +95,9 @@ class Story:
         told: deque[tuple[int, Delivery | Act]] = deque([(who, act)])
         while told and not self.is_wrong():
             party, what = told.popleft()
-            self.states[party], sent, _ = self.parties.step(party, self.states[party], what)
-            for target, message in sent:
+            step = self.parties.step(party, self.states[party], what)
+            self.states[party] = Wrong(step.doubt) if step.doubt else step.after
+            for target, message in step.sent:
                 delivery = Delivery(party, message)
                 if target in self.lagging:
                     self.late.append((target, delivery))

@@ -32,6 +32,7 @@ from freehold.core.worker import Worker
 MINTED = 1 << 60  # from here on a number is an attempt
 MINTED_BITS, PARTY_MASK = 32, (1 << 28) - 1  # of its count; and, above, of who has minted it
 Objects = tuple[int, ...]
+BY_DEATHS = {"owner_died", "released", "crashed", "lost", "not_rebuilt"}  # why a get may fail when somebody has died
 
 
 class Granted(Worker):
@@ -145,6 +146,7 @@ class Done(NamedTuple):
     events: tuple[Event, ...] = ()  # what the party is told at once
     sent: tuple[tuple[int, Any], ...] = ()  # to whom, and what: to itself what its driver answers
     ends: int = 0  # whom its driver kills
+    doubt: str = ""  # why it is wrong, unless somebody has died
 
 
 def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
@@ -173,7 +175,7 @@ def performed(one: Party, before: Any, effect: Effect, custom: Custom) -> Done:
                 return Done(before, () if wait.object in before.holds else (RefDropped(wait.object),))
             done = taken_out(before, wait.object, *contents(one, before, wait.object, failure, custom), custom)
             dropped = () if wait.object in done.after.holds else (RefDropped(wait.object),)
-            return done._replace(events=(*done.events, *dropped))
+            return done._replace(events=(*done.events, *dropped), doubt=doubt(one, wait.object, failure))
         case SetTimer(timer, _, event) if not isinstance(event, TurnSlow):  # tasks take turns in no time here
             return Done(before._replace(timers=(*before.timers, (timer, event))))
         case CancelTimer(timer):
@@ -226,6 +228,14 @@ def landed(one: Party, before: Any, carried: Carried) -> Any:
     return before._replace(places=(*without(before.places, copy.place), (copy.place, inside)))
 
 
+def doubt(one: Party, object: int, failure: Failure | None) -> str:
+    """Return why a get should not have ended as it did, unless somebody has died; "" if it may."""
+    assert isinstance(one, Worker)
+    found = failure or readable(one, object)
+    failed = isinstance(found, Failure) and found.cause in BY_DEATHS
+    return f"a get of {object_name(object)} failed, and nobody has died: {found}" if failed else ""
+
+
 def contents(one: Party, before: Process, object: int, failure: Failure | None, custom: Custom) -> tuple[Objects, bool]:
     """Return what is inside a value that is read, and whether it is a copy in the store."""
     assert isinstance(one, Worker)
@@ -235,7 +245,7 @@ def contents(one: Party, before: Process, object: int, failure: Failure | None, 
     if isinstance(found, Payload):
         assert found.token == object, f"{object_name(object)} is read as {found}"
         return found.refs, False
-    allowed = {"timeout", *({"owner_died", "released", "crashed", "lost", "not_rebuilt"} if custom.deaths else ())}
+    allowed = {"timeout", *(BY_DEATHS if custom.deaths else ())}
     if found is None or found.cause not in allowed:
         raise AssertionError(f"a get of {object_name(object)} failed: {found}")
     return (), False

@@ -41,6 +41,7 @@ class Step(NamedTuple):
     after: Hashable  # its state; a Wrong if it must not do so
     sent: tuple[tuple[int, Hashable], ...] = ()  # to whom, and which message
     ends: int = -1  # whom it puts to death, if anybody
+    doubt: str = ""  # why it must not do so, unless somebody has died or a link has broken
 
 
 class Wrong(NamedTuple):

@@ -21,7 +21,8 @@ Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 ROWS_MAX = 1 << 17  # stepped at once
 TOLD_MAX = 100  # of the wrong states of a layer, of which the nearest is told
-STEPS_MAX = 1000  # in a row without a choice; where they end a state is kept, for they may go on for ever
+STEPS_MAX = 1000  # in a row without a choice; where they end they are taken to go on for ever
+ENDLESS = f"messages go on for ever: {STEPS_MAX:,} have come, one after the other, and nothing else makes a difference"
 MIX = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2^64 / golden ratio: consecutive numbers are spread by it
 
 
@@ -137,10 +138,11 @@ class Visited:
         """Return the moves to states that are new and have a choice, each once; what is wrong in one is noted."""
         moves, parts = self.fresh(moves), list[Moves]()
         while len(moves.rows):
-            for index, what in self.model.wrong(moves.rows):
+            endless = [(0, ENDLESS)] if len(parts) == STEPS_MAX else []
+            for index, what in [*self.model.wrong(moves.rows), *endless]:
                 choices = [*way_to(self.ways, int(moves.origin[index])), int(moves.action[index])]
                 self.wrong.append((what, (choices, len(parts))))
-            if len(parts) == STEPS_MAX:
+            if endless:
                 parts.append(moves)
                 break
             next = self.model.only(moves.rows)

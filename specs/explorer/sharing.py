@@ -167,7 +167,7 @@ class Sharing:
     def step(self, party: int, before: Any, told: Delivery | Act) -> Step:
         """Let a party be told something, or a user do something."""
         one = self.parties[party]
-        queue, sent, cause, ends = deque[Any](), list[tuple[int, Hashable]](), 0, -1
+        queue, sent, cause, ends, doubt = deque[Any](), list[tuple[int, Hashable]](), 0, -1, ""
         one.restore(before.tables)
         try:
             if isinstance(told, Act):
@@ -183,15 +183,15 @@ class Sharing:
                     return Step(Wrong(complaint))
             while queue:
                 for _, effect in one.handle(queue.popleft(), 0.0, cause):
-                    before, events, messages, killed = performed(one, before, effect, self.custom)
-                    ends = self.index[killed] if killed else ends
+                    before, events, messages, killed, why = performed(one, before, effect, self.custom)
+                    ends, doubt = self.index[killed] if killed else ends, doubt or why
                     queue += events
                     sent += [(self.index[target], message) for target, message in messages]
             for complaint in chain.from_iterable(check(one) for check in self.checks):
                 return Step(Wrong(complaint))
         except Exception as error:  # a handler that raises has done what it must not, whatever it is
             return Step(Wrong(f"{type(error).__name__}: {error}"))
-        return Step(tidy(one, before), tuple(sent), ends)
+        return Step(tidy(one, before), tuple(sent), ends, doubt)
 
     # ------------------------------------------------------------------ their users
 

@@ -161,7 +161,7 @@ class Ground(System):
         for true in self.cells.get((mutant.state, mutant.event), ()):
             known.guessed.pop((true.before, true.told), None)
             new = self.take(true.before, true.told)
-            if (new.after, new.ends) != (true.after, true.ends) or sorted(new.sent) != sorted(true.sent):
+            if as_seen(new) != as_seen(true):
                 for step in (true, *known.leaving[true.before], *known.entering[true.before]):
                     known.race(step)  # that it commutes was found with the true one
                 if self.step.known_of(true.before, true.told) is not None:
@@ -291,6 +291,11 @@ class Grounds:
             taken = walk(seed, kind=world, **WORLDS[kind])
         assert isinstance(taken, Compared)
         return taken.differs, taken.situations
+
+
+def as_seen(step: Taken) -> tuple[Any, ...]:
+    """Return what there is to see of a step; messages to others overtake each other."""
+    return step.after, sorted(step.sent), step.ends, step.doubt
 
 
 def looked_after(party: Party, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:

@@ -10,15 +10,18 @@ import pytest
 from immutables import Map
 
 from freehold.core import borrowing, copy, membership, ownership
-from freehold.core.effects import Kill
+from freehold.core.effects import Kill, Send
+from freehold.core.ids import owner_of
 from freehold.core.inquest_events import HoldersWanted
 from freehold.core.inquiry import CLOSED, HEARING
 from freehold.core.machine import replace
 from freehold.core.membership import Members
-from freehold.core.messages import InquestQuery
+from freehold.core.messages import InquestQuery, LocateQuery, LocateReply
 from freehold.core.node_messages import HoldReturnNotice, PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.resolution import ASKING
+from freehold.core.values import Failure
 from freehold.specs.explorer import sharing
 from freehold.specs.explorer.automata import System
 from freehold.specs.explorer.bounds import Bounds
@@ -48,6 +51,7 @@ EVERYTHING: dict[str, tuple[dict[str, Any], int]] = {
     "a broken link": ({"processes": 2, "acts": 4, "calls": 2, "cuts": 1}, 13_909),
     "a node's death": ({"processes": 2, "acts": 3, "calls": 1, "node_deaths": 1, "gets": True, "large": True}, 5_544),
 }
+TOLD_WHERE = ASKING.rows[LocateReply]
 HOLE = [
     "n0w1: x = put(...)",
     "n0w1: f.remote([x])  # runs on n1w1",
@@ -239,6 +243,29 @@ def test_who_reads_what_may_be_given_to_another_is_found(monkeypatch: pytest.Mon
         monkeypatch.setitem(rows, HoldReturnNotice, lambda r, e, here: real(r, replace(e, count=1 << 20), here))
     found, _, _ = explored(processes=2, acts=6, calls=1, gets=True)
     assert "reads what its node has not lent to it" in found.violations[0][0]
+
+
+def refused(r: Any, e: Any, here: Any) -> Any:
+    """Hear that another's object is released, whatever its owner says."""
+    released = replace(e, outcome=Failure("released", e.object, here.me))
+    return TOLD_WHERE(r, released if owner_of(r.object) != here.me else e, here)
+
+
+def asks_again(r: Any, e: Any, here: Any) -> Any:
+    """Ask the owner again, whatever it says."""
+    return r, (Send(owner_of(r.object), LocateQuery(r.object, r.attempt, here.me, (), 0)),)
+
+
+@pytest.mark.parametrize(
+    ("row", "deaths", "said"), [(refused, 1, "nobody has died"), (asks_again, 0, "messages go on for ever")]
+)
+def test_gets_end_and_end_well_until_somebody_dies(
+    row: Any, deaths: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: dict[Any, Any] = ASKING.rows
+    monkeypatch.setitem(rows, LocateReply, row)
+    found, _, _ = explored(processes=2, acts=2, calls=0, gets=True, deaths=deaths, before=("0 calls 1",))
+    assert said in found.violations[0][0]
 
 
 # ---------------------------------------------------------------- what four do is too far for a quick search

@@ -17,7 +17,7 @@ from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.known import counted
 from freehold.specs.explorer.models import Helper
 from freehold.specs.explorer.parties import Act, Delivery, Step
-from freehold.specs.explorer.search import Known, Moves, search, wander
+from freehold.specs.explorer.search import ENDLESS, Known, Moves, search, wander
 
 TOYS: dict[str, Any] = {
     "counters": toys.Counters(),
@@ -126,10 +126,12 @@ def test_an_answer_is_not_awaited_before_its_question() -> None:
     assert sure.states < unsure.states
 
 
-def test_what_goes_on_for_ever_without_a_choice_comes_to_an_end() -> None:
+def test_what_goes_on_for_ever_without_a_choice_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorer_search, "STEPS_MAX", 50)
     toy = toys.PingPong()
     found = Independence(System(toy)).explore()
-    assert found.exhausted and found.violations == []
+    ((what, way),) = found.violations
+    assert what == ENDLESS and len(way) > 50
     assert found.states <= len(naive(toy)[0])
 
 
