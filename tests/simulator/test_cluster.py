@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from functools import partial
+from math import log
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -64,6 +66,26 @@ def test_what_a_message_costs(source: int, target: int, nbytes: int, seconds: fl
     world = Recorder(Costs(send=0.25, receive=0.5, local=3.0, copy=0.5, pickle=0.125), SLOW)
     world.post(source, target, 0, RefDropped(1), nbytes)
     assert world.all() == [(seconds, target, 1)]
+
+
+COUNT, LOAD = 100_000, 0.4
+
+
+def test_an_owner_is_a_queue_with_one_server() -> None:
+    """Where all messages take it the same time the mean wait is load/(1-load)/2 of that: M/D/1.
+
+    Kleinrock, *Queueing Systems* 1, section 5.6.
+    """
+    pauses = [-log(1 - (index + 0.5) / COUNT) / LOAD for index in range(COUNT)]
+    world, at = Recorder(Costs(send=0.0, receive=1.0, local=0.0, pickle=0.0)), 0.0
+    Random(1).shuffle(pauses)
+    sent: list[float] = []
+    for number, pause in enumerate(pauses):
+        at += pause
+        sent.append(at)
+        world.clock.call_at(at, partial(world.bring, A1, A2, at, 0, RefDropped(number), 0))
+    waited = sum(took - sent[number] - 1.0 for took, _, number in world.all()) / COUNT
+    assert waited == pytest.approx(LOAD / (1 - LOAD) / 2, rel=0.01)
 
 
 def test_a_network_card_does_one_thing_at_a_time_each_way() -> None:
