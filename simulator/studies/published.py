@@ -8,6 +8,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from freehold.simulator.published import locality, network, recovery, throughput
+from freehold.simulator.published.claims import Claim, claims
 from freehold.simulator.published.points import Point, fitted, points, rows
 from freehold.simulator.published.worlds import Way
 from freehold.simulator.studies.plots import COLOURS, GREY, MARKS, drawn, legend_above
@@ -89,6 +90,9 @@ def table(found: Rows) -> Iterator[tuple[str, ...]]:
         yield f"{row}: {about.title} ({about.unit}){kept}; {about.source}", "", "", "", "", ""
         for point in some:
             yield line(point, values[point.name], about.within)
+        for claim in claims(values):
+            if claim.row == row:
+                yield claimed(claim, values)
 
 
 def line(point: Point, value: float, within: float) -> tuple[str, ...]:
@@ -97,6 +101,14 @@ def line(point: Point, value: float, within: float) -> tuple[str, ...]:
     far = "too far" if factor(point, value) > within else ""
     what = "fitted" if point.name in fitted() else far
     return point.name, published, number(value), f"{point.ratio(value):.2f}", f"{within:g}", what
+
+
+def claimed(claim: Claim, values: Mapping[str, float]) -> tuple[str, ...]:
+    """Return a claim's line of the table."""
+    published, ours = claim.of({name: point.value for name, point in points().items()}), claim.of(values)
+    ratio = f"{ours / published:.2f}"
+    bounds = f"{claim.least:g} to {claim.most:g}"
+    return claim.what, number(published), number(ours), ratio, bounds, "" if claim.holds(values) else "not so"
 
 
 def number(value: float) -> str:
@@ -110,12 +122,14 @@ def conclude(found: Rows) -> str:
     names = predicted(values)
     typical, most, far = error(values, names)
     same, pairs = map(sum, zip(*[order(values, row) for row in rows()], strict=True))
+    some = [claim.holds(values) for claim in claims(values)]
     _, worst, further = error(simulated(found, "off"), names)
     return (
         f"Of {len(values)} published points {len(values) - len(names)} set constants; the other {len(names)} are"
         f" predicted within a factor of {typical:.2f} in the middle and {most:.2f} at the most, {far} of them outside"
-        f" of their tolerance, and {same} of {pairs} pairs are in the published order; if nobody had to share links and"
-        f" processors it would be a factor of {worst:.2f} at the most, and {further} outside."
+        f" of their tolerance; {same} of {pairs} pairs are in the published order, and {sum(some)} of {len(some)}"
+        " claims about ratios and shapes hold; if nobody had to share links and processors it would be a factor of"
+        f" {worst:.2f} at the most, and {further} outside."
     )
 
 

@@ -176,18 +176,18 @@ class Ground(System):
 
 
 class Grounds:
-    """All models, and the mutants that can be made of the rows that run in them and on walks."""
+    """All models, and the mutants that can be made of the rows that run in them, on walks and in programs."""
 
     def __init__(self) -> None:
         self.programs: dict[Cell, list[Scenario]] = defaultdict(list)  # in which a row runs
-        with observed() as watching, patch.object(worker, "chosen", lambda strides: NONE):
-            hosted = [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]
-            for program in sorted(hosted, key=lambda one: -len(one.init)):  # those with limits of their own first
-                watching.used.clear()
-                run(SIMULATED, program, nodes_of(program))
-                for cell in watching.used:
-                    self.programs[cell].append(program)
         with observed() as observer:
+            with patch.object(worker, "chosen", lambda strides: NONE):
+                hosted = [one for one in scenarios() if not one.obstacle(hosts(SIMULATED), NODES)]
+                for program in sorted(hosted, key=lambda one: -len(one.init)):  # those with limits of their own first
+                    observer.used.clear()
+                    run(SIMULATED, program, nodes_of(program))
+                    for cell in observer.used:
+                        self.programs[cell].append(program)
             self.models = [Ground(bounds, observer) for bounds in MODELS]
             self.walks: dict[Cell, list[tuple[int, str]]] = defaultdict(list)  # on which a row runs: seed, kind
             for seed, kind in product(range(WALKS), WORLDS):
