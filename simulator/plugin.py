@@ -13,17 +13,16 @@ from freehold.core.hooks import Options, hookimpl
 from freehold.core.ids import HEAD, worker_id
 from freehold.core.session import Session
 from freehold.simulator.cluster import Simulated
+from freehold.simulator.memory import KNOWN_NBYTES
 from freehold.simulator.patches import Patches
-from freehold.simulator.world.description import Description, described, graph_of, read
+from freehold.simulator.world.description import Description, Source, described, possible, read
 from freehold.simulator.world.units import sized
-
-KNOWN_NBYTES = 330  # of memory for each node that a process knows, with what its ring says of that
 
 
 @hookimpl
 def freehold_check(options: Options) -> None:
     """Refuse a description that is wrong, or of more than memory holds."""
-    graph_of(description_of(options))
+    description_of(options)
 
 
 @hookimpl
@@ -70,6 +69,7 @@ def given(cluster: object, said: Mapping[str, Any]) -> Description:
         TypeError: it is none.
         ValueError: something in it is wrong.
     """
+    described(said)  # by itself, for it is on no line of a file
     if isinstance(cluster, str) and not cluster.endswith(".toml"):
         from freehold.simulator.published.points import clusters
 
@@ -80,5 +80,5 @@ def given(cluster: object, said: Mapping[str, Any]) -> Description:
     if cluster is None or isinstance(cluster, Mapping):
         return described({**(cluster or {}), **said})
     if isinstance(cluster, Description):
-        return replace(cluster, **said)
+        return possible(replace(cluster, **said), Source("cluster"))
     raise TypeError(f"cluster is the path of a TOML file, or what one holds, not {type(cluster).__name__}: {cluster!r}")

@@ -20,7 +20,8 @@ Everything has a default.  What is wrong is told with file, line and value, befo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -30,11 +31,11 @@ from msgspec import Meta
 
 from freehold.core.uninterrupted import converted
 from freehold.simulator.world.costs import Costs
-from freehold.simulator.world.topology import checked, fat_tree, racks, star
+from freehold.simulator.world.topology import Unfit, checked, fat_tree, racks, star
 from freehold.simulator.world.units import Bytes, Number, Rate, Seconds, quantity
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 END = float("inf")
 
 
@@ -58,7 +59,7 @@ class Network(Part, frozen=True, kw_only=True):
     latency: Seconds = 7.5e-6  # of each cable
     flow: Rate = END  # the most that goes from one node to another, as clouds limit one connection
     per_rack: Count = 20
-    spines: Count = 1
+    spines: Annotated[int, Meta(ge=1, le=1024)] = 1
     oversubscription: Annotated[float, Meta(gt=0)] = 1.0
     cables: tuple[Cable, ...] = ()  # of a graph
     contention: bool = True  # False: transfers do not share links, each has all of its way
@@ -68,7 +69,7 @@ class Machine(Part, frozen=True, kw_only=True):
     """What nodes run on."""
 
     nodes: Count = 1  # that share one machine, in the order of their numbers
-    cores: Annotated[float, Meta(gt=0)] = END
+    cores: Annotated[float, Meta(ge=1, le=4096, multiple_of=1)] = END
     memory: Rate = END  # bytes a second that all copies of one machine make together
 
 
@@ -115,7 +116,7 @@ class Description(Part, frozen=True, kw_only=True):
     """A simulated cluster."""
 
     nodes: Count = 1
-    cpus: Annotated[float, Meta(gt=0)] = 2.0  # of each node, whatever the machine has on which the simulation runs
+    cpus: Annotated[float, Meta(gt=0, le=1_000_000)] = 2.0  # of each node, whatever this machine has
     store: Bytes = 2.0 * 2**30  # of each node; bytes are only taken when used
     detection: Seconds = 0.0  # after a node's crash, until those who were linked with it hear of that
     network: Network = Network()
@@ -155,14 +156,24 @@ def read(path: str | Path, said: Mapping[str, Any] | None = None) -> Description
         ValueError: one sentence with file, line and value.
         OSError: there is no such file.
     """
+    raw, source = written(path)
+    return described({**raw, **(said or {})}, source)
+
+
+def written(path: str | Path) -> tuple[dict[str, Any], Source]:
+    """Return what a file of TOML holds, and where.
+
+    Raises:
+        ValueError: it is none; one sentence with its name.
+        OSError: there is no such file.
+    """
     import tomllib
 
-    text = Path(path).read_text("utf-8")
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        text = Path(path).read_text("utf-8")
+        return tomllib.loads(text), Source(str(path), text)
+    except ValueError as error:  # of which bytes that are no text, and an endless number, are kinds
         raise ValueError(f"{path}: {error}") from None
-    return described({**raw, **(said or {})}, Source(str(path), text))
 
 
 class Source:
@@ -173,7 +184,12 @@ class Source:
         self.lines = text.splitlines()
 
     def place(self, *keys: str | int) -> str:
-        """Return file and line of a key, as exactly as it can be found."""
+        """Return file and line of a key, as exactly as it can be found: if it is not there, those of its table."""
+        found = next(filter(None, [self.line(keys[:count]) for count in range(len(keys), 0, -1)]), 0)
+        return f"{self.name}:{found}" if found else self.name
+
+    def line(self, keys: tuple[str | int, ...]) -> int:
+        """Return the line of a key, 0 if it is none."""
         names = [key for key in keys if isinstance(key, str)]
         which = next((key for key in keys if isinstance(key, int)), 0)  # of tables of the same name
         table, found = "", 0
@@ -188,7 +204,7 @@ class Source:
                 key = [*(table.split(".") if table else ()), head.partition("=")[0].strip()]
             if key == names and seen[table] == which and not found:
                 found = number
-        return f"{self.name}:{found}" if found else self.name
+        return found
 
 
 def described(raw: Mapping[str, Any], source: Source | None = None) -> Description:
@@ -211,7 +227,7 @@ def described(raw: Mapping[str, Any], source: Source | None = None) -> Descripti
 
 
 def possible(description: Description, source: Source) -> Description:
-    """Return a description, if all that is to break is there.
+    """Return a description, if all of it can be, and all that is to break is there.
 
     Raises:
         ValueError: one sentence with file, line and value.
@@ -219,27 +235,60 @@ def possible(description: Description, source: Source) -> Description:
     if description.costs.batch and description.machine.cores == END:
         what = "messages wait until their sender has nothing else to do, which only a machine with cores tells"
         raise ValueError(f"{source.place('costs', 'batch')}: {what}; give [machine] some")
-    cables: set[tuple[str, str]] = set()
+    check_cables(description, source)
     for index, fault in enumerate(description.faults):
-        nodes: dict[str, tuple[int, ...]] = {"between": fault.between} if isinstance(fault, Partition) else {}
-        if isinstance(fault, Crash | Slow) and fault.node is not None:
-            nodes = {"node": (fault.node,)}
-        for key, some in nodes.items():
-            if max(some) >= description.nodes:
-                what = f"there are {description.nodes} nodes, from 0 on, and no {max(some)}"
-                raise ValueError(f"{source.place('faults', index, key)}: {what}")
-        if isinstance(fault, Slow) and fault.cable is not None:
-            cables = cables or {
-                way for one, other in graph_of(description).edges for way in ((one, other), (other, one))
-            }
-            if fault.cable not in cables:
-                raise ValueError(f"{source.place('faults', index, 'cable')}: no cable is between {fault.cable}")
-        if isinstance(fault, Slow) and fault.cable is None and fault.node is None:
-            raise ValueError(f"{source.place('faults', index, 'kind')}: say which node or cable is slow")
-        until = getattr(fault, "until", END)
-        if until <= fault.at:
-            raise ValueError(f"{source.place('faults', index, 'until')}: it is over before it begins: {until:g} s")
+        for key, what in wrong(fault, description):
+            raise ValueError(f"{source.place('faults', index, key)}: {what}")
     return description
+
+
+def check_cables(description: Description, source: Source) -> None:
+    """Refuse cables of which no cluster can be made.
+
+    Raises:
+        ValueError: one sentence with file, line and value.
+    """
+    network, known = description.network, set[frozenset[str]]()
+    if network.topology != "graph":
+        if network.cables:
+            what = f"cables are those of a graph, and the topology is {network.topology!r}; say topology = 'graph'"
+            raise ValueError(f"{source.place('network', 'cables')}: {what}")
+        return
+    for index, cable in enumerate(network.cables):
+        one, other = cable.between
+        ends = frozenset(cable.between)
+        what = f"both ends of this cable are {one!r}" if one == other else ""
+        if ends in known:
+            what = f"a cable between {one!r} and {other!r} is there already"
+        if what:
+            raise ValueError(f"{source.place('network', 'cables', index)}: {what}")
+        known.add(ends)
+    try:
+        graph_of(description)
+    except Unfit as error:
+        at = [index for index, cable in enumerate(network.cables) if error.name in cable.between][:1]
+        raise ValueError(f"{source.place('network', 'cables', *at)}: {error}") from None
+
+
+def wrong(fault: Crash | Partition | Slow | Lossy, description: Description) -> Iterator[tuple[str, str]]:
+    """Yield what cannot be of a fault, each with its key."""
+    nodes: dict[str, tuple[int, ...]] = {"between": fault.between} if isinstance(fault, Partition) else {}
+    if isinstance(fault, Crash | Slow) and fault.node is not None:
+        nodes = {"node": (fault.node,)}
+    for key, some in nodes.items():
+        if max(some) >= description.nodes:
+            yield key, f"there are {description.nodes} nodes, from 0 on, and no {max(some)}"
+    if isinstance(fault, Partition) and fault.between[0] == fault.between[1]:
+        yield "between", f"nothing is between node {fault.between[0]} and itself; name two nodes"
+    if isinstance(fault, Slow) and fault.cable is not None:
+        one, other = fault.cable
+        if not graph_of(description).has_edge(one, other):
+            yield "cable", f"no cable is between {fault.cable}"
+    if isinstance(fault, Slow) and fault.cable is None and fault.node is None:
+        yield "kind", "say which node or cable is slow"
+    until = getattr(fault, "until", END)
+    if until <= fault.at:
+        yield "until", f"it is over before it begins: {until:g} s"
 
 
 def measured(raw: Any, kind: type[msgspec.Struct], source: Source, keys: tuple[str | int, ...]) -> Any:
@@ -251,7 +300,15 @@ def measured(raw: Any, kind: type[msgspec.Struct], source: Source, keys: tuple[s
 
 
 def amount(value: Any, hint: Any, source: Source, keys: tuple[str | int, ...]) -> Any:
-    """Return a value as a quantity, if its field is one."""
+    """Return a value as a quantity, if its field is one.
+
+    Raises:
+        ValueError: it is none, or endless; one sentence with file, line and value.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        name = [key for key in keys if isinstance(key, str)][-1]
+        what = f"{name} is {value!r}, and has to be finite; leave it out if it has no limit"
+        raise ValueError(f"{source.place(*keys)}: {what}")
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return measured(value, hint, source, keys)
     inner = getattr(hint, "__args__", ())
@@ -274,7 +331,8 @@ def several(hint: Any, value: Any) -> Any:
     (first, *_) = getattr(hint, "__args__", (None,))
     options = getattr(first, "__args__", (first,))
     kinds = {one.__struct_config__.tag: one for one in options if hasattr(one, "__struct_config__")}  # type: ignore[union-attr]
-    return kinds.get(value.get("kind"), first) if isinstance(value, dict) else first
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return kinds.get(kind, first) if isinstance(kind, str) else first
 
 
 def parts(path: str) -> tuple[str | int, ...]:

@@ -76,34 +76,51 @@ def fat_tree(nodes: int, bandwidth: float, latency: float) -> nx.Graph:
     return graph
 
 
+class Unfit(ValueError):
+    """No cluster can live in a graph.
+
+    Args:
+        what: is wrong.
+        name: of the node or switch that is at fault, if it is one.
+    """
+
+    def __init__(self, what: str, name: str | None = None) -> None:
+        super().__init__(what)
+        self.name = name
+
+
 def checked(graph: nx.Graph, nodes: int) -> nx.Graph:
     """Return a graph in which a cluster can live.
 
     Raises:
-        ValueError: a node is missing or cut off, or a cable has no latency or bandwidth.
+        Unfit: a node is missing, misnamed or cut off, or a cable has no latency or bandwidth.
     """
-    missing = [f"n{node}" for node in range(nodes) if f"n{node}" not in graph]
-    if missing:
-        raise ValueError(f"the graph has no node {some(missing)}; nodes of the cluster are named n0 to n{nodes - 1}")
+    for name in filter(is_node, graph):
+        if name != f"n{int(name[1:])}":
+            raise Unfit(f"{name} is no name of a switch, and as a node it is n{int(name[1:])}", name)
     beyond = [name for name in graph if is_node(name) and int(name[1:]) >= nodes]
     if beyond:
-        raise ValueError(f"the graph has {some(beyond)}, but the cluster has {nodes} nodes, n0 to n{nodes - 1}")
+        what = f"the graph has {some(beyond)}, but the cluster has {nodes} nodes, n0 to n{nodes - 1}"
+        raise Unfit(what, beyond[0])
+    missing = [f"n{node}" for node in range(nodes) if f"n{node}" not in graph]
+    if missing:
+        raise Unfit(f"the graph has no node {some(missing)}; nodes of the cluster are named n0 to n{nodes - 1}")
     for a, b, cable in graph.edges(data=True):
         for name in ("latency", "bandwidth"):
             value = cable.get(name)
             if not isinstance(value, int | float) or not (value >= 0 if name == "latency" else value > 0):
                 ends = " and ".join(sorted((a, b), key=lambda end: not is_node(end)))
-                raise ValueError(f"the cable between {ends} has {name} {value!r}")
+                raise Unfit(f"the cable between {ends} has {name} {value!r}")
     parts = list(nx.connected_components(graph))
     cut_off = [name for part in parts if "n0" not in part for name in sorted(part) if is_node(name)]
     if cut_off:
-        raise ValueError(f"no way leads from n0 to {some(cut_off)}: the graph is not connected")
+        raise Unfit(f"no way leads from n0 to {some(cut_off)}: the graph is not connected")
     return graph
 
 
 def is_node(name: Any) -> bool:
     """Tell whether a name in a graph is that of a node of the cluster."""
-    return isinstance(name, str) and name[:1] == "n" and name[1:].isdigit()
+    return isinstance(name, str) and name[:1] == "n" and name.isascii() and name[1:].isdigit()
 
 
 def some(names: Iterable[str]) -> str:

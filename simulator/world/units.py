@@ -31,7 +31,10 @@ def quantity(value: object, unit: str) -> float:
         ValueError: it is none, or of another kind.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number, factor = float(value), 1.0
+        try:
+            number, factor = float(value), 1.0
+        except OverflowError:
+            number, factor = inf, 1.0
     else:
         match = PATTERN.fullmatch(value) if isinstance(value, str) else None
         known = UNITS[unit]
@@ -65,7 +68,7 @@ def sized(nbytes: float) -> str:
 
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "s"})]
 Some = Annotated[float, Meta(gt=0, extra={"unit": "s"})]  # seconds, but not none
-Bytes = Annotated[float, Meta(gt=0, extra={"unit": "B"})]
+Bytes = Annotated[float, Meta(ge=1, extra={"unit": "B"})]
 Rate = Annotated[float, Meta(gt=0, extra={"unit": "B/s"})]
 Number = Annotated[int, Meta(ge=0)]
 PerByte = Annotated[float, Meta(ge=0, extra={"unit": "s/B"})]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import freehold
+from freehold.core.hooks import Options, check
+from freehold.simulator.world.description import Cable, Description, Network
 
 
 def test_the_environment_names_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +54,18 @@ def test_a_bad_description_is_refused_before_anything_runs(sim: Any, tmp_path: P
         sim(cluster={"faults": [{"kind": "crash", "node": 2, "at": "1 s"}]})
     with pytest.raises(TypeError, match="cluster is the path of a TOML file"):
         sim(cluster=7)
+    with pytest.raises(ValueError, match="cluster: cables are those of a graph"):
+        sim(cluster=Description(network=Network(cables=(Cable(between=("n0", "n1")),))))
     with pytest.raises(ValueError, match="reads no description"):
         freehold.init(backend="inline", cluster={})
     assert not freehold.is_initialized()
+
+
+@pytest.mark.parametrize("cluster", [None, {"cpus": 4}, Description(), "m5.8xlarge"])
+def test_endless_cpus_are_refused(cluster: Any) -> None:
+    """As ``freehold run --cpus inf`` asks for."""
+    with pytest.raises(ValueError, match="cluster: cpus is inf, and has to be finite"):
+        check(Options(backend="sim", num_cpus=float("inf"), cluster=cluster))
 
 
 def test_more_than_memory_holds_is_refused_before_anything_runs() -> None:

@@ -62,7 +62,23 @@ def test_everything_has_a_default() -> None:
     [
         ('"10 Gbit/s"', '"10 Gbits"', "cluster.toml:10: '10 Gbits' is not a quantity in one of B/s, "),
         ('"10 Gbit/s"', "0", "cluster.toml:10: Expected `float` > 0.0: 0"),
-        ('"2 GiB"', '"-2 GiB"', "cluster.toml:4: Expected `float` > 0.0: '-2 GiB'"),
+        ('"2 GiB"', '"-2 GiB"', "cluster.toml:4: Expected `float` >= 1.0: '-2 GiB'"),
+        ('"2 GiB"', '"0.5 B"', "cluster.toml:4: Expected `float` >= 1.0: '0.5 B'"),
+        ('"2 GiB"', "inf", "cluster.toml:4: store is inf, and has to be finite; leave it out if it has no limit"),
+        ('"10 Gbit/s"', "inf", "cluster.toml:10: bandwidth is inf, and has to be finite"),
+        ('"3 us"', "nan", "cluster.toml:13: receive is nan, and has to be finite"),
+        ('"2 s"', "inf", "cluster.toml:18: at is inf, and has to be finite"),
+        ("cpus = 4", "cpus = inf", "cluster.toml:3: cpus is inf, and has to be finite"),
+        (
+            "[costs]",
+            "[machine]\ncores = 2.5\n[costs]",
+            "cluster.toml:13: Expected `float` that's a multiple of 1.0: 2.5",
+        ),
+        ("[costs]", "[machine]\ncores = 0\n[costs]", "cluster.toml:13: Expected `float` >= 1.0: 0"),
+        ("[costs]", "[machine]\ncores = 1_000_000\n[costs]", "cluster.toml:13: Expected `float` <= 4096.0: 1000000"),
+        ("per_rack = 20", "spines = 1_000_000", "cluster.toml:8: Expected `int` <= 1024: 1000000"),
+        ('kind = "crash"', 'kind = ["crash"]', "cluster.toml:16: Expected `str`, got `list`: ['crash']"),
+        ("nodes = 100", f"nodes = 1{'0' * 400}", "cluster.toml:2: Expected `int` <= 1000000"),
         ("per_rack", "per_rac", "cluster.toml:8: there is no 'per_rac': 20"),
         ("cpus = 4", "cpus = 4\nfoo = 1", "cluster.toml:4: there is no 'foo': 1"),
         ("[costs]", "[cost]", "cluster.toml:12: there is no 'cost'"),
@@ -99,6 +115,56 @@ def test_a_graph_is_made_of_cables(file: Path) -> None:
     assert graph["n0"]["s"] == {"bandwidth": 1.25e9, "latency": 2e-3} and graph["s"]["n1"]["latency"] == 1e-3
     file.write_text(file.read_text().replace('latency = "1 ms"', 'latency = "1 mss"'))
     with pytest.raises(ValueError, match=r"cluster\.toml:9: '1 mss' is not"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("cables", "said"),
+    [
+        (["n0 s", "s n1", "n1 s"], ":9: a cable between 'n1' and 's' is there already"),
+        (["n0 s", "s n1", "n0 n0"], ":9: both ends of this cable are 'n0'"),
+        (["n0 s", "s n1", "s n2"], ":9: the graph has n2, but the cluster has 2 nodes, n0 to n1"),
+        (["n0 s", "n01 s", "s n1"], ":7: n01 is no name of a switch, and as a node it is n1"),
+        (["n0 s"], ":5: the graph has no node n1; nodes of the cluster are named n0 to n1"),
+        (["n0 s", "n1 t"], ":5: no way leads from n0 to n1: the graph is not connected"),
+        ([], ":2: the graph has no node n0, n1; nodes"),
+    ],
+)
+def test_cables_of_which_there_can_be_no_cluster_are_told_with_their_line(
+    file: Path, cables: list[str], said: str
+) -> None:
+    tables = [f"[[network.cables]]\nbetween = {cable.split()}\n" for cable in cables]
+    file.write_text('nodes = 2\n[network]\ntopology = "graph"\n\n' + "".join(tables))
+    with pytest.raises(ValueError, match=re.escape(f"{file}{said}")):
+        read(file)
+    inline = ", ".join(f"{{between = {cable.split()}}}" for cable in cables)
+    file.write_text(f'nodes = 2\n[network]\ntopology = "graph"\ncables = [{inline}]\n')
+    with pytest.raises(ValueError, match=re.escape(f"{file}:4: {said.partition(': ')[2]}")):
+        read(file)
+
+
+def test_cables_are_those_of_a_graph(file: Path) -> None:
+    file.write_text("nodes = 2\n[[network.cables]]\nbetween = ['n0', 'n1']\n")
+    with pytest.raises(ValueError, match=r"cluster\.toml:2: cables are those of a graph, and the topology is 'star'"):
+        read(file)
+
+
+def test_a_switch_may_have_any_other_name() -> None:
+    names = ("n", "N1", "n1a", "n²", "node1", "")
+    cables = [{"between": [node, name]} for name in names for node in ("n0", "n1")]
+    graph = graph_of(described({"nodes": 2, "network": {"topology": "graph", "cables": cables}}))
+    assert {*graph} == {"n0", "n1", *names}
+
+
+def test_nothing_is_between_a_node_and_itself(file: Path) -> None:
+    file.write_text(TEXT + "[[faults]]\nkind = 'partition'\nbetween = [7, 7]\nat = 1\n")
+    with pytest.raises(ValueError, match=r"cluster\.toml:27: nothing is between node 7 and itself; name two nodes"):
+        read(file)
+
+
+def test_a_file_that_is_no_text_is_named(file: Path) -> None:
+    file.write_bytes(b"nodes = 2 # \xff")
+    with pytest.raises(ValueError, match=r"cluster\.toml: 'utf-8' codec can't decode byte 0xff"):
         read(file)
 
 

@@ -101,6 +101,7 @@ def test_also_if_ways_lead_through_it() -> None:
     [
         (lambda graph: graph.remove_node("n2"), "the graph has no node n2; nodes of the cluster are named n0 to n2"),
         (lambda graph: graph.add_edge("n7", "switch", bandwidth=1.0, latency=0.0), "the graph has n7, but the cluster"),
+        (lambda graph: graph.add_edge("n02", "switch"), "n02 is no name of a switch, and as a node it is n2"),
         (lambda graph: graph.remove_edge("n1", "switch"), "no way leads from n0 to n1: the graph is not connected"),
         (lambda graph: graph["n1"]["switch"].update(latency=-1.0), "the cable between n1 and switch has latency -1.0"),
         (lambda graph: graph["n1"]["switch"].update(bandwidth=0), "the cable between n1 and switch has bandwidth 0"),

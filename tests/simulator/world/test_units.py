@@ -31,6 +31,7 @@ from freehold.simulator.world.units import UNITS, quantity, shown
         ("ten s", "s", None),
         (True, "s", None),
         (inf, "s", None),
+        (10**400, "s", None),
         ("1e999 s", "s", None),
         (None, "B", None),
     ],
