@@ -18,14 +18,22 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from freehold.simulator.studies.study import Point, Row, Rows, Study
 
 Job = tuple[Point, int]
 RUNNING: list[Study] = []  # of this process, if it is one that runs points
+
+
+class ProcessLost(Exception):
+    """A process that ran points died before its time."""
 
 
 class Folder:
@@ -55,21 +63,37 @@ class Folder:
         """Return the rows of points that are finished; more seeds than before only add to them.
 
         Raises:
-            ValueError: the folder has rows of something else.
+            ValueError: the folder has rows of something else, or does not say of what.
+            OSError: it cannot be made, or nothing can be written there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if self.manifest_at.exists():
-            before = json.loads(self.manifest_at.read_text("utf-8"))
+            before = self.before()
             for name, value in self.manifest().items():
                 if before.get(name) != value and not (name == "seeds" and before.get(name, 0) < value):
                     what = f"{name} was {before.get(name)!r}, and is {value!r}"
                     raise ValueError(
                         f"{self.manifest_at}: the rows there are of something else: {what}; choose another folder"
                     )
-        self.manifest_at.write_text(json.dumps(self.manifest(), indent=2) + "\n", "utf-8")
+        put(self.manifest_at, json.dumps(self.manifest(), indent=2) + "\n")
         rows = self.finished(list(self.read()))
         self.write(rows)
         return rows
+
+    def before(self) -> dict[str, Any]:
+        """Return what the rows that are there depend on.
+
+        Raises:
+            ValueError: that cannot be read.
+        """
+        try:
+            found = json.loads(self.manifest_at.read_text("utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError(f"it is no table, but {found!r}")
+        except ValueError as error:
+            what = f"this does not say of what the rows there are: {error}"
+            raise ValueError(f"{self.manifest_at}: {what}; remove it with them, or choose another folder") from None
+        return found
 
     def read(self) -> Iterator[Row]:
         """Yield all rows; the last may have been cut off, and is left out then."""
@@ -92,16 +116,22 @@ class Folder:
         return (*[str(point[name]) for name in self.study.axes], str(seed))
 
     def write(self, rows: list[Row]) -> None:
-        """Write rows in place of all that were there; who reads meanwhile reads the old or the new ones."""
-        beside = self.rows_at.with_suffix(".new")
-        beside.write_text(as_csv(rows, header=True) if rows else "", "utf-8")
-        os.replace(beside, self.rows_at)
+        """Write rows in place of all that were there."""
+        put(self.rows_at, as_csv(rows, header=True) if rows else "")
 
-    def add(self, rows: list[Row]) -> None:
-        """Add the rows of one point, at once."""
+    def add(self, rows: list[Row]) -> list[Row]:
+        """Add the rows of one point, at once; return them."""
         header = not self.rows_at.stat().st_size
         with open(self.rows_at, "a", encoding="utf-8") as file:
             file.write(as_csv(rows, header=header))
+        return rows
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file in place of what was there; who reads meanwhile, or after a crash, reads the old or the new one."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text, "utf-8")
+    os.replace(beside, path)
 
 
 def source() -> str:
@@ -145,6 +175,8 @@ def run_study(
 
     Raises:
         ValueError: the folder has rows of something else.
+        OSError: it cannot be made, or nothing can be written there.
+        ProcessLost: one of the processes died; what was finished by then is kept.
     """
     folder = Folder(path, study)
     rows = folder.open()
@@ -152,16 +184,45 @@ def run_study(
     jobs = [job for job in study.points() if folder.key(*job) not in done]
     every = len(study.points())
     told(every - len(jobs), every)
-    processes = min(processes or len(os.sched_getaffinity(0)), max(1, len(jobs)))
-    context = multiprocessing.get_context("fork")
-    with context.Pool(processes, begin, (study,)) as pool:
-        for count, found in enumerate(pool.imap_unordered(run_job, jobs), every - len(jobs) + 1):
-            folder.add(found)
-            rows += found
-            told(count, every)
+    finished = SimpleQueue[Future[list[Row]]]()
+    try:
+        with running(study, min(at_a_time(processes), max(1, len(jobs)))) as pool:
+            for job in jobs:
+                pool.submit(run_job, job).add_done_callback(finished.put)
+            for count in range(every - len(jobs) + 1, every + 1):
+                rows += folder.add(finished.get().result())
+                told(count, every)
+    except BrokenProcessPool:
+        while not finished.empty():
+            ended = finished.get()
+            if not ended.cancelled() and not ended.exception():
+                folder.add(ended.result())
+        what = "a process that ran points was killed, as Linux does when memory is short"
+        again = "say it again to go on, with fewer --processes"
+        raise ProcessLost(f"{what}; {folder.rows_at} has what is finished: {again}") from None
     rows = folder.finished(rows)
     folder.write(rows)
     return Rows(rows)
+
+
+def at_a_time(processes: int) -> int:
+    """Return how many processes run points if so many are asked for; 0: as many as there are processors."""
+    return processes or len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def running(study: Study, processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that run points; whatever goes wrong meanwhile ends them all."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), begin, (study,))
+    try:
+        yield pool
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def begin(study: Study) -> None:

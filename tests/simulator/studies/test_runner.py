@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from freehold.simulator.studies.plots import drawn, line
-from freehold.simulator.studies.runner import digest, run_study
+from freehold.simulator.studies.runner import ProcessLost, digest, run_study
 from freehold.simulator.studies.study import Point, Row, Rows, Spread, Study, middle
 
 
@@ -21,6 +24,18 @@ def measure(point: Point, seed: int) -> list[Row]:
 def broken(point: Point, seed: int) -> list[Row]:
     if point["a"] == 2:
         raise RuntimeError("this point cannot be measured")
+    return measure(point, seed)
+
+
+def deadly(point: Point, seed: int) -> list[Row]:
+    if point["a"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(point, seed)
+
+
+def endless(point: Point, seed: int) -> list[Row]:
+    while point["a"] == 2:
+        signal.pause()
     return measure(point, seed)
 
 
@@ -85,6 +100,57 @@ def test_more_seeds_go_on_from_what_is_there(tmp_path: Path) -> None:
     more = run_study(STUDY._replace(seeds=4), tmp_path / "one", 1, lambda done, every: told.append(done))
     assert told[0] == 12
     assert digest(more) == digest(run_study(STUDY._replace(seeds=4), tmp_path / "other", 1))
+
+
+@pytest.mark.parametrize("text", ["", '{"study": "su', "[]", "\udcff"])
+def test_a_manifest_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> None:
+    run_study(STUDY, tmp_path, 1)
+    before = (tmp_path / "rows.csv").read_bytes()
+    (tmp_path / "manifest.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(
+        ValueError, match=r"manifest\.json: this does not say of what the rows there are: .*; remove it"
+    ):
+        run_study(STUDY, tmp_path, 1)
+    assert (tmp_path / "rows.csv").read_bytes() == before
+
+
+def test_a_manifest_is_there_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed while it writes the new one: the old one is as it was."""
+    run_study(STUDY, tmp_path, 1)
+    before = (tmp_path / "manifest.json").read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(STUDY._replace(seeds=4), tmp_path, 1)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_a_process_that_is_killed_ends_the_study_with_one_line(tmp_path: Path) -> None:
+    """As Linux kills it when memory is short: nobody waits for its point, and the other points are kept."""
+    with pytest.raises(ProcessLost, match=r"was killed, .*; .*rows\.csv has what is finished: say it again") as raised:
+        run_study(STUDY._replace(run=deadly), tmp_path, 1)
+    assert "\n" not in str(raised.value) and not multiprocessing.active_children()
+    told: list[int] = []
+    run_study(STUDY, tmp_path, 1, lambda done, every: told.append(done))
+    assert told[0] == 6
+
+
+def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
+    """Also one in the midst of a point that never ends."""
+
+    def interrupted(done: int, every: int) -> None:
+        if done == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(STUDY._replace(run=endless), tmp_path, 2, interrupted)
+    assert not multiprocessing.active_children()
+    told: list[int] = []
+    run_study(STUDY, tmp_path, 1, lambda done, every: told.append(done))
+    assert told[0] == 6
 
 
 @pytest.mark.parametrize(("values", "what"), [([3.0], 3.0), ([1, 2], 1.5), ([5, 1, 3], 3)])
