@@ -57,7 +57,7 @@ def study(
         from freehold.simulator.studies.files import read_study
 
         try:
-            found = read_study(Path(name), STUDIES)
+            found = read_study(Path(name), STUDIES, processes, seeds)
         except (ValueError, OSError) as error:
             refuse(str(error))
     elif name in STUDIES:
@@ -103,6 +103,7 @@ def calibrate(out: Calibration = Path("calibration.toml")) -> None:
     """
     from freehold.simulator.validation.calibration import fit, measure, written
 
+    check_place(out)
     with noting() as note:
         found = fit(measure(note), note)
     out.write_text("\n".join(written(found)) + "\n", "utf-8")
@@ -133,11 +134,11 @@ def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("
             cluster = tomllib.loads(calibration.read_text("utf-8"))
         except (OSError, ValueError) as error:
             refuse(f"{error}; freehold sim calibrate makes a description of this machine")
+    check_place(out / "measured.json")
     with noting() as note:
         measured = measure(note, ALL, runs)
         if cluster is None:
             cluster = fit(measured, note)
-            out.mkdir(parents=True, exist_ok=True)
             (out / "calibration.toml").write_text("\n".join(written(cluster)) + "\n", "utf-8")
         found = predict(cluster, measured, note)
     for name, *cells in table(found):
@@ -145,6 +146,18 @@ def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("
     paths = save(draw(found), out, "validation")
     (out / "measured.json").write_bytes(msgspec.json.encode(measured))
     typer.echo(f"{conclude(found)}\n{', '.join(map(str, paths))}")
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that cannot be written, before minutes are spent on what is to be in it; its folder is made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        refuse(f"nothing can be written there: {error}; choose another place")
 
 
 @contextmanager
@@ -168,14 +181,14 @@ def conduct(found: Study, folder: Path, processes: int, *, as_json: bool) -> Row
     from rich.progress import Progress
 
     from freehold.simulator.studies.plots import save
-    from freehold.simulator.studies.runner import digest, run_study
+    from freehold.simulator.studies.runner import ProcessLost, digest, run_study
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(found.name)
         try:
             rows = run_study(found, folder, processes, lambda done, all: bar.update(task, completed=done, total=all))
-        except ValueError as error:
+        except (ValueError, OSError, ProcessLost) as error:
             refuse(str(error))
         except KeyboardInterrupt:
             bar.stop()

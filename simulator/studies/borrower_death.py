@@ -95,4 +95,5 @@ STUDY = Study(
     seeds=3,
     compares=("rule",),
     nodes=lambda point: point["nodes"],
+    tasks=True,
 )

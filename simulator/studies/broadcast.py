@@ -117,5 +117,6 @@ STUDY = Study(
     run,
     conclude,
     {"broadcast": against_bounds},
+    compares=("readers",),
     nodes=lambda point: 1 + point["nodes"],
 )

@@ -86,4 +86,5 @@ STUDY = Study(
     seeds=3,
     compares=("shape", "nbytes"),
     nodes=lambda point: int(point["nodes"]),
+    tasks=True,
 )

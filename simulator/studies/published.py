@@ -209,4 +209,5 @@ STUDY = Study(
     seeds=1,
     compares=("point", "contention"),
     nodes=lambda point: 101,
+    tasks=True,
 )

@@ -69,8 +69,9 @@ def read(driver: User, object: int, waits: list[float]) -> Script:
 def against_depth(rows: Rows) -> Figure:
     """Draw the stall against how many tasks are to be done again for each value."""
     figure, axes = drawn()
+    backoff = min(rows.values("backoff"), key=lambda seconds: abs(seconds - DEFAULT.backoff))
     for index, detection in enumerate(rows.values("detection")):
-        some = rows.where(detection=detection, backoff=DEFAULT.backoff)
+        some = rows.where(detection=detection, backoff=backoff)
         line(axes, some, "depth", "stall", f"after {shown(detection, 's')}" if detection else "at once", index)
     axes.set(xlabel=f"tasks of {shown(TASK, 's')} behind each value", ylabel="until all values are there (s)")
     axes.set_ylim(0, 1.4 * max(row["stall"] for row in rows))  # room for the legend
@@ -103,4 +104,6 @@ STUDY = Study(
     {"recovery-stall": against_depth},
     seeds=3,
     nodes=lambda point: 3,
+    units={"detection": "s", "backoff": "s"},
+    tasks=True,
 )

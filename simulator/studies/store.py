@@ -125,4 +125,5 @@ STUDY = Study(
     {"store-over-time": over_time},
     seeds=3,
     nodes=lambda point: NODES,
+    tasks=True,
 )

@@ -10,10 +10,11 @@ from itertools import pairwise, product
 from math import exp, inf, log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from freehold.simulator.memory import KNOWN_NBYTES, NODE_NBYTES
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NODE_BYTES = 40_000  # of memory: a node with a worker, and what both know of a few objects
 Point = Mapping[str, Any]  # the value of each axis
 Row = dict[str, Any]  # a point, its seed, and what was measured: numbers and short texts
 
@@ -91,6 +92,7 @@ class Study(NamedTuple):
 
     ``run(point, seed)`` returns one or more rows, without the columns of the point and the seed; ``conclude`` says in
     one sentence what the rows say; each of ``figures`` draws one.  Of axes that it ``compares`` all values are there.
+    Where it runs ``tasks`` every process knows all nodes, which takes memory.
     """
 
     name: str
@@ -102,10 +104,13 @@ class Study(NamedTuple):
     seeds: int = 5
     compares: tuple[str, ...] = ()
     nodes: Callable[[Point], int] = lambda point: 2  # that a point simulates
+    units: Mapping[str, str] = {}  # of axes that are quantities with a fraction
+    tasks: bool = False
 
-    def nbytes(self) -> int:
-        """Return roughly how much memory the largest point takes."""
-        return NODE_BYTES * max(self.nodes(point) for point, seed in self.points() if not seed)
+    def nbytes(self, processes: int) -> int:
+        """Return roughly how much memory so many points take that run at a time, if they are the largest."""
+        largest = sorted((self.nodes(point) for point, _ in self.points()), reverse=True)[:processes]
+        return sum(NODE_NBYTES * nodes + (KNOWN_NBYTES * nodes**2 if self.tasks else 0) for nodes in largest)
 
     def points(self) -> list[tuple[Point, int]]:
         """Return all points with all seeds, in order."""

@@ -86,4 +86,5 @@ STUDY = Study(
     conclude,
     {"threshold-time": times, "threshold-bytes": traffic},
     compares=("values",),
+    tasks=True,
 )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from freehold.simulator import commands, studies
-from freehold.simulator.studies.study import Study
+from freehold.simulator.studies.study import Point, Row, Study
 from freehold.simulator.validation import calibration, validate
 from freehold.simulator.validation.calibration import Measured
 from freehold.simulator.validation.workloads import ALL
@@ -48,6 +53,30 @@ def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("freehold.simulator.studies.runner.run_study", interrupted)
     code, said = sim("study", "tiny", "--out", tmp_path)
     assert code == 130 and said.startswith("freehold: interrupted; ") and said.count("\n") == 1
+
+
+def test_a_study_that_cannot_go_on_says_why_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(point: Point, seed: int) -> list[Row]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": TINY._replace(run=killed)})
+    (tmp_path / "file").touch()
+    code, said = sim("study", "tiny", "--out", tmp_path / "file")
+    assert code == 2 and re.fullmatch(r"freehold: \[Errno 20\] Not a directory: '.*file/tiny'\n", said)
+    code, said = sim("study", "tiny", "--out", tmp_path)
+    assert code == 2 and said.startswith("freehold: a process that ran points was killed") and said.count("\n") == 1
+
+
+def test_memory_is_looked_at_for_as_many_processes_and_seeds_as_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**9))
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": TINY._replace(nodes=lambda point: 10_000)})
+    (tmp_path / "mine.toml").write_text("study = 'tiny'\nseeds = 1\n[axes]\na = [1]\n")
+    for more, expected in (("--processes", 1), 0), (("--processes", 3), 0), (("--processes", 3, "--seeds", 3), 2):
+        code, _ = sim("study", tmp_path / "mine.toml", "--out", tmp_path / f"{len(more)}", *more)
+        assert code == expected
 
 
 def test_studies_are_listed_and_others_refused() -> None:
@@ -107,6 +136,29 @@ def test_or_takes_those_of_a_file_which_stays_as_it_is(tmp_path: Path, measured:
     code, _ = sim("validate", "--calibration", tmp_path / "mine.toml", "--out", tmp_path / "found")
     assert code == 0 and measured == ["measure", "fit", "measure"]
     assert (tmp_path / "mine.toml").read_text() == before and not (tmp_path / "found" / "calibration.toml").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_anything_runs(
+    tmp_path: Path, measured: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for words in (
+        ("calibrate", "--calibration", tmp_path),
+        ("calibrate", "--calibration", tmp_path / "file" / "mine.toml"),
+        ("validate", "--out", tmp_path / "file"),
+    ):
+        code, said = sim(*words)
+        assert code == 2 and not measured and str(tmp_path) in said and said.count("\n") == 1
+        assert said.startswith("freehold: nothing can be written there: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_whether_something_can_be_written_is_seen_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "there.toml").write_text("nodes = 2")
+    for name in ("there.toml", "new.toml"):
+        commands.check_place(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.toml"]
+    assert (tmp_path / "there.toml").read_text() == "nodes = 2"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from freehold.simulator.studies.broadcast import BOUNDS, HOW, STUDY, one_source, pipeline, run, tree
+from freehold.simulator.studies.files import read_study
 from freehold.simulator.studies.study import Rows
 
 NODES = (1, 4, 12)
@@ -37,6 +40,13 @@ def test_nobody_is_faster_than_could_be_done(rows: Rows) -> None:
         assert row["seconds"] > one_source(1)
     for nodes in (4, 12, 64):
         assert pipeline(nodes) < tree(nodes) < one_source(nodes)
+
+
+def test_all_ways_to_read_are_compared(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("study = 'broadcast'\n[axes]\nreaders = ['all at once']\n")
+    with pytest.raises(ValueError, match=r"mine\.toml:3: the study compares all readers, and needs them all"):
+        read_study(path, {"broadcast": STUDY})
 
 
 def test_the_sentence_and_the_figure_say_what_the_rows_say(rows: Rows) -> None:
