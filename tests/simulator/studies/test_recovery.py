@@ -37,4 +37,4 @@ def test_the_sentence_and_the_figure_say_what_the_rows_say(rows: Rows) -> None:
 
 def test_without_the_default_back_off_the_next_one_is_drawn(rows: Rows) -> None:
     (axes,) = STUDY.figures["recovery-stall"](rows.where(backoff=1.0)).axes
-    assert [len(line.get_xydata()) for line in axes.get_lines()] == [2, 2]
+    assert [len(line.get_path()) for line in axes.get_lines()] == [2, 2]
