@@ -23,7 +23,7 @@ from freehold.core.errors import DeadlockError
 from freehold.core.events import Event
 from freehold.core.failures import exit_status
 from freehold.core.hosted import Hosted, World
-from freehold.core.ids import COUNTER_BITS, INCARNATION_BITS, node_id, node_index, node_of, object_name, party_name
+from freehold.core.ids import COUNTER_BITS, INCARNATION_BITS, node_id, node_index, node_of
 from freehold.core.node_events import PeerLost
 from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
@@ -32,6 +32,7 @@ from freehold.core.session import Session
 from freehold.core.tasks import run_task, session_function
 from freehold.core.values import Failure
 from freehold.simulator.clock import Clock, Happening
+from freehold.simulator.deadlocks import deadlock, waits_of_programs
 from freehold.simulator.driver import Simulator
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strands
@@ -294,13 +295,7 @@ class Simulated(World):
 
     def deadlock(self) -> DeadlockError:
         """Say who waits for what."""
-        waits = []
-        for me, driver in self.drivers.items():
-            for request in driver.waiting if isinstance(driver, Simulator) else ():
-                who = driver.session.task_name if driver.session and driver.session.task else "the program"
-                objects = driver.party.tables["request"][request].objects
-                waits.append(f"{who} on {party_name(me)} waits for {', '.join(map(object_name, objects[:3]))}")
-        return DeadlockError("nothing can happen any more: " + ("; ".join(waits) or "nobody waits for an object"))
+        return deadlock([*waits_of_programs(self)], self.drivers)
 
     # ------------------------------------------------------------------ who lives
 

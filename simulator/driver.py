@@ -30,6 +30,7 @@ from freehold.core.task_events import TaskSubmitted
 from freehold.core.weights import nbytes_of
 from freehold.simulator.outbox import Held, Outbox
 from freehold.simulator.programs import Strand
+from freehold.simulator.unfinished import unfinished
 from freehold.simulator.world.hosts import Process
 from freehold.simulator.world.meter import Meter
 from freehold.simulator.world.units import shown
@@ -224,7 +225,9 @@ class Simulator(Hosted, Process):
         world = self.world
         wall = world.strands.aside(time.perf_counter) - world.began  # for the program that clock is simulated, too
         rate = world.clock.pushed / wall
-        return f"simulated {shown(world.clock.now, 's')} in {shown(wall, 's')}: {rate:,.0f} events a second"
+        left = unfinished(world.drivers)
+        said = f"simulated {shown(world.clock.now, 's')} in {shown(wall, 's')}: {rate:,.0f} events a second"
+        return f"{said}; {left}" if left else said
 
     def close(self) -> None:
         """End the simulation; a task that leaves the cluster ends its worker."""

@@ -28,7 +28,7 @@ from freehold.core.events import (
     ViewTaken,
 )
 from freehold.core.hosted import Hosted
-from freehold.core.ids import node_id, object_id, object_name, party_name, worker_id
+from freehold.core.ids import node_id, object_id, worker_id
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.queries import Held, readable
@@ -38,6 +38,7 @@ from freehold.core.values import Failure, Shape, Slot
 from freehold.core.worker import Worker
 from freehold.simulator.clock import EmptySchedule, Happening
 from freehold.simulator.cluster import Simulated
+from freehold.simulator.deadlocks import Wait, deadlock, missing, who
 from freehold.simulator.driver import Simulator
 from freehold.simulator.scripts import ONE_CPU, Body, Script, stand_in
 from freehold.simulator.world.description import Description
@@ -188,10 +189,11 @@ class Users(Simulated):
 
     def deadlock(self) -> DeadlockError:
         waits = []
-        for thread in list(self.threads)[:5]:
-            objects = ", ".join(map(object_name, thread.user.awaited_by(thread)[:3]))
-            waits.append(f"{party_name(thread.user.party.me)} waits for {objects or 'an answer'}")
-        return DeadlockError("nothing can happen any more: " + "; ".join(waits))
+        for thread in self.threads:
+            worker, task = thread.user.worker, thread.run.task if thread.run is not None else 0
+            objects = missing(worker, thread.user.awaited_by(thread))
+            waits.append(Wait(who(worker, task, "a script"), task, objects, "an answer that nobody gives"))
+        return deadlock(waits, self.drivers)
 
 
 class User(Simulator):

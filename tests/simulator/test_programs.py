@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
+import sys
 import threading
 import time
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import freehold
+from freehold.core import cluster
+from freehold.core.ids import HEAD, object_name, worker_id
 from freehold.exceptions import (
     DeadlockError,
     GetTimeoutError,
@@ -30,6 +36,26 @@ def nap(seconds: float, value: Any = None) -> Any:
 def whose() -> str:
     time.sleep(1)
     return freehold.get_runtime_context().get_worker_id()
+
+
+@freehold.remote
+def get_awaited(name: str) -> Any:
+    time.sleep(1)
+    return freehold.get(sys.modules["awaited"].refs[name])
+
+
+@pytest.fixture
+def awaited(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return references that tasks find in the memory of their process, where no copy of them is made."""
+    module = ModuleType("awaited")
+    monkeypatch.setitem(sys.modules, "awaited", module)
+    module.refs = refs = {}  # type: ignore[attr-defined]
+    return refs
+
+
+@freehold.remote
+def wait_for_event() -> None:
+    threading.Event().wait()
 
 
 def test_values_and_errors(sim: Any) -> None:
@@ -199,23 +225,60 @@ def test_nodes_come_and_go(sim: Any) -> None:
         assert len(freehold.nodes()) == 1
 
 
-def test_a_deadlock_is_an_error_that_says_who_waits(sim: Any) -> None:
+def test_tasks_that_wait_for_each_other_are_told_first(sim: Any, awaited: dict[str, Any]) -> None:
+    """Each of two tasks gets what the other returns; who waits for one of them is only counted."""
     sim()
+    awaited["left"] = get_awaited.options(node=0).remote("right")
+    awaited["right"] = get_awaited.options(node=1).remote("left")
+    left, right = (re.escape(object_name(awaited[name]._id)) for name in ("left", "right"))
+    behind = nap.remote(0, awaited["left"])
+    circle = rf"(.+ on n0w\d) waits for {right}, which (.+ on n1w\d) makes; \2 waits for {left}, which \1 makes"
+    with pytest.raises(DeadlockError, match=f"any more: {circle}; 2 others wait$"):
+        freehold.get(behind)
 
-    @freehold.remote
-    def hang() -> None:
-        threading.Event().wait()
 
-    @freehold.remote
-    def wait_for(refs: list[Any]) -> None:
-        freehold.get(refs)
+def test_a_task_that_waits_for_itself(sim: Any, awaited: dict[str, Any]) -> None:
+    sim()
+    awaited["itself"] = get_awaited.remote("itself")
+    name = re.escape(object_name(awaited["itself"]._id))
+    told = rf"any more: get_awaited on n\dw\d waits for {name}, which it makes itself; 1 other waits$"
+    with pytest.raises(DeadlockError, match=told):
+        freehold.get(awaited["itself"])
 
-    ref = wait_for.remote([hang.remote()])
-    with pytest.raises(
-        DeadlockError, match=r"the program on n0w1 waits for n0w1.\d+; .*wait_for on n0w\d waits for n0w1"
-    ):
+
+def test_where_nobody_makes_what_is_awaited_the_way_there_is_told(sim: Any) -> None:
+    """The program waits for a task, that for another's return as its argument, and that for an event."""
+    sim()
+    ref = nap.remote(0, wait_for_event.remote())
+    told = (
+        rf"any more: the program on n0w1 waits for {re.escape(object_name(ref._id))}, which nap \(not begun\) makes; "
+        r"nap \(not begun\) waits for n0w1\.\d+, which (wait_for_event on n0w\d) makes; "
+        r"\1 waits for a lock, an event or the like, which nobody sets$"
+    )
+    with pytest.raises(DeadlockError, match=told):
         freehold.get(ref)
     assert freehold.get(nap.remote(0, "others go on")) == "others go on"
+
+
+def test_of_many_who_wait_a_few_are_told(sim: Any) -> None:
+    sim(num_nodes=1, num_cpus=6)
+    hanging = [wait_for_event.remote() for _ in range(6)]
+    with pytest.raises(DeadlockError, match=r"which nobody sets; 2 others wait$") as raised:
+        freehold.get(hanging)
+    assert str(raised.value).count("waits for a lock") == 4 and ", and for 5 more; " in str(raised.value)
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True], ids=["event", "asyncio"])
+def test_a_program_that_waits_in_python_is_told(sim: Any, in_a_loop: bool) -> None:
+    """An event that nobody sets; a reference that is awaited in an event loop is an object as any other."""
+    sim()
+
+    async def main() -> None:
+        await wait_for_event.remote()
+
+    told = r"n0w1\.\d+, which wait_for_event on n0w\d makes; " if in_a_loop else "a lock, an event or the like, which"
+    with pytest.raises(DeadlockError, match=f"any more: the program on n0w1 waits for {told}"):
+        asyncio.run(main()) if in_a_loop else threading.Event().wait()
 
 
 def test_an_interrupt_is_for_the_program(sim: Any) -> None:
@@ -252,3 +315,41 @@ def test_shutdown_ends_tasks_that_sleep_or_wait(sim: Any, capsys: pytest.Capture
     freehold.shutdown()
     assert capsys.readouterr().out == "over\n"
     assert not freehold.is_initialized()
+
+
+def test_tasks_that_have_not_ended_are_reported_at_the_end(sim: Any) -> None:
+    """One sleeps, one waits for it, six have not begun; what was got is not named."""
+    sim(num_nodes=1, num_cpus=1)
+
+    @freehold.remote
+    def sleeper() -> None:
+        time.sleep(100)
+
+    assert freehold.get(nap.remote(0, "over")) == "over"
+    sleeper.remote()
+    for _ in range(6):
+        whose.remote()
+    time.sleep(1)
+    freehold.shutdown()
+    told = r"a second; 7 tasks had not ended: \S*sleeper on n0w\d(, whose \(not begun\)){4} and 2 more$"
+    assert re.search(told, cluster.summary)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["on its way there", "on its way back"])
+def test_whether_a_task_on_its_way_has_ended(sim: Any, seconds: float) -> None:
+    """A task that was sent and has not come to its worker is not over; one whose reply has not come back is."""
+    world = sim(num_nodes=1, num_cpus=1, cluster={"costs": {"local": "1 ms"}})
+    assert freehold.get(nap.remote(0)) is None
+    nap.remote(seconds)
+    time.sleep(seconds + 0.0005)
+    (call,) = world.sessions[worker_id(HEAD, 1)].worker.execution.values()
+    assert call.state.name == "RUNNING"
+    freehold.shutdown()
+    assert ("1 task had not ended: nap (not begun)" in cluster.summary) == (seconds == 0.0)
+
+
+def test_where_all_tasks_have_ended_nothing_is_reported(sim: Any) -> None:
+    sim()
+    freehold.get([nap.remote(seconds) for seconds in range(3)])
+    freehold.shutdown()
+    assert cluster.summary.endswith("events a second")
