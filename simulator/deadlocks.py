@@ -95,16 +95,20 @@ def deadlock(waits: Sequence[Wait], drivers: Mapping[int, Hosted]) -> DeadlockEr
     waiting = dict.fromkeys([*waits, *[maker for maker in makers.values() if maker.objects or maker.other]])
     circular = circle(waiting, makers)
     row = circular or chain(waiting, makers)
-    after = [*row[1:], *(circular[:1] or [None])]
-    lines = [saying(one, awaited, makers) for one, awaited in zip(row, after, strict=bool(row))]
+    after = dict(zip(row, [*row[1:], *circular[:1]], strict=False))  # the last of a chain waits for nobody
+    lines = [saying(one, makers, after.get(one)) for one in row]
     if len(lines) > TOLD_MAX:
         lines[TOLD_MAX // 2 : -TOLD_MAX // 2] = [f"and so on, by way of {len(lines) - TOLD_MAX} more"]
-    ends = [] if circular else [one for one in waiting if one not in row and not made(one, makers)][:ENDS_MAX]
-    lines += [saying(one, None, makers) for one in ends]
+    ends = (
+        []
+        if circular
+        else [one for one in waiting if one not in after and one not in row[-1:] and not made(one, makers)][:ENDS_MAX]
+    )
+    lines += [saying(one, makers) for one in ends]
     others = len(waiting) - len(row) - len(ends)
     if others:
         lines.append(f"{others} other{'s wait' if others > 1 else ' waits'}")
-    return DeadlockError("nothing can happen any more: " + "; ".join(lines))
+    return DeadlockError("nothing can happen any more: " + ("; ".join(lines) or "nobody is known to wait"))
 
 
 def makers_of(waits: Iterable[Wait], drivers: Mapping[int, Hosted]) -> dict[int, Wait]:
@@ -128,7 +132,8 @@ def circle(waiting: Iterable[Wait], makers: Makers) -> list[Wait]:
         TopologicalSorter({one: [makers[object] for object in made(one, makers)] for one in waiting}).prepare()
     except CycleError as error:
         found: list[Wait] = error.args[1][:0:-1]  # it begins and ends with the same one, and is awaited by the next
-        first = next(found.index(one) for one in waiting if one in found)
+        order = {one: place for place, one in enumerate(waiting)}
+        first = min(range(len(found)), key=lambda place: order[found[place]])
         return found[first:] + found[:first]
     return []
 
@@ -143,8 +148,8 @@ def chain(waiting: Mapping[Wait, None], makers: Makers) -> list[Wait]:
     return found
 
 
-def saying(one: Wait, awaited: Wait | None, makers: Makers) -> str:
-    """Return in words what somebody waits for: what ``awaited`` makes, if it is not None."""
+def saying(one: Wait, makers: Makers, awaited: Wait | None = None) -> str:
+    """Return in words what somebody waits for: what ``awaited`` makes, if it is given."""
     if not one.objects:
         return f"{one.who} waits for {one.other}"
     known = [object for object in made(one, makers) if awaited in (None, makers[object])]

@@ -22,6 +22,8 @@ print(sys.argv, __name__, len(freehold.nodes()))
 start = time.monotonic()
 values = freehold.get([nap.remote(n) for n in range(40)])
 print([n for n, _ in values] == list(range(40)), len({where for _, where in values}), round(time.monotonic() - start))
+if "abandon" in sys.argv:
+    abandoned = nap.remote(0)
 if "fail" in sys.argv:
     freehold.get(freehold.remote(lambda: 1 / 0).remote())
 if "leave" in sys.argv:
@@ -53,6 +55,12 @@ def test_how_a_program_ends_is_how_the_command_ends(tmp_path: Path, word: str, c
     ended = run(tmp_path, "program.py", "--backend", "sim", "--", word)
     assert ended.returncode == code and said in ended.stderr
     assert "runpy" not in ended.stderr and "typer" not in ended.stderr
+
+
+def test_a_simulation_says_at_its_end_what_had_not_ended(tmp_path: Path) -> None:
+    ended = run(tmp_path, "program.py", "--backend", "sim", "--", "abandon")
+    assert ended.returncode == 0 and ended.stderr.count("\n") == 1
+    assert "events a second; 1 task had not ended: nap (not begun)" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def awaited(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return references that tasks find in the memory of their process, where no copy of them is made."""
     module = ModuleType("awaited")
     monkeypatch.setitem(sys.modules, "awaited", module)
-    module.refs = refs = {}  # type: ignore[attr-defined]
+    refs: dict[str, Any] = {}
+    vars(module)["refs"] = refs
     return refs
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from freehold.core.errors import DeadlockError
-from freehold.core.ids import node_id, worker_id
+from freehold.core.ids import node_id, object_name, worker_id
 from freehold.core.policies import Policy
 from freehold.core.values import Description as Task
 from freehold.simulator.scripts import Body, Script
@@ -137,7 +138,56 @@ def test_who_waits_for_ever_is_named() -> None:
         yield user.request()  # which nobody has made
 
     world.start(user, program())
-    with pytest.raises(DeadlockError, match="n0w1 waits for"):
+    with pytest.raises(DeadlockError, match=r"any more: a script on n0w1 waits for an answer that nobody gives$"):
+        world.run_all()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 20])
+def test_the_circle_of_tasks_that_wait_for_each_other_is_told(length: int) -> None:
+    """Each of some tasks gets the return of the next, the last that of the first; of many some are left out."""
+    returns: list[int] = []
+
+    def link(user: User, task: Task) -> Script:
+        yield 1.0
+        after = returns[(returns.index(task.task) + 1) % length]
+        user.hold(after)
+        yield from user.get(after)
+
+    def program(user: User) -> Script:
+        returns.extend([user.submit("link") for _ in range(length)])
+        yield from user.get(*returns)
+
+    world, (user, *_) = cluster(link=link)
+    world.start(user, program(user))
+    with pytest.raises(DeadlockError, match=r"; 1 other waits$") as raised:
+        world.run_all()
+    told = str(raised.value).removeprefix("nothing can happen any more: ").split("; ")[:-1]
+    names = [re.fullmatch(r"(link on n\dw\d+) waits for (.+), which (.+) makes( itself)?", line) for line in told]
+    if length == 20:
+        assert told[4] == "and so on, by way of 12 more" and names.pop(4) is None
+    found = [match.groups() for match in names if match is not None]
+    assert len(found) == len(names) == min(length, 8)
+    assert found[-1][2] == found[0][0] if length > 1 else found[0][2:] == ("it", " itself")
+    assert {object for _, object, *_ in found} <= set(map(object_name, returns))
+
+
+def test_the_way_to_who_waits_for_nobody_is_told() -> None:
+    """The script waits for a task that has not begun, that for another's return, and that for an answer."""
+
+    def lost(user: User, task: Task) -> Script:
+        yield user.request()  # which nobody has made
+
+    def program(user: User) -> Script:
+        first = user.submit("lost")
+        yield from user.get(user.submit("later", values=[first]), first)
+
+    world, (user, *_) = cluster(lost=lost)
+    world.start(user, program(user))
+    told = (
+        r"any more: a script on n0w1 waits for n0w1\.4, which later \(not begun\) makes, and for 1 more; later"
+        r" \(not begun\) waits for n0w1\.2, which (lost on n\dw\d) makes; \1 waits for an answer that nobody gives$"
+    )
+    with pytest.raises(DeadlockError, match=told):
         world.run_all()
 
 
