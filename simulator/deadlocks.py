@@ -99,11 +99,7 @@ def deadlock(waits: Sequence[Wait], drivers: Mapping[int, Hosted]) -> DeadlockEr
     lines = [saying(one, makers, after.get(one)) for one in row]
     if len(lines) > TOLD_MAX:
         lines[TOLD_MAX // 2 : -TOLD_MAX // 2] = [f"and so on, by way of {len(lines) - TOLD_MAX} more"]
-    ends = (
-        []
-        if circular
-        else [one for one in waiting if one not in after and one not in row[-1:] and not made(one, makers)][:ENDS_MAX]
-    )
+    ends = [] if circular else [one for one in waiting if one not in row[-1:] and not made(one, makers)][:ENDS_MAX]
     lines += [saying(one, makers) for one in ends]
     others = len(waiting) - len(row) - len(ends)
     if others:
@@ -131,10 +127,7 @@ def circle(waiting: Iterable[Wait], makers: Makers) -> list[Wait]:
     try:
         TopologicalSorter({one: [makers[object] for object in made(one, makers)] for one in waiting}).prepare()
     except CycleError as error:
-        found: list[Wait] = error.args[1][:0:-1]  # it begins and ends with the same one, and is awaited by the next
-        order = {one: place for place, one in enumerate(waiting)}
-        first = min(range(len(found)), key=lambda place: order[found[place]])
-        return found[first:] + found[:first]
+        return list(error.args[1][:0:-1])  # it begins and ends with the same one, and the next waits for each
     return []
 
 

@@ -39,9 +39,9 @@ def whose() -> str:
 
 
 @freehold.remote
-def get_awaited(name: str) -> Any:
+def get_awaited(*names: str) -> Any:
     time.sleep(1)
-    return freehold.get(sys.modules["awaited"].refs[name])
+    return freehold.get([sys.modules["awaited"].refs[name] for name in names])
 
 
 @pytest.fixture
@@ -227,14 +227,18 @@ def test_nodes_come_and_go(sim: Any) -> None:
 
 
 def test_tasks_that_wait_for_each_other_are_told_first(sim: Any, awaited: dict[str, Any]) -> None:
-    """Each of two tasks gets what the other returns; who waits for one of them is only counted."""
+    """Each of two tasks gets what the other returns; who waits for one of them, or does not end, is only counted."""
     sim()
-    awaited["left"] = get_awaited.options(node=0).remote("right")
+    awaited["hanging"] = wait_for_event.remote()
+    awaited["left"] = get_awaited.options(node=0).remote("hanging", "right")
     awaited["right"] = get_awaited.options(node=1).remote("left")
     left, right = (re.escape(object_name(awaited[name]._id)) for name in ("left", "right"))
     behind = nap.remote(0, awaited["left"])
-    circle = rf"(.+ on n0w\d) waits for {right}, which (.+ on n1w\d) makes; \2 waits for {left}, which \1 makes"
-    with pytest.raises(DeadlockError, match=f"any more: {circle}; 2 others wait$"):
+    circle = (
+        rf"(.+ on n0w\d) waits for {right}, which (.+ on n1w\d) makes, and for 1 more; "
+        rf"\2 waits for {left}, which \1 makes"
+    )
+    with pytest.raises(DeadlockError, match=f"any more: {circle}; 3 others wait$"):
         freehold.get(behind)
 
 
@@ -269,17 +273,49 @@ def test_of_many_who_wait_a_few_are_told(sim: Any) -> None:
     assert str(raised.value).count("waits for a lock") == 4 and ", and for 5 more; " in str(raised.value)
 
 
-@pytest.mark.parametrize("in_a_loop", [False, True], ids=["event", "asyncio"])
-def test_a_program_that_waits_in_python_is_told(sim: Any, in_a_loop: bool) -> None:
-    """An event that nobody sets; a reference that is awaited in an event loop is an object as any other."""
+def test_a_program_that_waits_for_an_event_is_told(sim: Any) -> None:
+    """It waits no more for what it has waited for, for some time."""
+    sim()
+    ref = wait_for_event.remote()
+    freehold.wait([ref], timeout=1)
+    with pytest.raises(
+        DeadlockError, match=r"any more: the program on n0w1 waits for a lock, an event or the like, which"
+    ):
+        threading.Event().wait()
+
+
+def test_what_is_awaited_in_an_event_loop_is_told(sim: Any) -> None:
+    """The program awaits a reference to what a task returns that does so, too."""
     sim()
 
-    async def main() -> None:
-        await wait_for_event.remote()
+    async def first(*refs: Any) -> None:
+        await refs[0]
 
-    told = r"n0w1\.\d+, which wait_for_event on n0w\d makes; " if in_a_loop else "a lock, an event or the like, which"
-    with pytest.raises(DeadlockError, match=f"any more: the program on n0w1 waits for {told}"):
-        asyncio.run(main()) if in_a_loop else threading.Event().wait()
+    @freehold.remote
+    def awaiting(refs: list[Any]) -> None:
+        asyncio.run(first(*refs))
+
+    told = (
+        r"any more: the program on n0w1 waits for n0w1\.\d+, which (.*awaiting on n\dw\d) makes; "
+        r"\1 waits for n0w1\.\d+, which wait_for_event on n\dw\d makes; "
+    )
+    with pytest.raises(DeadlockError, match=told):
+        asyncio.run(first(awaiting.remote([wait_for_event.remote()])))
+
+
+def test_a_task_that_is_over_waits_for_nothing(sim: Any, awaited: dict[str, Any]) -> None:
+    """It has left a future behind."""
+    sim()
+    ref = wait_for_event.remote()
+
+    @freehold.remote
+    def leave(refs: list[Any]) -> None:
+        sys.modules["awaited"].refs["future"] = refs[0].future()
+
+    freehold.get(leave.remote([ref]))
+    with pytest.raises(DeadlockError, match=r"which wait_for_event on n\dw\d makes; [^;]+, which nobody sets$"):
+        freehold.get(ref)
+    assert not awaited["future"].done()
 
 
 def test_an_interrupt_is_for_the_program(sim: Any) -> None:
@@ -319,21 +355,24 @@ def test_shutdown_ends_tasks_that_sleep_or_wait(sim: Any, capsys: pytest.Capture
 
 
 def test_tasks_that_have_not_ended_are_reported_at_the_end(sim: Any) -> None:
-    """One sleeps, one waits for it, six have not begun; what was got is not named."""
-    sim(num_nodes=1, num_cpus=1)
+    """Two sleep, for longer than their workers remember, and six have not begun; what was got is not named."""
+    world = sim(num_cpus=1)
 
     @freehold.remote
     def sleeper() -> None:
         time.sleep(100)
 
     assert freehold.get(nap.remote(0, "over")) == "over"
-    sleeper.remote()
+    sleeper.options(node=0).remote()
     for _ in range(6):
-        whose.remote()
+        whose.options(node=0).remote()
+    sleeper.options(node=1).remote()
     time.sleep(1)
+    for driver in world.drivers.values():
+        driver.ring.raw.clear()
     freehold.shutdown()
-    told = r"a second; 7 tasks had not ended: \S*sleeper on n0w\d(, whose \(not begun\)){4} and 2 more$"
-    assert re.search(told, cluster.summary)
+    told = r"a second; 8 tasks had not ended: \S*sleeper on n0w\d, \S*sleeper on n1w\d"
+    assert re.search(told + r"(, whose \(not begun\)){3} and 3 more$", cluster.summary)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["on its way there", "on its way back"])

@@ -172,20 +172,20 @@ def test_the_circle_of_tasks_that_wait_for_each_other_is_told(length: int) -> No
 
 
 def test_the_way_to_who_waits_for_nobody_is_told() -> None:
-    """The script waits for a task that has not begun, that for another's return, and that for an answer."""
+    """The script waits for a task that has not begun, that for another's second return, and that for an answer."""
 
     def lost(user: User, task: Task) -> Script:
         yield user.request()  # which nobody has made
 
     def program(user: User) -> Script:
-        first = user.submit("lost")
-        yield from user.get(user.submit("later", values=[first]), first)
+        second = user.submit("lost", returns=2) + 1
+        yield from user.get(user.submit("later", values=[second]), second)
 
     world, (user, *_) = cluster(lost=lost)
     world.start(user, program(user))
     told = (
-        r"any more: a script on n0w1 waits for n0w1\.4, which later \(not begun\) makes, and for 1 more; later"
-        r" \(not begun\) waits for n0w1\.2, which (lost on n\dw\d) makes; \1 waits for an answer that nobody gives$"
+        r"any more: a script on n0w1 waits for n0w1\.5, which later \(not begun\) makes, and for 1 more; later"
+        r" \(not begun\) waits for n0w1\.3, which (lost on n\dw\d) makes; \1 waits for an answer that nobody gives$"
     )
     with pytest.raises(DeadlockError, match=told):
         world.run_all()
