@@ -28,6 +28,8 @@ test-quick: .venv/ready-to-develop ## run the tests that together take less than
 	@$(python) -m pytest -m "not slow and not soak" $(ARGUMENTS)
 
 prove: .venv/ready-to-develop ## search the models of the protocol, and run the tests that take too long for every day
+	@echo "freehold: searching the small models of the protocol, each to its end"
+	@$(python) -m freehold prove models --quick
 	@echo "freehold: searching the models of the protocol, ten minutes each at the most"
 	@$(python) -m freehold prove models
 	@echo "freehold: looking for errors that others have made"
