@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import freehold
+from freehold.exceptions import OwnerDiedError
 from freehold.specs.scenario import forget, keep, kept, scenario
+from freehold.specs.scenarios.deaths import diary
 from freehold.specs.scenarios.gates import Gate
 
 
@@ -318,3 +320,44 @@ def replies_come_out_of_order() -> Any:
     found = [freehold.get(ref)]
     gate.open()
     return [*found, freehold.get(first), freehold.get(ref)]
+
+
+@scenario(marks=["preempts"], nodes=3, init={"num_cpus": 1}, returns=[True, "put by run 2", "put by run 2"])
+def owner_runs_again_while_a_borrower_keeps_what_it_had_put() -> Any:
+    """A task puts an object, lends it and dies; its next run does so again: the first is lost, the second is fine."""
+    write, _ = diary()
+    lent, over = Gate(), Gate()
+
+    @freehold.remote(node=2)
+    def borrow(run: int, refs: list[Any]) -> None:
+        keep(f"of run {run}", refs[0])
+
+    @freehold.remote(node=1, max_retries=1)
+    def parent() -> list[Any]:
+        run = write()
+        ref = freehold.put(f"put by run {run}")
+        freehold.get(borrow.remote(run, [ref]))
+        if run == 1:
+            lent.open()
+            over.wait()
+            raise SystemExit
+        return [ref]
+
+    @freehold.remote(node=2)
+    def nothing() -> None:
+        """Wait until the borrower's worker is lent to us, and no longer to the owner: it would not outlive it."""
+
+    @freehold.remote(node=2)
+    def read(name: str) -> Any:
+        try:
+            return freehold.get(forget(name))
+        except OwnerDiedError as error:
+            owner, _, _ = error.object.partition(".")
+            return f"the owner {owner} of {error.object} is dead" in str(error)
+
+    result = parent.remote()
+    lent.wait()
+    freehold.get(nothing.remote())
+    over.open()
+    (ref,) = freehold.get(result)
+    return [freehold.get(read.remote("of run 1")), freehold.get(read.remote("of run 2")), freehold.get(ref)]
