@@ -188,6 +188,25 @@ ALWAYS = (
         "tests/core/test_lineage.py",
     ),
     Promise(
+        "retries-fall",
+        "A task is run again no more often than its caller has said: the number falls, and not below zero.",
+        "Ray: task_manager.cc, num_retries_left",
+        (properties.retries_fall,),
+    ),
+    Promise(
+        "one-outcome",
+        "Who has read a value or an error reads the same again, unless somebody dies: then a value may be lost, or "
+        "computed again.",
+        "Ray: objects are immutable, and the first put wins",
+        where="trial.py, check_changes: each read is compared with the last one of its process",
+    ),
+    Promise(
+        "ready-stays",
+        "What a wait has found its owner has, or knows where it is, as long as nobody dies.",
+        "Ray: ray.wait with fetch_local=False",
+        (properties.ready_stays,),
+    ),
+    Promise(
         "stale-ignored",
         "An answer to an earlier attempt, and what the dead have said, changes nothing.",
         "ours; Ray: attempt numbers",

@@ -18,7 +18,7 @@ from freehold.core.party import Party
 from freehold.core.promotion import PLACED
 from freehold.core.resolution import IDLE, LOCAL, RETRYING
 from freehold.core.worker import Worker
-from freehold.specs.walks.users import Users
+from freehold.specs.walks.users import Users, is_there
 from freehold.specs.walks.world import Violation, World
 
 
@@ -137,6 +137,26 @@ def runs_once(cluster: Cluster) -> Iterator[str]:
                 other = seen.setdefault((run.query.caller, run.query.attempt), party.me)
                 if other != party.me:
                     yield f"{object_name(run.task)} runs on {party_name(other)} and on {party_name(party.me)}"
+
+
+def retries_fall(world: Users) -> Iterator[str]:
+    """How often a task may be run again only falls, and not below 0: that would be for ever, as only users may say."""
+    for party in world.parties.values():
+        for task in party.execution.values() if isinstance(party, Worker) else ():
+            before = world.retries[task.task]
+            if task.retries > before or task.retries < 0 <= before:
+                yield f"{object_name(task.task)} may be run {task.retries} times again, after {before}"
+
+
+def ready_stays(world: Users) -> Iterator[str]:
+    """What a wait has found its owner has, or knows where it is, as long as nobody has died or been cut off.
+
+    Who borrows it may have to ask again: its node may have wanted the room of the copy.
+    """
+    for me, process in world.processes.items() if not (world.dead or world.cuts) else ():
+        for object in process.ready:
+            if not (is_there(world.worker(me), object) or is_there(world.worker(owner_of(object)), object)):
+                yield f"{object_name(object)} is not ready any more, as {party_name(me)} was told"
 
 
 def timers_are_set(world: World) -> Iterator[str]:

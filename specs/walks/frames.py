@@ -23,6 +23,7 @@ class Frame:
         self.handles: list[int] = []  # its local variables
         self.request = 0  # the call that it waits for
         self.reading: tuple[int, ...] = ()  # what it reads once that returns
+        self.asking: tuple[int, ...] = ()  # of what it is told by then whether it is there
         self.interrupted = False
         self.ready = False  # its call may return, as soon as nothing runs on top of it
 
@@ -47,6 +48,25 @@ class Process:
         self.frames: list[Frame] = []
         self.views: list[tuple[int, int]] = []  # (object, place)
         self.futures: dict[int, int] = {}  # request -> object; its closure has a handle
+        self.read: dict[int, int | str] = {}  # object with a handle -> the value's token or the cause that was read
+        self.ready: set[int] = set()  # objects with a handle that a wait has found
+
+    def reads(self, object: int, outcome: int | str) -> int | str | None:
+        """Remember what is read; return what was read before, if that was something else.
+
+        A store that is full says nothing of a value that was there: it may be read again.
+        """
+        before = self.read.get(object, outcome)
+        if not self.handles[object] or (outcome == "full" and type(before) is int):
+            return None
+        self.read[object] = outcome
+        return before if before != outcome else None
+
+    def has_dropped(self, object: int) -> None:
+        """Forget of an object whose last handle has died what its core knows, or could say otherwise next time."""
+        self.told.discard(object)
+        self.read.pop(object, None)
+        self.ready.discard(object)
 
 
 class Resumed(Event, frozen=True, gc=False):

@@ -7,12 +7,13 @@ This file refuses to know who picks the next step: ``walk.py`` draws it, in ``te
 
 from __future__ import annotations
 
-from freehold.core.ids import HEAD, is_node, node_id, node_of
+from freehold.core.ids import HEAD, is_node, node_id, node_of, object_name, party_name
 from freehold.core.node import Node
 from freehold.core.office import FULL
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.values import Shape
+from freehold.core.worker import Worker
 from freehold.specs import pairs, records
 from freehold.specs.promises import ALWAYS, AT_REST, AT_THE_END
 from freehold.specs.properties import insist
@@ -23,6 +24,7 @@ CHECKS = [check for promise in ALWAYS for check in promise.checks]
 RESTING = [check for promise in AT_REST for check in promise.checks]
 ENDED = [check for promise in AT_THE_END for check in promise.checks]
 ROUNDS_MAX = 300  # until every task is over that user code has submitted
+LOSSES = ("released", "lost", "owner_died", "not_rebuilt")  # why a value that was read cannot be had any more
 CPUS: Shape = (("CPU", 2.0),)
 
 
@@ -40,7 +42,6 @@ class Trial(Users):
 
     def __init__(self, policy: Policy, capacity: int, workers: tuple[int, ...], programs: tuple[int, ...]) -> None:
         super().__init__(policy, capacity)
-        self.dead: dict[int, frozenset[int]] = {}  # -> those who have to hear of it
         self.cancelling = False  # whether users have ever cancelled tasks
         for index, count in enumerate(workers):
             self.add_node(index, (*CPUS, (f"node:{index}", 1.0)), count)
@@ -107,6 +108,19 @@ class Trial(Users):
             if failure.cause not in allowed:
                 raise Violation(f"a read failed with {failure}")
         self.failures.clear()
+        self.check_changes()
+        for party in moved:
+            self.retries.update(
+                {r.task: r.retries for r in party.execution.values()} if isinstance(party, Worker) else {}
+            )
+
+    def check_changes(self) -> None:
+        """Check that whoever has read an object reads the same again; only a value may be lost, or computed again."""
+        for me, object, before, now in self.changes:
+            lost = (self.dead or self.cuts) and type(before) is int
+            if not lost or (now not in LOSSES and object not in self.needs):
+                raise Violation(f"{party_name(me)} has read {before} for {object_name(object)}, and now reads {now}")
+        self.changes.clear()
 
     def in_touch_with(self, party: Party) -> list[Party]:
         """Return all others to and from whom nothing is on its way, now that their link holds."""

@@ -26,10 +26,10 @@ from freehold.core.events import (
     ViewTaken,
 )
 from freehold.core.execution import QUEUED, RESOLVING
-from freehold.core.ids import COUNTER_BITS, object_id, object_name, party_name
+from freehold.core.ids import object_id, object_name, party_name
 from freehold.core.policies import DEFAULT, Policy
 from freehold.core.promotion import FAILED
-from freehold.core.queries import Held, readable
+from freehold.core.queries import Held, exists, readable
 from freehold.core.task_events import CancelAsked, RunEnded, TaskSubmitted
 from freehold.core.values import Description, Failure, Payload, Shape, Slot, Want
 from freehold.core.worker import Worker
@@ -49,6 +49,9 @@ class Users(World):
         self.contents: dict[int, tuple[int, ...]] = {}  # object -> references inside its value
         self.needs: dict[int, tuple[int, ...]] = {}  # object that a task returns -> references that the task carries
         self.failures: list[tuple[int, Failure]] = []  # (worker, failure) of every read that failed
+        self.changes: list[tuple[int, int, int | str, int | str]] = []  # (worker, object, before, now) of reads
+        self.retries: dict[int, int] = {}  # task -> how often it may be run again, as was said or seen last
+        self.dead: dict[int, frozenset[int]] = {}  # -> those who have to hear of it
         self.reads = 0
 
     def worker(self, me: int) -> Worker:
@@ -102,7 +105,7 @@ class Users(World):
         dropped, p.dropped = p.dropped, []
         for object in dropped:
             if not p.handles[object] and object in p.told:
-                p.told.discard(object)
+                p.has_dropped(object)
                 self.tell(me, RefDropped(object))
 
     def mint(self, me: int, count: int = 1) -> int:
@@ -160,6 +163,7 @@ class Users(World):
         self.needs.update(dict.fromkeys(objects, (*slots, *inside)))
         self.adopt(me, objects)
         frame.handles += objects
+        self.retries[task] = retries
         self.tell(me, TaskSubmitted(task, description, shape, retries))
         return objects
 
@@ -167,7 +171,7 @@ class Users(World):
         """Block in a get or wait."""
         me = frame.worker
         missing = [object for object in objects if readable(self.worker(me), object) is None]
-        frame.reading = tuple(objects) if want == Want.GET else ()
+        frame.reading, frame.asking = (tuple(objects), ()) if want == Want.GET else ((), tuple(objects))
         if not missing:
             self.returned(frame)
             return
@@ -187,7 +191,7 @@ class Users(World):
         """Stop waiting: an interrupt."""
         if self.begins(frame.worker):
             return
-        request, frame.request, frame.reading, frame.ready = frame.request, 0, (), False
+        request, frame.request, frame.reading, frame.asking, frame.ready = frame.request, 0, (), (), False
         self.tell(frame.worker, RequestAbandoned(request))
 
     def cancel(self, frame: Frame, object: int, force: bool) -> None:
@@ -217,6 +221,7 @@ class Users(World):
         self.reads += 1
         if isinstance(found, Failure):
             self.failures.append((me, found))
+            self.noted(me, object, found.cause)
             return []
         if isinstance(found, Held):
             self.tell(me, ViewTaken(object))
@@ -234,13 +239,22 @@ class Users(World):
         whose, refs = self.values[token]
         if whose != object:
             raise Violation(f"{party_name(me)} reads {object_name(whose)} for {object_name(object)}")
+        self.noted(me, object, token)
         fresh = self.adopt(me, refs)
         if fresh:
             self.tell(me, RefsFound(outer, fresh) if outer else RefsHeld(fresh))
         return list(refs)
 
+    def noted(self, me: int, object: int, outcome: int | str) -> None:
+        """Note if a process reads something else than before."""
+        before = self.processes[me].reads(object, outcome)
+        if before is not None:
+            self.changes.append((me, object, before, outcome))
+
     def returned(self, frame: Frame) -> None:
-        """A get or wait returns: its values are read, one after the other."""
+        """A get or wait returns: its values are read, one after the other, or it is told what is there."""
+        asking, frame.asking = frame.asking, ()
+        self.processes[frame.worker].ready.update([o for o in asking if is_there(self.worker(frame.worker), o)])
         reading, frame.reading = frame.reading, ()
         for index, object in enumerate(reading):
             inside = self.value(frame.worker, object, object)
@@ -378,6 +392,6 @@ class Users(World):
         self.processes.pop(party, None)
 
 
-def owner_lives(world: World, object: int) -> bool:
-    """Tell whether an object's owner lives."""
-    return object >> COUNTER_BITS in world.parties
+def is_there(worker: Worker, object: int) -> bool:
+    """Tell whether a process knows that an object has a value or has failed, as a wait that fetches nothing asks."""
+    return readable(worker, object) is not None or exists(worker, object)

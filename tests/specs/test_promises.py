@@ -17,9 +17,10 @@ from freehold.core.membership import DEAD, MISSING, Member
 from freehold.core.office import STARTING, Loan
 from freehold.core.ownership import REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
-from freehold.core.promotion import PLACED, Promotion
+from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
 from freehold.core.resolution import RETRYING, Resolution
 from freehold.core.tables import TABLES
+from freehold.core.values import Want
 from freehold.core.worker import Worker
 from freehold.specs import pairs, properties, records
 from freehold.specs.promises import PROMISES, SOMETIMES
@@ -108,6 +109,29 @@ def copy_gone(world: Trial) -> None:
     me.promotion[object] = Promotion(object, PLACED, nodes=(ONE,))
 
 
+def run_for_ever(world: Trial) -> None:
+    submitted(world)
+    ((task, record),) = program(world).execution.items()
+    program(world).execution[task] = replace(record, retries=record.retries - 1)
+
+
+def run_more_often(world: Trial) -> None:
+    submitted(world)
+    ((task, record),) = program(world).execution.items()
+    program(world).execution[task] = replace(record, retries=record.retries + 1)
+
+
+def submitted(world: Trial) -> None:
+    world.submit(world.processes[program(world).me].frames[0], world.functions[0], (), (), 1, 0)
+
+
+def value_is_pending_again(world: Trial) -> None:
+    me, object = program(world), world.functions[0]
+    world.wait(world.processes[me.me].frames[0], [object], 1, Want.LOOK, -1.0)
+    assert world.processes[me.me].ready == {object} and [*properties.ready_stays(world)] == []
+    me.promotion[object] = Promotion(object, PENDING)
+
+
 BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (never_tried_again, properties.timers_are_set, "n0w2 has set no timer for Resolution("),
     (turn_without_a_timer, properties.timers_are_set, "n0w2 has set no timer for Desk("),
@@ -115,6 +139,9 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (borrower_gone, properties.borrowers_agree, "is borrowed by nobody"),
     (two_primaries, lambda world: properties.one_primary(world.parties), "has primary copies on n0, n1"),
     (run_twice, properties.runs_once, "runs on "),
+    (run_for_ever, properties.retries_fall, "may be run -1 times again, after 0"),
+    (run_more_often, properties.retries_fall, "may be run 1 times again, after 0"),
+    (value_is_pending_again, properties.ready_stays, "n0w2.1 is not ready any more, as n0w2 was told"),
     (loss_undecided, properties.losses_are_decided, "n0w2 does not know what has become of"),
     (full_for_ever, properties.timers_are_set, "n0 has set no timer for Room("),
     (death_unknown, properties.deaths_are_known, "n0w2 believes that"),
@@ -130,6 +157,21 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
 @pytest.mark.parametrize(("fault", "check", "said"), BROKEN, ids=[fault.__name__ for fault, _, _ in BROKEN])
 def test_what_is_broken_is_found(fault: Callable[[Trial], None], check: Any, said: str) -> None:
     assert_found(fault, check, said)
+
+
+def test_what_was_ready_may_be_lost_with_somebody_or_be_forgotten() -> None:
+    for forget in (False, True):
+        world = fresh()
+        value_is_pending_again(world)
+        if forget:
+            me, object = program(world).me, world.functions[0]
+            program(world).promotion[object] = Promotion(object, INLINE)
+            world.processes[me].handles[object] = 1
+            world.forget(me, (object,))
+            world.drain(me)
+        else:
+            world.dead[worker_id(ONE, 99)] = frozenset()
+        assert [*properties.ready_stays(world)] == []
 
 
 def test_runs_that_nobody_awaits_may_have_the_same_number() -> None:
