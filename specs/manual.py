@@ -19,7 +19,7 @@ from freehold.core.events import Event
 from freehold.core.machine import Row, State, Table
 from freehold.core.tables import TABLES
 from freehold.specs.citing import ROOT, citations
-from freehold.specs.promises import PROMISES, SOMETIMES
+from freehold.specs.promises import INVARIANTS, PROMISES, SOMETIMES
 from freehold.specs.refusal import refuse
 from freehold.specs.rules import CHAPTERS, RULE_OF
 
@@ -117,11 +117,23 @@ def rules_block(chapter: str) -> str:
 
 def promises_block(when: str) -> str:
     """Return what is promised of every step, of rest or of the end: each with its source, and what checks it."""
-    lines = ["| id | the promise | source | checked by |", "|---|---|---|---|"]
+    lines = ["| id | the promise | source | invariants | checked by |", "|---|---|---|---|---|"]
     for promise in PROMISES[when]:
         checks = [f"`{check.__name__}`" for check in (*promise.checks, *promise.of_each, *promise.of_two)]
         by = "; ".join([", ".join(checks)] * bool(checks) + [promise.where] * bool(promise.where))
-        lines.append(f"| `{promise.id}` | {promise.what} | {promise.source} | {by} |")
+        lines.append(
+            f"| `{promise.id}` | {promise.what} | {promise.source} | {', '.join(promise.covers) or '-'} | {by} |"
+        )
+    return "\n".join(lines)
+
+
+def invariants_block(_: str) -> str:
+    """Return what a protocol of shared objects has to keep, and the promises of which each is a part."""
+    lines = ["| | the invariant | promises |", "|---|---|---|"]
+    promised = [promise for some in PROMISES.values() for promise in some]
+    for number, what in INVARIANTS.items():
+        kept = ", ".join([f"`{promise.id}`" for promise in promised if number in promise.covers])
+        lines.append(f"| {number} | {what} | {kept} |")
     return "\n".join(lines)
 
 
@@ -168,6 +180,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "effects": effects_block,
     "rules": rules_block,
     "promises": promises_block,
+    "invariants": invariants_block,
     "situations": situations_block,
     "counterexample": counterexample_block,
     "output": output_block,

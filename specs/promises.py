@@ -26,6 +26,7 @@ class Promise(NamedTuple):
     where: str = ""  # what else shows it
     of_each: tuple[records.Check, ...] = ()  # over one party, whichever
     of_two: tuple[pairs.Check, ...] = ()  # over two parties between which nothing is on its way
+    covers: tuple[str, ...] = ()  # those of ``INVARIANTS`` that it is, or is a part of
 
 
 def readers_hold(world: Any) -> Iterator[str]:
@@ -45,12 +46,14 @@ ALWAYS = (
         "NSDI'21 section 4; ray#18456 is where Ray breaks it",
         (properties.held_is_not_released, properties.users_agree),
         "search: has, gone",
+        covers=("1", "I1"),
     ),
     Promise(
         "counted-in-flight",
         "A reference that is on its way is counted by somebody: else it could be released before it arrives.",
         "Ray: reference_counter.cc, the order of merging and releasing",
         where="search: every order of messages; prove mutants, a pair swapped",
+        covers=("2",),
     ),
     Promise(
         "counts-agree",
@@ -61,6 +64,7 @@ ALWAYS = (
             of_workers.accounts_agree,
         ),
         where="search: every state; prove check: every event of a run",
+        covers=("3", "4", "I3"),
     ),
     Promise(
         "counts-natural",
@@ -70,18 +74,21 @@ ALWAYS = (
             of_workers.counts_are_natural,
             of_nodes.holds_are_held,
         ),
+        covers=("14",),
     ),
     Promise(
         "value",
         "Whoever reads an object reads what was written, or an error.",
         "NSDI'21 section 3; Ray: objects are immutable",
         where="users.py, load: each read is compared with what was put; programs.py: with the oracle",
+        covers=("5", "I4"),
     ),
     Promise(
         "placeholder-true",
         "What stands in the place of a large value at its owner names a location.",
         "Ray: the marker for an object in plasma",
         of_each=(of_workers.placeholders_are_true,),
+        covers=("7",),
     ),
     Promise(
         "one-primary",
@@ -89,6 +96,7 @@ ALWAYS = (
         "Ray: local_object_manager.cc, pinned objects",
         (one_primary,),
         "search: keeps; prove check",
+        covers=("6", "8"),
     ),
     Promise(
         "sealed-only",
@@ -96,6 +104,7 @@ ALWAYS = (
         "Ray: plasma store, ref_count and seal",
         (readers_hold,),
         "search: reads, lends; users.py, released; prove check",
+        covers=("9",),
     ),
     Promise(
         "small-inline",
@@ -103,12 +112,14 @@ ALWAYS = (
         "Ray: max_direct_call_object_size, 100 KiB",
         of_each=(of_workers.small_values_travel,),
         where="scenarios/sizes.py: one byte less, as much, one byte more",
+        covers=("10",),
     ),
     Promise(
         "pull-share",
         "What is pulled for waits and arguments takes at most its share of a store, unless it is one; gets go first.",
         "Ray: pull_manager.cc, its quota",
         of_each=(of_nodes.pulls_keep_to_their_share,),
+        covers=("11", "I7"),
     ),
     Promise(
         "store-bounded",
@@ -120,6 +131,7 @@ ALWAYS = (
             of_nodes.stores_are_bounded,
             of_nodes.rooms_take_turns,
         ),
+        covers=("16", "22", "I7"),
     ),
     Promise(
         "workers-bounded",
@@ -137,6 +149,7 @@ ALWAYS = (
             of_workers.threads_agree,
         ),
         where="search: every state",
+        covers=("16",),
     ),
     Promise(
         "dead-forgotten",
@@ -147,6 +160,7 @@ ALWAYS = (
             of_nodes.lenders_live,
         ),
         where="search: every state",
+        covers=("20",),
     ),
     Promise(
         "records-agree",
@@ -167,18 +181,21 @@ ALWAYS = (
             of_nodes.offices_agree,
         ),
         where="search: every state",
+        covers=("20", "24"),
     ),
     Promise(
         "pairs-agree",
         "What two parties know of each other is true while nothing is on its way between them.",
         "ours",
         of_two=tuple(pairs.CHECKS),
+        covers=("24",),
     ),
     Promise(
         "timed",
         "Who has tried all locations in vain tries them again after a while, and a call with a timeout ends by then.",
         "Ray: pull_manager.cc, its timer; the timeouts of get and wait",
         (properties.timers_are_set,),
+        covers=("16",),
     ),
     Promise(
         "computed-once",
@@ -186,12 +203,14 @@ ALWAYS = (
         "NSDI'21 section 4.3; Ray: object_recovery_manager.cc",
         (properties.runs_once,),
         "tests/core/test_lineage.py",
+        covers=("12", "21"),
     ),
     Promise(
         "retries-fall",
         "A task is run again no more often than its caller has said: the number falls, and not below zero.",
         "Ray: task_manager.cc, num_retries_left",
         (properties.retries_fall,),
+        covers=("12",),
     ),
     Promise(
         "one-outcome",
@@ -199,18 +218,21 @@ ALWAYS = (
         "computed again.",
         "Ray: objects are immutable, and the first put wins",
         where="trial.py, check_changes: each read is compared with the last one of its process",
+        covers=("5", "6", "I5"),
     ),
     Promise(
         "ready-stays",
         "What a wait has found its owner has, or knows where it is, as long as nobody dies.",
         "Ray: ray.wait with fetch_local=False",
         (properties.ready_stays,),
+        covers=("23",),
     ),
     Promise(
         "stale-ignored",
         "An answer to an earlier attempt, and what the dead have said, changes nothing.",
         "ours; Ray: attempt numbers",
         where="prove mutants, a stale answer heard; tests/core",
+        covers=("13",),
     ),
     Promise(
         "errors-expected",
@@ -226,6 +248,7 @@ AT_REST = (
         "NSDI'21 section 4.3",
         (properties.calls_return,),
         "search: waits",
+        covers=("15", "20", "21", "22", "24", "I6"),
     ),
     Promise(
         "borrowers-known",
@@ -233,6 +256,7 @@ AT_REST = (
         "Ray: reference_counter.cc, the tree of borrowers",
         (properties.borrowers_agree,),
         "search: has, gone, at every step",
+        covers=("4", "18", "I3"),
     ),
     Promise(
         "deaths-known",
@@ -246,6 +270,7 @@ AT_REST = (
         "An owner knows the nodes that have copies, and no others; of one whose worker died as it wrote it hears late.",
         "Ray: object directory by ownership",
         (properties.directories_agree,),
+        covers=("17",),
     ),
 )
 AT_THE_END = (
@@ -255,9 +280,43 @@ AT_THE_END = (
         "NSDI'21 section 4.2",
         (properties.nothing_is_left,),
         "search: left; tests/backends/local: census, bytes, descriptors, processes",
+        covers=("18", "19", "I2"),
     ),
 )
 PROMISES = {"always": ALWAYS, "at rest": AT_REST, "at the end": AT_THE_END}
+INVARIANTS = {  # what a protocol of shared objects has to keep, safety first, then liveness; I: whatever breaks down
+    "1": "no value is released too early",
+    "2": "a reference is counted before it is handed over",
+    "3": "a container that ends takes exactly its own references along",
+    "4": "two uses in one process end before it is no borrower any more",
+    "5": "a value never changes",
+    "6": "the first value that is put wins, and is placed once",
+    "7": "a placeholder names a copy",
+    "8": "an object has one primary copy",
+    "9": "only sealed copies are read, and none is taken away from its readers",
+    "10": "small values, and only these, travel inside messages",
+    "11": "pulls keep to their quota",
+    "12": "what is lost is computed once at a time, and retries end",
+    "13": "what is out of date changes nothing",
+    "14": "counts are natural numbers",
+    "15": "every get ends",
+    "16": "a timeout is kept, and leaves nothing behind",
+    "17": "the directory of copies comes to be true",
+    "18": "borrowers are forgotten in the end",
+    "19": "nothing leaks",
+    "20": "an owner's death is told to everybody who waits",
+    "21": "a recovery ends, with a value or one error",
+    "22": "who waits for room in a store is served or refused",
+    "23": "what is ready stays ready",
+    "24": "a transfer of chunks is completed, whatever comes twice or not at all",
+    "I1": "what a live process can reach is not released while its owner lives",
+    "I2": "at rest nothing is kept without a reference",
+    "I3": "an owner's count is the sum of what its holders have",
+    "I4": "what is read is what was put",
+    "I5": "an outcome that was seen stays",
+    "I6": "when faults stop every call ends",
+    "I7": "stores and what is on its way are bounded",
+}
 # Situations that occur on walks, each as rows of tables, any of which may be taken: TABLE.STATE.EVENT, and where to.
 SOMETIMES = {
     "a borrower dies": ("ownership.OWNED.HolderDied",),

@@ -23,7 +23,7 @@ from freehold.core.tables import TABLES
 from freehold.core.values import Want
 from freehold.core.worker import Worker
 from freehold.specs import pairs, properties, records
-from freehold.specs.promises import PROMISES, SOMETIMES
+from freehold.specs.promises import INVARIANTS, PROMISES, SOMETIMES
 from freehold.specs.walks.trial import CPUS, Trial
 
 
@@ -214,6 +214,13 @@ def test_every_check_belongs_to_a_promise() -> None:
     } | {check.__name__ for check in records.CHECKS}
     helpers = {"Cluster", "Mourning", "insist", "object_agrees", "needed_is_not_released", "reached"}
     assert checks == known - helpers
+
+
+def test_every_invariant_is_kept_by_a_promise() -> None:
+    numbers = {*map(str, range(1, 25)), *[f"I{number}" for number in range(1, 8)]}
+    assert {*INVARIANTS} == numbers
+    covered = [number for some in PROMISES.values() for promise in some for number in promise.covers]
+    assert {*covered} == numbers
 
 
 def test_situations_are_rows() -> None:
