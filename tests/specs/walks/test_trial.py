@@ -82,7 +82,8 @@ def test_retries_without_end_are_found_on_a_walk(monkeypatch: pytest.MonkeyPatch
     def retry_on(r: Any, e: Any, here: Any) -> Any:
         return execution.queued(replace(r, retries=r.retries - 1)) if r.worker == e.party else (r, ())
 
-    monkeypatch.setitem(RUNNING.rows, ExecutorDied, retry_on)
+    rows: Any = RUNNING.rows
+    monkeypatch.setitem(rows, ExecutorDied, retry_on)
     with pytest.raises(Violation, match="may be run -1 times again, after 0"):
         for seed in range(20):
             walk(seed, 300, **WORLDS["cut links"])
