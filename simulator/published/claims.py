@@ -88,29 +88,29 @@ def each_lost(size: str) -> Callable[[Values], float]:
 
 
 CLAIMS = (
-    Claim("F3", "ownership grows with the nodes in a straight line: R squared", straight("F3", "ownership"), 0.98, 1.0),
-    Claim("F3", "so does the one with leases", straight("F3", "leases"), 0.98, 1.0),
-    Claim("F3", "the centralized one is full at so many nodes", full("F3", "centralized"), 40, 80),
+    Claim("F3", "R squared of a line through ownership", straight("F3", "ownership"), 0.98, 1.0),
+    Claim("F3", "R squared of a line through leases", straight("F3", "leases"), 0.98, 1.0),
+    Claim("F3", "nodes at which centralized is full", full("F3", "centralized"), 40, 80),
     Claim("F3", "ownership over centralized, 100 nodes", times("F3 ownership 100", "F3 centralized 100"), 2.4, 5.4),
     Claim("F3", "ownership over leases, 100 nodes", times("F3 ownership 100", "F3 leases 100"), 1.08, 2.12),
     Claim("F3", "ownership over by value, the least", furthest("F3", "ownership", "by value", min), 0.84, 1.02),
     Claim("F3", "ownership over by value, the most", furthest("F3", "ownership", "by value", max), 0.93, 1.13),
-    Claim("F4", "leases are as many on few nodes as on many, but for a part of", uneven("F4", "leases"), 0.0, 0.15),
-    Claim("F4", "so is the centralized one", uneven("F4", "centralized"), 0.0, 0.15),
+    Claim("F4", "leases beside their mean, at the most", uneven("F4", "leases"), 0.0, 0.15),
+    Claim("F4", "centralized beside its mean, at the most", uneven("F4", "centralized"), 0.0, 0.15),
     Claim("F4", "ownership over leases, 100 nodes", times("F4 ownership 100", "F4 leases 100"), 7.3, 16.6),
     Claim(
         "F4",
-        "ownership has no use for more than 60 nodes: 100 over 60",
+        "ownership, 100 nodes over 60",
         times("F4 ownership 100", "F4 ownership 60"),
         0.9,
         1.15,
     ),
-    Claim("F6", "seconds that each lost object costs with leases, small", each_lost("small"), 0.13, 0.3),
-    Claim("F6", "and large", each_lost("large"), 0.13, 0.3),
+    Claim("F6", "seconds for each lost object, leases, small", each_lost("small"), 0.13, 0.3),
+    Claim("F6", "seconds for each lost object, leases, large", each_lost("large"), 0.13, 0.3),
     *[
         Claim(
             "F6",
-            f"large by value without a failure over ownership with one, tasks of {at} ms",
+            f"large: by value over ownership that fails, {at} ms",
             times(f"F6 by value, large {at}", f"F6 ownership, large, failure {at}"),
             1.0,
             10.0,

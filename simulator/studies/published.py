@@ -107,7 +107,7 @@ def claimed(claim: Claim, values: Mapping[str, float]) -> tuple[str, ...]:
     """Return a claim's line of the table."""
     published, ours = claim.of({name: point.value for name, point in points().items()}), claim.of(values)
     ratio = f"{ours / published:.2f}"
-    bounds = f"{claim.least:g} to {claim.most:g}"
+    bounds = f"{claim.least:g}-{claim.most:g}"
     return claim.what, number(published), number(ours), ratio, bounds, "" if claim.holds(values) else "not so"
 
 
