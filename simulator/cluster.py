@@ -29,11 +29,12 @@ from freehold.core.node_messages import ChunkReply
 from freehold.core.party import Party
 from freehold.core.policies import Policy
 from freehold.core.session import Session
-from freehold.core.tasks import run_task, session_function
+from freehold.core.tasks import session_function
 from freehold.core.values import Failure
 from freehold.simulator.clock import Clock, Happening
 from freehold.simulator.deadlocks import deadlock, waits_of_programs
 from freehold.simulator.driver import Simulator
+from freehold.simulator.durations import Durations, run_for
 from freehold.simulator.loop import Loop
 from freehold.simulator.programs import Strands
 from freehold.simulator.world.costs import NOTHING, Costs
@@ -116,6 +117,7 @@ class Simulated(World):
         self.clock = Clock(0.0)
         self.strands = Strands(self.clock, self.deadlock, policy.seed)
         self.description = description
+        self.durations = Durations(description.tasks)
         self.costs = NOTHING
         self.begun = False
         self.hosts = Hosts(description, self.clock)
@@ -245,10 +247,10 @@ class Simulated(World):
         """Run the next task's body; what would end a real process ends the worker."""
         session, run = driver.session, driver.runs.popleft()
         assert session is not None
-        with suppress(Exception):  # run_task meets it again, and reports it
+        with suppress(Exception):  # run_for meets it again, and reports it
             self.on_task(session_function(session, run.description.function))
         try:
-            run_task(session, run, driver.now)  # the time that it has spent is its own
+            run_for(driver, run, self.durations.next(run.description.name))
         except (Exception, GreenletExit):
             raise
         except BaseException as error:
@@ -264,6 +266,7 @@ class Simulated(World):
     def interrupt_now(self, driver: Simulator, task: int) -> None:
         """Raise KeyboardInterrupt where the worker is parked, if it is still at that task."""
         if driver.body is not None and driver.session is not None and driver.session.task == task:
+            driver.session.doomed.add(task)
             self.strands.switch(driver.body, KeyboardInterrupt())
 
     def wake(self, request: int) -> None:

@@ -30,6 +30,7 @@ import networkx as nx
 from msgspec import Meta
 
 from freehold.core.uninterrupted import converted
+from freehold.simulator.durations import Tasks, recorded
 from freehold.simulator.world.costs import Costs
 from freehold.simulator.world.topology import Unfit, checked, fat_tree, racks, star
 from freehold.simulator.world.units import Bytes, Number, Rate, Seconds, quantity
@@ -122,6 +123,7 @@ class Description(Part, frozen=True, kw_only=True):
     network: Network = Network()
     machine: Machine = Machine()
     costs: Costs = Costs()
+    tasks: Tasks = Tasks()
     faults: tuple[Crash | Partition | Slow | Lossy, ...] = ()
 
 
@@ -201,7 +203,7 @@ class Source:
                 seen[table] = seen.get(table, -1) + 1
                 key = [*table.split(".")]
             else:
-                key = [*(table.split(".") if table else ()), head.partition("=")[0].strip()]
+                key = [*(table.split(".") if table else ()), head.partition("=")[0].strip().strip("\"'")]
             if key == names and seen[table] == which and not found:
                 found = number
         return found
@@ -235,6 +237,11 @@ def possible(description: Description, source: Source) -> Description:
     if description.costs.batch and description.machine.cores == END:
         what = "messages wait until their sender has nothing else to do, which only a machine with cores tells"
         raise ValueError(f"{source.place('costs', 'batch')}: {what}; give [machine] some")
+    if description.tasks.recorded:
+        try:
+            recorded(description.tasks.recorded)
+        except ValueError as error:
+            raise ValueError(f"{source.place('tasks', 'recorded')}: {error}") from None
     check_cables(description, source)
     for index, fault in enumerate(description.faults):
         for key, what in wrong(fault, description):
@@ -318,12 +325,22 @@ def amount(value: Any, hint: Any, source: Source, keys: tuple[str | int, ...]) -
             return quantity(value, str((metas[0].extra or {})["unit"]))
         except ValueError as error:
             raise ValueError(f"{source.place(*keys)}: {error}") from None
+    if isinstance(value, dict) and getattr(hint, "__origin__", None) is dict:
+        return {key: named(one, inner[1], source, (*keys, key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [amount(one, several(hint, one), source, (*keys, index)) for index, one in enumerate(value)]
     for one in inner:
         if getattr(one, "__metadata__", ()) or (isinstance(one, type) and issubclass(one, msgspec.Struct)):
             return amount(value, one, source, keys)
     return value
+
+
+def named(value: Any, hint: Any, source: Source, keys: tuple[str | int, ...]) -> Any:
+    """Return a value of a table in which any name may stand: of those msgspec does not tell which one is wrong."""
+    try:
+        return converted(amount(value, hint, source, keys), hint)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{source.place(*keys)}: {error}: {value!r}") from None
 
 
 def several(hint: Any, value: Any) -> Any:
