@@ -326,7 +326,7 @@ def amount(value: Any, hint: Any, source: Source, keys: tuple[str | int, ...]) -
         except ValueError as error:
             raise ValueError(f"{source.place(*keys)}: {error}") from None
     if isinstance(value, dict) and getattr(hint, "__origin__", None) is dict:
-        return {key: named(one, inner[1], source, (*keys, key)) for key, one in value.items()}
+        return {key: named(one, hint.__args__[1], source, (*keys, key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [amount(one, several(hint, one), source, (*keys, index)) for index, one in enumerate(value)]
     for one in inner:
