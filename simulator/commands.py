@@ -87,12 +87,17 @@ def scale(rows: Loads = "small") -> None:
     Measure how fast the simulator is, and how large a cluster it can take: seconds of this machine, what SimPy takes
     alone for as many events, events of a resolution, and the peak of memory.
     """
+    from concurrent.futures.process import BrokenProcessPool
+
     from freehold.simulator.scale import HEAD, ROWS, cells, measure
 
     if rows not in ROWS:
         refuse(f"{rows!r} is none of {', '.join(ROWS)}")
-    for line in (HEAD, *map(cells, map(measure, ROWS[rows]))):
-        typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
+    try:
+        for line in (HEAD, *map(cells, map(measure, ROWS[rows]))):
+            typer.echo(" ".join(f"{cell:>{width}}" for cell, width in zip(line, WIDTHS, strict=True)))
+    except BrokenProcessPool:
+        refuse("the process that simulated the next row was killed, as Linux does when memory is short")
 
 
 def calibrate(out: Calibration = Path("calibration.toml")) -> None:

@@ -11,6 +11,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from random import Random
 from typing import Any, Literal
 
@@ -74,9 +75,13 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(load: Load) -> Measured:
-    """Simulate a load, in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(simulate, (load,))
+    """Simulate a load, in a process of its own.
+
+    Raises:
+        BrokenProcessPool: it was killed.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(simulate, load).result()
 
 
 def simulate(load: Load) -> Measured:

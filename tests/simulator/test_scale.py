@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from random import Random
 
 import pytest
 from msgspec.structs import replace
 
-from freehold.simulator.scale import HEAD, ROWS, Load, cells, choose, simulate
+from freehold.simulator import commands, scale
+from freehold.simulator.scale import HEAD, ROWS, Load, cells, choose, measure, simulate
 
 
 @pytest.mark.parametrize("borrow", ["copy", "promote"])
@@ -31,6 +33,27 @@ def test_nobody_reads_what_is_his_own_and_some_read_what_is_hot() -> None:
     chosen = [*choose(2, objects, 1000, load, Random(1))]
     assert set(chosen) == {0, 1, 3}
     assert 550 < chosen.count(0) < 800
+
+
+def test_a_load_is_measured_in_a_process_of_its_own() -> None:
+    load = Load(nodes=3, resolutions=9)
+    found, here = measure(load), simulate(load)
+    assert (found.load, found.simulated, found.carried) == (load, here.simulated, here.carried)
+
+
+def test_a_process_that_is_killed_ends_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "refuse", refused)
+    monkeypatch.setattr(scale, "measure", killed)
+    with pytest.raises(LookupError, match="the process that simulated the next row was killed"):
+        commands.scale("small")
+
+
+def refused(said: str) -> None:
+    raise LookupError(said)
+
+
+def killed(load: Load) -> None:
+    raise BrokenProcessPool
 
 
 def test_a_line_for_each_load() -> None:
