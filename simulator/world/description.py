@@ -30,8 +30,8 @@ import networkx as nx
 from msgspec import Meta
 
 from freehold.core.uninterrupted import converted
-from freehold.simulator.durations import Tasks, recorded
 from freehold.simulator.world.costs import Costs
+from freehold.simulator.world.tasks import Tasks, recorded
 from freehold.simulator.world.topology import Unfit, checked, fat_tree, racks, star
 from freehold.simulator.world.units import Bytes, Number, Rate, Seconds, quantity
 

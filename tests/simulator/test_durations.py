@@ -21,8 +21,9 @@ from freehold.core.task_events import RunEnded, TaskSubmitted
 from freehold.core.values import Description, Payload
 from freehold.core.worker import Worker
 from freehold.exceptions import GetTimeoutError, TaskCancelledError, WorkerCrashedError
-from freehold.simulator.durations import Durations, Tasks, recorded
+from freehold.simulator.durations import Durations
 from freehold.simulator.world.description import described, read
+from freehold.simulator.world.tasks import Tasks, recorded
 
 PROGRAM, FIRST, SECOND = (worker_id(HEAD, number) for number in (1, 2, 3))
 NOTHING = dict.fromkeys(("send", "receive", "call", "run", "local", "pickle", "copy"), 0)
