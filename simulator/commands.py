@@ -142,6 +142,7 @@ def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("
     check_place(out / "measured.json")
     with noting() as note:
         measured = measure(note, ALL, runs)
+        (out / "measured.json").write_bytes(msgspec.json.encode(measured))  # it took minutes: what follows is only work
         if cluster is None:
             cluster = fit(measured, note)
             (out / "calibration.toml").write_text("\n".join(written(cluster)) + "\n", "utf-8")
@@ -149,7 +150,6 @@ def validate(calibration: Calibrated = None, runs: Runs = 5, out: Where = Path("
     for name, *cells in table(found):
         typer.echo(f"{name:<18}{''.join(f'{cell:>11}' for cell in cells)}")
     paths = save(draw(found), out, "validation")
-    (out / "measured.json").write_bytes(msgspec.json.encode(measured))
     typer.echo(f"{conclude(found)}\n{', '.join(map(str, paths))}")
 
 
