@@ -1,8 +1,8 @@
 """The machines that nodes run on: cores, memory, and the way from one process to another on the same machine.
 
-If a machine has fewer cores than processes that have something to do, these take turns, as Linux lets them
-(kernel/sched/fair.c): a process that has a core does one job after the other until it has no more, another wakes up
-that has had less of a core, or one that waits has had less by a whole slice.
+If a machine has fewer cores than processes that have something to do, these take turns: a process that has a core does
+one job after the other until it has no more, or one that waits has had less of a core by a whole slice.  Next is who
+has had least, as for Linux (kernel/sched/fair.c).
 
 Refuses to know what jobs are about; it knows for how long they keep a core.
 """
@@ -30,7 +30,6 @@ class Process:
     """
 
     ran = 0.0  # seconds for which it had a core; what it did without while it had nothing to do, it is given in part
-    woken = False  # it has something to do again, and has not had a core since
 
     def __init__(self, machine: Host) -> None:
         self.machine = machine
@@ -105,7 +104,7 @@ class Host:
         process.jobs.append(job)
         if process.queued:
             return
-        process.queued = process.woken = True
+        process.queued = True
         process.ran = max(process.ran, self.fair - self.costs.slice)
         self.ready.append(process)
         idle = [core for core in self.cores if core.idle]
@@ -150,9 +149,8 @@ class Host:
         self.then(core, after)
 
     def unfair(self, process: Process) -> bool:
-        """Tell whether another is to have its core: one that has had less by a slice, or has woken up and had less."""
-        slice = self.costs.slice
-        return any([process.ran > other.ran + (0.0 if other.woken else slice) for other in self.ready])
+        """Tell whether another is to have its core: one that has had less by a slice."""
+        return any([process.ran > other.ran + self.costs.slice for other in self.ready])
 
     def exchanged(self, core: Core) -> Process | None:
         """Give a core to who waits and has had least, if anybody waits."""
@@ -165,6 +163,5 @@ class Host:
         core.process = min(self.ready, key=lambda process: process.ran, default=None)
         if core.process is not None:
             self.ready.remove(core.process)
-            core.process.woken = False
         core.idle = core.process is None
         return core.process

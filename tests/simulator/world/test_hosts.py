@@ -64,30 +64,23 @@ def order(machine: Machine) -> str:
 
 def test_who_has_a_core_does_all_that_it_has_to_do() -> None:
     machine = Machine()
-    for name, at in (("a", 0.0), ("b", 0.0), ("b", 0.5), ("b", 0.6), ("a", 0.7), ("b", 2.5)):
+    for name, at in (("a", 0.0), ("b", 0.5), ("a", 0.6), ("b", 0.7)):
         machine.ask(name, at, 1.0)
-    assert order(machine) == "abbbba"  # b has woken up, and a waits
+    assert order(machine) == "aabb"
 
 
-def test_who_wakes_up_has_the_core_next_if_it_has_used_less() -> None:
+def test_next_is_who_has_had_least() -> None:
     machine = Machine()
-    for name in "aaaa":
-        machine.ask(name, 0.0, 1.0)
-    machine.ask("b", 1.5, 0.5)  # it has used nothing
-    machine.ask("b", 2.75, 0.5)  # and half a second, while a has used two
-    assert order(machine) == "aababa"
-    machine = Machine()
-    for name in "abbb":
-        machine.ask(name, 0.0, 1.0)
-    machine.ask("a", 1.5, 1.0)  # b has used as much when it might go first
-    assert order(machine) == "abbab"
+    for name, at in (("a", 0.0), ("a", 0.0), ("b", 0.0), ("c", 2.5), ("a", 2.6), ("b", 2.7)):
+        machine.ask(name, at, 1.0)
+    assert order(machine) == "aabbca"
 
 
 def test_nobody_is_ahead_of_others_by_more_than_a_slice() -> None:
     machine = Machine(slice=1.5)
     for name in "aaaaabbbbb":
         machine.ask(name, 0.0, 1.0)
-    assert order(machine) == "abbbaaaabb"  # 1 to 0; 1 to 3; 5 to 3
+    assert order(machine) == "aabbbbaaab"  # 2 to 0; 2 to 4; 5 to 4
 
 
 def test_a_slice_may_be_shorter_than_it_takes_to_switch() -> None:
