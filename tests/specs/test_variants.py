@@ -43,7 +43,7 @@ def test_it_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(model, marks=[pytest.mark.slow] * (model in LONG)) for model in SEARCHED]
+    "model", [pytest.param(model, marks=[pytest.mark.soak] * (model in LONG)) for model in SEARCHED]
 )
 def test_nothing_is_wrong_there_with_the_true_rules(model: str) -> None:
     """Else what is found there would say nothing of the variant."""

@@ -30,7 +30,7 @@ def happened() -> Iterator[set[str]]:
 
 @pytest.mark.parametrize(
     ("first", "count"),
-    [(0, 30), pytest.param(30, 60, marks=pytest.mark.soak), pytest.param(90, 60, marks=pytest.mark.soak)],
+    [(0, 24), pytest.param(24, 66, marks=pytest.mark.soak), pytest.param(90, 60, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("kind", WORLDS)
 @pytest.mark.usefixtures("happened")
