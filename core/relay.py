@@ -129,8 +129,6 @@ def first_chunks(r: Copy, here: Here) -> tuple[Copy, Out]:
     """Begin to ask a source for chunks, as many as may be on their way at a time."""
     r, out = replace(r, attempt=here.mint(), asked=0), list[object]()
     for _ in range(here.policy.chunks_in_flight):
-        if r.asked == r.nbytes:
-            break
         r, query = next_chunk(r, here)
         out += query
     return r, tuple(out)

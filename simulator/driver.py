@@ -138,9 +138,9 @@ class Simulator(Hosted, Process):
 
     def answered(self, peer: int) -> None:
         """Something has come from a peer, and was read: what has waited for that goes on its way."""
-        if self.outbox is not None:
-            self.outbox.answered(peer)
-            self.send_held(self.outbox.taken(peer))
+        assert self.outbox is not None
+        self.outbox.answered(peer)
+        self.send_held(self.outbox.taken(peer))
 
     def rest(self) -> bool:
         """Send all that has waited for company, before there is nothing to do; tell whether there was anything."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from freehold.core import execution, running
 from freehold.core.hosted import Hosted
 from freehold.core.ids import party_name
 from freehold.core.values import Description
@@ -41,13 +42,13 @@ def tasks(drivers: Mapping[int, Hosted]) -> Iterator[Task]:
         if not isinstance(driver.party, Worker):
             continue
         for run in driver.party.running.values():
-            if run.query is not None and run.state.name in ("FETCHING", "READY", "RUNNING"):
-                yield task_of(run.query.description, me if run.state.name == "RUNNING" else 0)
+            if run.query is not None and run.state in (running.FETCHING, running.READY, running.RUNNING):
+                yield task_of(run.query.description, me if run.state is running.RUNNING else 0)
         for call in driver.party.execution.values():
-            state = call.state.name
-            sent = state == "RUNNING" and on_its_way(call.task, drivers.get(call.worker))
-            if call.description is not None and (sent or state in ("RESOLVING", "QUEUED")):
-                yield task_of(call.description, resolving=state == "RESOLVING")
+            resolving = call.state is execution.RESOLVING
+            sent = call.state is execution.RUNNING and on_its_way(call.task, drivers.get(call.worker))
+            if call.description is not None and (sent or resolving or call.state is execution.QUEUED):
+                yield task_of(call.description, resolving=resolving)
 
 
 def on_its_way(task: int, worker: Hosted | None) -> bool:

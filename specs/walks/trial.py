@@ -38,7 +38,7 @@ class Trial(Users):
         programs: the index of the node of each program.
     """
 
-    tight = False  # workers are so few that a task may wait for one which never has a thread
+    tight = True  # limits may be such that a task waits for a worker that never has a thread
 
     def __init__(self, policy: Policy, capacity: int, workers: tuple[int, ...], programs: tuple[int, ...]) -> None:
         super().__init__(policy, capacity)
