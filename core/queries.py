@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from freehold.core import execution, running
 from freehold.core.copy import PULLING
 from freehold.core.membership import ALIVE, UNKNOWN
 from freehold.core.node import Node
@@ -10,7 +13,7 @@ from freehold.core.party import Party
 from freehold.core.promotion import FAILED as NO_VALUE
 from freehold.core.promotion import PENDING, PLACED
 from freehold.core.resolution import IDLE, LOCAL
-from freehold.core.values import Failure, Payload
+from freehold.core.values import Description, Failure, Payload
 from freehold.core.worker import Worker
 
 
@@ -72,7 +75,21 @@ def whereabouts(worker: Worker, object: int) -> tuple[str, int, tuple[int, ...],
 def exists(worker: Worker, object: int) -> bool:
     """Tell whether the object is known to exist somewhere, as a wait that fetches nothing wants to know."""
     value, fetch = worker.promotion.get(object), worker.resolution.get(object)
-    return bool(value is not None and value.state is PLACED) or bool(fetch is not None and fetch.sources)
+    return bool(value is not None and value.state is PLACED) or bool(fetch is not None and fetch.nbytes)
+
+
+def runs(worker: Worker) -> Iterator[tuple[Description, bool]]:
+    """Yield the tasks that have come to this worker and are not over, and whether their functions run."""
+    for run in worker.running.values():
+        if run.query is not None and run.state in (running.FETCHING, running.READY, running.RUNNING):
+            yield run.query.description, run.state is running.RUNNING
+
+
+def calls(worker: Worker) -> Iterator[tuple[Description, bool, int]]:
+    """Yield the tasks of this worker that are not over, whether arguments are missing, and to whom they were sent."""
+    for call in worker.execution.values():
+        if call.description is not None and call.state in (execution.RESOLVING, execution.QUEUED, execution.RUNNING):
+            yield call.description, call.state is execution.RESOLVING, call.worker
 
 
 def landing(node: Node, chunk: ChunkReply) -> int | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from freehold.core import execution, running
 from freehold.core.hosted import Hosted
 from freehold.core.ids import party_name
+from freehold.core.queries import calls, runs
 from freehold.core.values import Description
 from freehold.core.worker import Worker
 
@@ -41,14 +41,11 @@ def tasks(drivers: Mapping[int, Hosted]) -> Iterator[Task]:
     for me, driver in drivers.items():
         if not isinstance(driver.party, Worker):
             continue
-        for run in driver.party.running.values():
-            if run.query is not None and run.state in (running.FETCHING, running.READY, running.RUNNING):
-                yield task_of(run.query.description, me if run.state is running.RUNNING else 0)
-        for call in driver.party.execution.values():
-            resolving = call.state is execution.RESOLVING
-            sent = call.state is execution.RUNNING and on_its_way(call.task, drivers.get(call.worker))
-            if call.description is not None and (sent or resolving or call.state is execution.QUEUED):
-                yield task_of(call.description, resolving=resolving)
+        for description, begun in runs(driver.party):
+            yield task_of(description, me if begun else 0)
+        for description, resolving, worker in calls(driver.party):
+            if not worker or on_its_way(description.task, drivers.get(worker)):
+                yield task_of(description, resolving=resolving)
 
 
 def on_its_way(task: int, worker: Hosted | None) -> bool:

@@ -41,7 +41,7 @@ LAYERS = (  # the pure modules of core; each imports only from layers before its
     ("books",), ("borrow_strides",), ("value_strides", "task_strides", "worker_strides"), ("party",),
     ("worker", "node"), ("queries", "trace"), ("facts",), ("account",), ("invariants",),
 )  # fmt: skip
-READERS = ("facts", "account")  # pure, and not counted as protocol: they only read it, for people
+READERS = ("queries", "facts", "account")  # pure, and not counted as protocol: they only read it
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 PURE_LIBRARIES = {  # they compute; they ask the machine nothing and keep no hidden state
     "freehold", "immutables", "msgspec",
