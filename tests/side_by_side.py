@@ -1,5 +1,7 @@
 """Run the tests in four parts beside each other: ``side_by_side.py ARGUMENTS``; each line says of which part it is.
 
+What has failed is told at the end, when all parts are over: who sees only the last lines of a log sees that.
+
 Those of real processes are two parts, since they wait a lot; beside them run all others, those of the proof and the
 rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for its own.)
 """
@@ -15,6 +17,7 @@ TESTS = Path(__file__).parent
 SOME = {"conformance", "everyday"}  # half of the time that what starts real processes takes
 PROOF = {"specs"}  # half of the time that all others take
 NO_TESTS = 5  # pytest's word for it
+HEADINGS = (b"= FAILURES =", b"= ERRORS =")  # pytest's, of what it tells of tests that failed
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +34,8 @@ def main(arguments: list[str]) -> int:
         every = {part.status() for part in parts}
     except KeyboardInterrupt:  # which each part has heard, too
         every = {part.status() for part in parts}
+    for part in parts:
+        part.tell()
     failed = every - {0, NO_TESTS}
     return max(failed) if failed else min(every)
 
@@ -50,16 +55,29 @@ class Part:
 
     def __init__(self, name: str, command: list[str]) -> None:
         self.name = name
+        self.kept: list[bytes] = []  # what it says of those that failed, once it has begun to
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.reader = Thread(target=self.pass_on)
         self.reader.start()
 
     def pass_on(self) -> None:
-        """Pass on what they say, until they have said all."""
+        """Pass on what they say, until they have said all; what has failed is kept for later."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            sys.stdout.buffer.write(f"{self.name:<9} | ".encode() + line)
-            sys.stdout.flush()
+            if self.kept or any(heading in line for heading in HEADINGS):
+                self.kept.append(line)
+            else:
+                self.say(line)
+
+    def say(self, line: bytes) -> None:
+        """Print a line with the name of this part in front."""
+        sys.stdout.buffer.write(f"{self.name:<9} | ".encode() + line)
+        sys.stdout.flush()
+
+    def tell(self) -> None:
+        """Print what has been kept: of each test that failed how, and which they were."""
+        for line in self.kept:
+            self.say(line)
 
     def status(self) -> int:
         """Return the exit status of the tests, once they are over and have said all."""
