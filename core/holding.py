@@ -23,14 +23,15 @@ from freehold.core.resolution import (
     WAITING,
     Resolution,
     bereft,
+    remembered,
     unpinned,
 )
 from freehold.core.values import Failure
 
 
-def give_back(r: Resolution, here: Here) -> tuple[None, Out]:
+def give_back(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
     """Return every hold that was granted until now."""
-    return None, (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)), *unpinned(r))
+    return remembered(r, here), (Send(here.node, HoldReturnNotice(r.object, here.me, r.grants)), *unpinned(r))
 
 
 def rest(r: Resolution, here: Here) -> tuple[Resolution | None, Out]:
@@ -93,7 +94,7 @@ def unused_again(r: Resolution, e: ObjectUnused, here: Here) -> tuple[Resolution
     return give_back(r, here) if owner_of(r.object) == here.me else (r, ())
 
 
-@TABLE.on(LOCAL, event=WantWithdrawn, to=(IDLE, ABSENT))
+@TABLE.on(LOCAL, event=WantWithdrawn, to=(IDLE, SEEN, ABSENT))
 def read_no_more(r: Resolution, e: WantWithdrawn, here: Here) -> tuple[Resolution | None, Out]:
     """A call that was told of the copy has ended without reading it."""
     if e.by not in r.unread:
@@ -110,7 +111,7 @@ def take_view(r: Resolution, e: ViewTaken, here: Here) -> tuple[Resolution, Out]
 TABLE.never(ABSENT, SEEN, *WAITING, CACHED, FAILED, event=ViewTaken, why="there is no copy to view")
 
 
-@TABLE.on(LOCAL, event=ViewDropped, to=(IDLE, ABSENT))
+@TABLE.on(LOCAL, event=ViewDropped, to=(IDLE, SEEN, ABSENT))
 def drop_view(r: Resolution, e: ViewDropped, here: Here) -> tuple[Resolution | None, Out]:
     """The last view of a value may have been its last use."""
     return rest(replace(r, views=r.views - 1), here)
@@ -119,7 +120,7 @@ def drop_view(r: Resolution, e: ViewDropped, here: Here) -> tuple[Resolution | N
 TABLE.never(ABSENT, SEEN, *WAITING, IDLE, CACHED, FAILED, event=ViewDropped, why="a view keeps the record")
 
 
-@TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to=(ABSENT,))
+@TABLE.on(LOCAL, IDLE, event=HoldRecallNotice, to={LOCAL: (SEEN, ABSENT), IDLE: (ABSENT,)})
 def recall(r: Resolution, e: HoldRecallNotice, here: Here) -> tuple[Resolution | None, Out]:
     """The node needs the room: give the hold back as soon as nobody reads the copy.
 

@@ -47,7 +47,7 @@ class Resolving(State):
     """How far this process is on its way to the value."""
 
     ABSENT = "nothing here has wanted the value"
-    SEEN = "locations are known; nothing here wants the copy"
+    SEEN = "the value is known to exist; nothing here wants a copy"
     ASKING = "the owner has been asked where copies are", LocateReply
     PULLING = "this node has been asked to get a copy from one location", PullReply
     RETRYING = "all locations failed; waiting for a new one, or to ask once more", LocateReply, RetryDue
@@ -195,18 +195,25 @@ def first_want(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Ou
     return asking(r, here)
 
 
-@TABLE.on(SEEN, event=CopyWanted, to=(PULLING,))
+@TABLE.on(SEEN, event=CopyWanted, to=(ASKING, PULLING))
 def want_seen(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
     """Locations that were true a moment ago save the question; if all fail the owner is asked again."""
-    if e.want >= Want.SEND:
+    if e.want == Want.LOOK or (e.want == Want.SEND and r.sources):
         return r, (known(r.object, e.by, e.want, placed(r)),)
     r = replace(r, wanted=EMPTY.set(e.by, e.want))
+    if not r.sources:
+        return asking(r, here)
     return pulling(r, order_locations(here.policy, r.object, 0, here.node, r.sources), here)
 
 
 @TABLE.on(ASKING, RETRYING, event=CopyWanted)
 def join(r: Resolution, e: CopyWanted, here: Here) -> tuple[Resolution, Out]:
-    """Several gets of one object wait for one answer; the first call after tasks that want it reminds the owner."""
+    """Several gets of one object wait for one answer; the first call after tasks that want it reminds the owner.
+
+    What has once been known to exist does, while its owner is asked again.
+    """
+    if e.want == Want.LOOK and r.nbytes:
+        return r, (known(r.object, e.by, e.want, placed(r)),)
     after = replace(r, wanted=r.wanted.set(e.by, e.want))
     return remind(after, CopyAwaited(r.object), here) if waits(after) and not waits(r) else (after, ())
 
@@ -333,13 +340,20 @@ def arrived(r: Resolution, e: HoldNotice, here: Here) -> tuple[Resolution, Out]:
 # ------------------------------------------------------------------ nobody wants it any more
 
 
-@TABLE.on(*WAITING, event=WantWithdrawn, to=(ABSENT,))
+def remembered(r: Resolution, here: Here) -> Resolution | None:
+    """Return what is kept in mind of a value that nothing here wants: that it exists, which an owner knows anyway."""
+    if not r.nbytes or r.unused or r.orphaned or owner_of(r.object) == here.me:
+        return None
+    return Resolution(r.object, SEEN, sources=r.sources, nbytes=r.nbytes, refs=r.refs)
+
+
+@TABLE.on(*WAITING, event=WantWithdrawn, to=(SEEN, ABSENT))
 def withdraw(r: Resolution, e: WantWithdrawn, here: Here) -> tuple[Resolution | None, Out]:
     """The last to lose interest calls everything off."""
     if e.by not in r.wanted:
         return r, ()
     r = replace(r, wanted=r.wanted.delete(e.by))
-    return (r, ()) if r.wanted else (None, stop(r, here))
+    return (r, ()) if r.wanted else (remembered(r, here), stop(r, here))
 
 
 TABLE.ignore(ABSENT, SEEN, IDLE, CACHED, FAILED, event=WantWithdrawn, why="nobody waits in this state")

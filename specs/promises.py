@@ -222,7 +222,7 @@ ALWAYS = (
     ),
     Promise(
         "ready-stays",
-        "What a wait has found its owner has, or knows where it is, as long as nobody dies.",
+        "Who was told by a wait that a value exists goes on knowing it, as long as nobody dies.",
         "Ray: ray.wait with fetch_local=False",
         (properties.ready_stays,),
         covers=("23",),

@@ -149,13 +149,10 @@ def retries_fall(world: Users) -> Iterator[str]:
 
 
 def ready_stays(world: Users) -> Iterator[str]:
-    """What a wait has found its owner has, or knows where it is, as long as nobody has died or been cut off.
-
-    Who borrows it may have to ask again: its node may have wanted the room of the copy.
-    """
+    """Who was told by a wait that a value exists goes on knowing it, as long as nobody has died or been cut off."""
     for me, process in world.processes.items() if not (world.dead or world.cuts) else ():
         for object in process.ready:
-            if not (is_there(world.worker(me), object) or is_there(world.worker(owner_of(object)), object)):
+            if not is_there(world.worker(me), object):
                 yield f"{object_name(object)} is not ready any more, as {party_name(me)} was told"
 
 

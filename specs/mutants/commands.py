@@ -27,9 +27,8 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_js
     Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
     another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
     can happen in them, then in scenarios and on walks by chance.  Print for each table how many were found; how many do
-    the same as their rows in all that was seen; how many were never compared, for their rows run in programs only
-    (unseen); how many do something else to no effect, and why; and those that do something else of which nobody
-    notices.  With --json print each mutant as soon as it is judged.
+    the same as their rows in all that was seen; how many do something else to no effect, and why; and those that do
+    something else of which nobody notices.  With --json print each mutant as soon as it is judged.
     Ends with 1 if there are such.
     """
     from rich.console import Console
@@ -90,8 +89,7 @@ OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, a
     ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith(("walk", "scenario"))),
     ("programs", lambda verdict: verdict.by.startswith("scenario")),
     ("walks", lambda verdict: verdict.by.startswith("walk")),
-    ("the same", lambda verdict: not verdict.by and not verdict.differs and bool(verdict.situations)),
-    ("unseen", lambda verdict: not verdict.by and not verdict.differs and not verdict.situations),
+    ("the same", lambda verdict: not verdict.by and not verdict.differs),
     ("excused", lambda verdict: bool(excuse(verdict))),
     ("survive", survives),
 )

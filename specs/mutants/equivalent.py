@@ -23,6 +23,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "Argument* TaskOver": APART,
     "Argument* LineageKept": APART,
     "Lineage* TaskOver": APART,
+    "Lineage* Lineage*": APART,
     "ReturnArrived Contained": APART,
     "Contained ContentsKnown": APART,
     "ContentsKnown ReturnArrived": APART,
@@ -30,6 +31,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "*Wanted ReturnAwaited": APART,
     "Settle CancelTimer": APART,
     "TurnOver *": APART,
+    "TurnDropped *": APART,
     "WantWithdrawn *": APART,
     "CopyWanted ValueWanted": APART,
     "ValueWanted CopyWanted": APART,
@@ -54,6 +56,7 @@ CALLED_OFF = "who still pulls what is released, or belongs to the dead, calls th
 TURNED_AWAY = "a later chunk without a hold follows a first one that was refused or referred; who asked goes by that"
 TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
+OVER = "nobody looks at what a task misses once it is not to begin"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": DEAF,
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
@@ -89,7 +92,11 @@ OTHERS = {  # mutants
     "desk: * counted turns [+-]1": "numbers of turns only tell one from another",
     "desk: BUSY TurnSlow counted timed_turn [+-]1": LATER,
     "desk: BUSY TurnSlow ended in BUSY *": LATER,
-    "running: FETCHING StopNotice dropped WantWithdrawn": "a function on its way is called off with its last reference",
+    "running: FETCHING * dropped WantWithdrawn": "a function on its way is called off with its last reference",
+    "running: FETCHING ArgumentLate counted missing [+-]1": OVER,
+    "running: READY StopNotice counted missing [+-]1": OVER,
+    "resolution: PULLING ObjectUnused dropped PullCancelNotice": "a copy that nobody wants comes, and is given back",
+    "execution: KEPT LineageEvicted dropped LineageLost": "a forgotten task says the same when it is asked",
     "request: * dropped CancelTimer": UNHEARD,
     "link: * dropped CancelTimer": UNHEARD,
     "inquiry: CONVENING HoldersReply ended in CLOSED *": "the next question follows in the same step, and opens it",

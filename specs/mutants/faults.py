@@ -227,23 +227,30 @@ def fault(mutant: Mutant) -> Iterator[None]:
         yield
 
 
+class Met:
+    """In how many situations a mutant has been compared with its row, and whether it did something else in any."""
+
+    def __init__(self) -> None:
+        self.situations = 0
+        self.differs = False
+
+
 @contextmanager
-def compared(mutant: Mutant) -> Iterator[list[Any]]:
-    """Let the true row run, and see what it meets where a mutant would do something else."""
+def compared(mutant: Mutant) -> Iterator[Met]:
+    """Let the true row run, and see whether a mutant would do something else."""
     with fault(mutant):
         other = mutant.state.rows[mutant.event]
     cell = mutant.state, mutant.event
-    true, differs = mutant.state.rows[mutant.event], list[Any]()
+    true, met = mutant.state.rows[mutant.event], Met()
 
     def both(record: Any, event: Any, here: Here) -> tuple[Any, Out]:
         done = true(record, event, here)
+        met.situations += 1
         try:
-            same = other(record, event, here) == done
+            met.differs = met.differs or other(record, event, here) != done
         except Exception:  # whatever a mutant has brought about
-            same = False
-        if not same:
-            differs.append((record, event))
+            met.differs = True
         return done
 
     with instead({cell: both}):
-        yield differs
+        yield met

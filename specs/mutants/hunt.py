@@ -11,7 +11,8 @@ import gc
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, count, product
 from multiprocessing import get_context
@@ -31,7 +32,7 @@ from freehold.specs.explorer.independence import Independence
 from freehold.specs.explorer.numbering import HALF
 from freehold.specs.explorer.sharing import Sharing
 from freehold.specs.instead import Cell, instead
-from freehold.specs.mutants.faults import Mutant, Observer, compared, fault, observed
+from freehold.specs.mutants.faults import Met, Mutant, Observer, compared, fault, observed
 from freehold.specs.properties import insist
 from freehold.specs.records import agree
 from freehold.specs.scenario import Scenario, hosts, scenarios
@@ -91,32 +92,49 @@ class ByTables(Walk):
     strides = False
 
 
-class Compared(ByTables):
-    """A walk by the true tables, on which a mutant is tried wherever its row runs."""
+class Twice:
+    """Lets parties take each step by the true tables, and tries a mutant wherever its row runs."""
 
-    mutant: Mutant
-    observer: Observer
-    situations = 0
-    differs = False
+    def __init__(self, mutant: Mutant) -> None:
+        self.mutant = mutant
+        self.observer = Observer()
+        self.met = Met()
 
-    def handle(self, party: Party, event: Event, cause: int) -> list[tuple[int, Effect]]:
+    @contextmanager
+    def watching(self) -> Iterator[Met]:
+        """See where the row runs."""
+        cell = self.mutant.state, self.mutant.event
+        with instead({cell: self.observer.watched(cell, self.mutant.state.rows[self.mutant.event])}):
+            yield self.met
+
+    def step(self, party: Party, take: Callable[[], list[tuple[int, Effect]]]) -> list[tuple[int, Effect]]:
+        """Let a party take a step, and take it with the mutant as well if its row has a part in it."""
         before, base = party.snapshot(), party.step
         self.observer.used.clear()
-        effects = super().handle(party, event, cause)
+        effects = take()
         if self.observer.used:
             after, last = party.snapshot(), party.step
             party.restore(before)
             party.step = base
-            self.situations += 1
+            self.met.situations += 1
             try:
                 with fault(self.mutant):
-                    wrong = super().handle(party, event, cause)
-                self.differs = self.differs or (asked(wrong), kept(party.snapshot())) != (asked(effects), kept(after))
+                    wrong = take()
+                self.met.differs |= (asked(wrong), kept(party.snapshot())) != (asked(effects), kept(after))
             except Exception:  # whatever a mutant has brought about
-                self.differs = True
+                self.met.differs = True
             party.restore(after)
             party.step = last
         return effects
+
+
+class Compared(ByTables):
+    """A walk by the true tables, on which a mutant is tried wherever its row runs."""
+
+    twice: Twice
+
+    def handle(self, party: Party, event: Event, cause: int) -> list[tuple[int, Effect]]:
+        return self.twice.step(party, partial(super().handle, party, event, cause))
 
 
 def asked(effects: list[tuple[int, Effect]]) -> dict[Any, list[Effect]]:
@@ -210,7 +228,7 @@ class Grounds:
             mutant: what to look for.
             seconds_max: how long.
         """
-        start, differs = time.perf_counter(), list[str]()
+        start, differs, situations = time.perf_counter(), list[str](), 0
 
         def left() -> float:
             return seconds_max - (time.perf_counter() - start)
@@ -219,10 +237,11 @@ class Grounds:
             return Verdict(mutant, by, why, tuple(differs), situations, time.perf_counter() - start)
 
         for name in self.beside[mutant.state, mutant.event]:
-            with compared(mutant) as different:
+            with compared(mutant) as met:
                 plain.gone_through(beside.QUICK[name])
-            differs += [name] if different else []
-            if what := self.wrong_beside(mutant, name, left()) if different else "":
+            situations += met.situations
+            differs += [name] if met.differs else []
+            if what := self.wrong_beside(mutant, name, left()) if met.differs else "":
                 return verdict(name, what)
         with fault(mutant):
             for model in self.models:
@@ -235,12 +254,12 @@ class Grounds:
                 if left() > seconds_max / 4 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
         ways = self.walks[mutant.state, mutant.event]
-        situations = sum([len(model.cells.get((mutant.state, mutant.event), ())) for model in self.models])
-        for seed, kind in ways if not differs else ():
-            another, times = self.tried(mutant, seed, kind)
-            situations += times
-            if another:
-                differs.append(f"walk {seed}, {kind}")
+        situations += sum([len(model.cells.get((mutant.state, mutant.event), ())) for model in self.models])
+        for name, go in self.places(mutant) if not differs else ():
+            met = tried(mutant, go)
+            situations += met.situations
+            if met.differs:
+                differs.append(name)
                 break
         for seed, kind in chain(ways, self.more_of(ways)) if differs else ():
             if left() <= 0:
@@ -283,14 +302,35 @@ class Grounds:
         except Exception as error:  # whatever a mutant has brought about
             return f"{type(error).__name__}: {error}"
 
-    def tried(self, mutant: Mutant, seed: int, kind: str) -> tuple[bool, int]:
-        """Tell whether a mutant does something else than its row in a situation of a walk, and how many there are."""
-        observer, cell = Observer(), (mutant.state, mutant.event)
-        with instead({cell: observer.watched(cell, mutant.state.rows[mutant.event])}):
-            world = type("Once", (Compared,), {"mutant": mutant, "observer": observer})
-            taken = walk(seed, kind=world, **WORLDS[kind])
-        assert isinstance(taken, Compared)
-        return taken.differs, taken.situations
+    def places(self, mutant: Mutant) -> Iterator[tuple[str, Callable[[Twice], Any]]]:
+        """Yield the programs and walks in which a mutant's row runs: what each is called, and what goes through it."""
+        for program in self.programs[mutant.state, mutant.event]:
+            yield f"scenario {program}", partial(watched_in, program)
+        for seed, kind in self.walks[mutant.state, mutant.event]:
+            yield f"walk {seed}, {kind}", partial(watched_on, seed, kind)
+
+
+def tried(mutant: Mutant, go: Callable[[Twice], Any]) -> Met:
+    """Return whether a mutant does something else than its row in a program or on a walk."""
+    twice = Twice(mutant)
+    with twice.watching():
+        go(twice)
+    return twice.met
+
+
+def watched_in(program: Scenario, twice: Twice) -> None:
+    """Run a program, and watch each step of its parties."""
+
+    def handle(party: Party, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:
+        return twice.step(party, partial(HANDLE, party, event, now, cause))
+
+    with patch.object(worker, "chosen", lambda strides: NONE), patch.object(Party, "handle", handle):
+        run(SIMULATED, program, nodes_of(program), seconds=HANGS)
+
+
+def watched_on(seed: int, kind: str, twice: Twice) -> None:
+    """Take a walk, and watch each step of its parties."""
+    walk(seed, kind=type("Once", (Compared,), {"twice": twice}), **WORLDS[kind])
 
 
 def as_seen(step: Taken) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from freehold.core.ids import object_name, owner_of, party_name
 from freehold.core.ownership import INTRODUCING, LINGERING, OWNED, REGISTERED, is_held
 from freehold.core.policies import fits
 from freehold.core.promotion import FAILED, INLINE, PENDING, PLACED, RELEASED, RESERVING, WRITING, Promotion
-from freehold.core.resolution import ASKING, CACHED, IDLE, LOCAL, RETRYING, SEEN, Resolution
+from freehold.core.resolution import ASKING, CACHED, IDLE, LOCAL, PULLING, RETRYING, SEEN, Resolution
 from freehold.core.resolution import FAILED as IN_VAIN
 from freehold.core.resolution import WAITING as AWAITED
 from freehold.core.running import FETCHING, PLACING, READY
@@ -172,7 +172,9 @@ def copies_agree(worker: Worker) -> Iterator[str]:
             yield f"uses a copy that is given back when its node asks for it, or keeps one that it does not use: {r}"
         if (r.state is CACHED and r.payload is None) or (r.state is IN_VAIN and r.failure is None):
             yield f"has neither a value nor a reason in {r}"
-        if r.state is SEEN and not r.sources:
+        if r.state is SEEN and not r.nbytes:
+            yield f"has seen nothing in {r}"
+        if r.state is PULLING and not r.sources:
             yield f"knows no location in {r}"
         if (waits or r.state is SEEN) and not worker.hears(owner_of(r.object)):
             yield f"waits for somebody dead in {r}"

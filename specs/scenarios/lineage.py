@@ -124,6 +124,28 @@ def lost_when_its_description_had_to_go() -> Any:
         return [reason(first), reason(second)]
 
 
+@scenario(returns=[300_000, "no_retries"])
+def lost_after_another_result_has_cost_the_last_retry() -> Any:
+    """One of a task's two results is lost, and computed again; then the other, which lay elsewhere, is lost."""
+
+    @freehold.remote(num_cpus=0, resources=FAST, num_returns=2, max_retries=1)
+    def two() -> Any:
+        return bytes(300_000), bytes(300_000)
+
+    @freehold.remote(num_cpus=0, resources={"other": 1})
+    def read(value: bytes) -> None:
+        """Leave a copy there."""
+
+    with Fast() as cluster:
+        first, second = two.remote()
+        other = cluster.add_node(other=1)
+        freehold.get(read.remote(second))
+        cluster.lose(first, second)
+        found = [outcome(first)]
+        cluster.remove_node(other, graceful=False)
+        return [*found, reason(second)]
+
+
 @scenario(init={"object_store_memory": 4 * MIB}, returns="put")
 def lost_with_an_argument_that_was_put() -> Any:
     """A result is lost, and the large value from which it was computed has made room for others: nobody has it."""

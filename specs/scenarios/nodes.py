@@ -314,6 +314,7 @@ def node_comes_to_help() -> Any:
     for begun in gates:
         begun.wait()
     ref = late.remote()
+    freehold.wait([ref], timeout=0.05)  # so that every node has said that it is busy; else the results are the same
     node = cluster.add_node(num_cpus=1)
     words = [freehold.get(ref), freehold.get(busy)[0]]
     cluster.remove_node(node)

@@ -80,6 +80,20 @@ def waiting_for_tasks_of_others() -> Any:
     return freehold.get([outer.remote([ref]) for ref in leaves])
 
 
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[[5, 5], [5, 5]])
+def waiting_for_several_tasks_of_others() -> Any:
+    """The only worker waits for two tasks of the program: while one runs on its stack it declines the other."""
+
+    slow, same = slow_and_same()
+
+    @freehold.remote
+    def read(refs: list[Any]) -> Any:
+        return freehold.get(refs)
+
+    values = [same.remote(same.remote(slow.remote())) for _ in range(2)]
+    return freehold.get([read.remote(values), read.remote(values)])
+
+
 @scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[5, 5])
 def waiting_before_the_argument_of_what_they_wait_for() -> Any:
     """The only worker waits for a task whose argument is computed behind it: both run on its stack, in turn."""

@@ -180,6 +180,25 @@ def borrower_waits_again_without_fetching() -> Any:
     return freehold.get(look.remote([freehold.put(b"x" * 300_000)]))
 
 
+@scenario(nodes=3, init={"object_store_memory": 8 * 2**20}, returns=[1, 1, 1, 3 * 2**20])
+def ready_when_its_copy_had_to_go() -> Any:
+    """A borrower's node wants the room of a copy back: the object is as ready as before, and can be fetched again."""
+
+    @freehold.remote(node=2)
+    def look(refs: list[Any]) -> Any:
+        def ready() -> int:
+            return len(freehold.wait(refs, timeout=0, fetch_local=False)[0])
+
+        freehold.get(refs[0])
+        found = [ready()]
+        others = [freehold.put(bytes(3 * 2**20)) for _ in range(2)]
+        found.append(ready())
+        del others
+        return [*found, ready(), len(freehold.get(refs[0]))]
+
+    return freehold.get(look.remote([freehold.put(bytes(3 * 2**20))]))
+
+
 @scenario(returns=[(4, 0), (2, 2), (4, 0), (4, 0)])
 def borrower_waits() -> Any:
     """A task waits for borrowed references to large and small objects, one of them unfinished, with fetching."""

@@ -58,6 +58,7 @@ def returned(count: int, object: int = THEIRS) -> Send:
 
 
 HERE, SEEN_FAR = HoldNotice(THEIRS, PLACE, SIZE), Resolution(THEIRS, SEEN, 0, (FAR,), nbytes=SIZE, refs=(INSIDE,))
+SEEN_ONCE = Resolution(THEIRS, SEEN, nbytes=SIZE)
 GRANTS: list[Case] = [
     ("unasked", Resolution(THEIRS), HERE, None, (returned(1),)),
     ("while the owner is asked", Resolution(THEIRS, ASKING), HERE, Resolution(THEIRS, ASKING), (returned(1),)),
@@ -96,7 +97,7 @@ VIEWS: list[Case] = [
     ("one less", held(LOCAL, views=2, recalled=True), NO_VIEW, held(LOCAL, views=1, recalled=True), ()),
     ("the last", held(LOCAL, views=1), NO_VIEW, held(LOCAL), ()),
     ("the last, and the last use", held(LOCAL, views=1, unused=True), NO_VIEW, held(IDLE, unused=True), ()),
-    ("the last of a recalled copy", held(LOCAL, views=1, recalled=True, grants=2), NO_VIEW, None, (returned(2),)),
+    ("the last of a recalled copy", held(LOCAL, views=1, recalled=True, grants=2), NO_VIEW, SEEN_ONCE, (returned(2),)),
     (
         "the last of a recalled copy that another get has been told of",
         held(LOCAL, GET, views=1, recalled=True),
@@ -111,13 +112,15 @@ WITHDRAWN: list[Case] = [
     ("one that was not told of it", held(LOCAL, LATER, recalled=True), LESS, held(LOCAL, LATER, recalled=True), ()),
     ("the last", held(LOCAL, GET), LESS, held(LOCAL), ()),
     ("the last, and the last use", held(LOCAL, GET, unused=True), LESS, held(IDLE, unused=True), ()),
-    ("the last of a recalled copy", held(LOCAL, GET, recalled=True, grants=2), LESS, None, (returned(2),)),
+    ("the last of a recalled copy", held(LOCAL, GET, recalled=True, grants=2), LESS, SEEN_ONCE, (returned(2),)),
     ("a view is left", held(LOCAL, GET, views=1, recalled=True), LESS, held(LOCAL, views=1, recalled=True), ()),
 ]
 
 RECALLS: list[Case] = [
     ("idle", held(IDLE, unused=True, grants=3), RECALL, None, (returned(3),)),
-    ("only a reference is left", held(LOCAL), RECALL, None, (returned(1),)),
+    ("only a reference is left", held(LOCAL), RECALL, SEEN_ONCE, (returned(1),)),
+    ("with references inside", held(LOCAL, refs=(INSIDE,)), RECALL, replace(SEEN_ONCE, refs=(INSIDE,)), (returned(1),)),
+    ("before the owner's death is known", held(LOCAL, orphaned=True), RECALL, None, (returned(1),)),
     ("viewed", held(LOCAL, views=1), RECALL, held(LOCAL, views=1, recalled=True), ()),
     ("released: a reference is left", held(LOCAL), RELEASED, held(LOCAL, released=True), ()),
     ("released, idle", held(IDLE, unused=True), RELEASED, None, (returned(1),)),
@@ -214,6 +217,7 @@ def test_an_owner_begins_with_a_hold_on_what_it_has_written(step: Any) -> None:
 
 def test_the_owner_s_own_hold_ends_with_its_references(step: Any) -> None:
     gone = (None, (returned(1, OURS),))
+    assert step(ours(), replace(RECALL, object=OURS)) == gone  # and what exists it knows without
     assert step(ours(), ObjectUnused(OURS)) == gone
     assert step(ours(IDLE, unused=True), ObjectUnused(OURS)) == gone
     viewed = ours(views=1, unused=True, recalled=True)

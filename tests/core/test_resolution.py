@@ -110,6 +110,7 @@ def all_hear(outcome: Any) -> tuple[Any, ...]:
     return tuple([heard(want, outcome) for want in (Want.LOOK, Want.SEND, *READERS)])
 
 
+SEEN_ONCE, KNOWN = record(SEEN, nbytes=SIZE), (heard(Want.LOOK, there()),)
 AT_HAND, BOTH = there(NEAR), (0, LATER, GET)
 GOT, RUNS = (heard(Want.GET, there(NEAR)),), (heard(Want.RUN, there(NEAR)),)
 
@@ -135,6 +136,24 @@ WANTED: list[Case] = [
         pulling(FAR, FARTHER, wants=(Want.WAIT,), attempt=NEW),
         (pull(FAR, Want.WAIT),),
     ),
+    (
+        "it was seen to exist",
+        SEEN_ONCE,
+        wants(Want.GET),
+        record(ASKING, Want.GET, attempt=NEW, nbytes=SIZE),
+        (ask(),),
+    ),
+    (
+        "it was seen to exist, and a task is to be sent where it is",
+        SEEN_ONCE,
+        wants(Want.SEND),
+        record(ASKING, Want.SEND, attempt=NEW, nbytes=SIZE),
+        (ask(wait=0),),
+    ),
+    *[
+        (f"{r.state.name}: it was seen to exist, and that is enough", r, wants(Want.LOOK), r, KNOWN)
+        for r in (SEEN_ONCE, *[record(state, Want.GET, nbytes=SIZE) for state in (ASKING, RETRYING)])
+    ],
     *[
         (f"{r.state.name}: it is known where copies are", r, wants(want), r, (heard(want, there(FAR)),))
         for r in (record(SEEN, sources=(FAR,), nbytes=SIZE), pulling(FAR))
@@ -308,6 +327,7 @@ PULLS: list[Case] = [
 # ------------------------------------------------------------------ nobody wants it any more
 
 UNUSED = ObjectUnused(THEIRS)
+SEEN_BOTH = record(SEEN, sources=(FAR, FARTHER), nbytes=SIZE)
 STOPS = ((ASKING, (NO_QUESTION,)), (PULLING, (NO_PULL,)), (RETRYING, (NO_TIMER, NO_QUESTION)))
 WITHDRAWN: list[Case] = [
     *[
@@ -317,9 +337,11 @@ WITHDRAWN: list[Case] = [
             (f"{state.name}: one of two", record(state, Want.GET, Want.RUN), LESS, record(state, Want.RUN), ()),
             (f"{state.name}: not the one that waits", record(state, Want.RUN), LESS, record(state, Want.RUN), ()),
             (f"{state.name}: the last", record(state, Want.GET), LESS, None, stop),
-            (f"{state.name}: no reference is left", record(state, Want.GET), UNUSED, None, stop),
+            (f"{state.name}: the last, and it exists", record(state, Want.GET, nbytes=SIZE), LESS, SEEN_ONCE, stop),
+            (f"{state.name}: no reference is left", record(state, Want.GET, nbytes=SIZE), UNUSED, None, stop),
         ]
     ],
+    ("a pull: the last, and it is known where", pulling(FAR, FARTHER), LESS, SEEN_BOTH, (NO_PULL,)),
     *[(f"{s.name}: no reference is left", record(s), UNUSED, None, ()) for s in (SEEN, CACHED, FAILED)],
 ]
 

@@ -15,10 +15,11 @@ from freehold.core.node_messages import PullReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
 from freehold.core.resolution import PULLING
 from freehold.specs.explorer.bounds import Bounds
+from freehold.specs.instead import Cell
 from freehold.specs.mutants import hunt
 from freehold.specs.mutants.equivalent import ALIKE, BOTH, SERVED, reason
 from freehold.specs.mutants.faults import Mutant, fault
-from freehold.specs.mutants.hunt import Grounds, judged
+from freehold.specs.mutants.hunt import Grounds, judged, tried
 from freehold.specs.scenario import scenarios
 
 SMALL = (
@@ -81,6 +82,20 @@ def test_what_does_the_same_in_all_that_was_seen_is_told_apart(grounds: Grounds)
     assert not verdict.by and not verdict.differs and verdict.situations
 
 
+def test_what_runs_in_programs_only_is_compared_there(grounds: Grounds) -> None:
+    elsewhere = {*grounds.walks, *grounds.beside, *[cell for model in grounds.models for cell in model.cells]}
+    state, event = next(cell for cell in grounds.programs if cell not in elsewhere and cell in {*cells(grounds)})
+    nothing, ignored = Mutant(state, event, "dropped", "nothing"), Mutant(state, event, "ignored")
+    (verdict,) = judged(grounds, 20.0, [nothing])
+    assert not verdict.by and not verdict.differs and verdict.situations
+    assert any(tried(ignored, go).differs for _, go in grounds.places(ignored))
+
+
+def cells(grounds: Grounds) -> Iterator[Cell]:
+    """Yield the rows of which there are mutants."""
+    return ((mutant.state, mutant.event) for mutant in grounds.mutants)
+
+
 def test_mutants_beside_the_parties_are_found(grounds: Grounds) -> None:
     """What the threads of a process and a link do is seen in models of their own."""
     chosen = [mutant for mutant in grounds.mutants if mutant.table.name in ("handover", "link")]
@@ -94,7 +109,7 @@ def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: 
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
     code, output = prove("mutants", "--table", "ownership", "--every", "40", "--seconds", "5")
     head, row, total, share, *rest = output.splitlines()
-    assert " ".join(head.split()) == "table mutants models programs walks the same unseen excused survive"
+    assert " ".join(head.split()) == "table mutants models programs walks the same excused survive"
     name, *counts = row.split()
     made, *others = map(int, counts)
     assert name == "ownership" and made == sum(others) > 3
