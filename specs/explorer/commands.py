@@ -40,6 +40,7 @@ Seconds = Annotated[float, typer.Option(min=0.0, help="Give up after so much tim
 Rule = Annotated[str, typer.Option(help="What follows from a borrower's death: inquest, or ray.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Small models, of which all is gone through in a minute.")]
 Name = Annotated[str, typer.Option(help="A variant to play by, like ray17553; prove variants lists them.")]
+Only = Annotated[list[str], typer.Option("--model", help="Search this model only; may be given again.")]
 Replay = Annotated[str, typer.Option(help="Search nothing; go the way that a search with these options has printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 HEAD = f"{'model':14} procs objects  lost   acts calls {'states':>12}  depth {'seconds':>15} transitions/s"
@@ -104,6 +105,7 @@ def models(
     seconds: Seconds = 600.0,
     borrower_death: Rule = "inquest",
     variant: Name = "",
+    model: Only = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """freehold prove models --quick
@@ -124,19 +126,22 @@ def models(
     if variant:
         known(variant)  # what is unknown is refused before anything is printed
     policy_of(borrower_death, variant)
+    searches = {bounds.name: bounds for bounds in (QUICK if quick else WHOLE)}
+    others: dict[str, Any] = beside.QUICK if quick else beside.WHOLE
+    if unknown := [name for name in model if name not in searches]:
+        refuse(f"{unknown[0]!r} is none of the models; there are {', '.join(searches)}")
     if not as_json:
         typer.echo(HEAD)
-    for each in counted():
+    for each in counted() if not model else ():
         outcome = Outcome(*each.found[:4], "" if each.found.states == each.known else f"{each.known:,} are known", [])
         typer.echo(json.dumps({"name": each.name, **outcome._asdict()}) if as_json else plainly(each.name, outcome))
         wrong = wrong or bool(outcome.wrong)
-    for bounds in QUICK if quick else WHOLE:
+    for bounds in [searches[name] for name in model or searches]:
         row = searched(bounds, borrower_death, variant, seconds_max=seconds * LONGER.get(bounds.name, 1))
         typer.echo(json.dumps(as_data(row)) if as_json else in_a_line(row))
         wrong = wrong or bool(row.wrong)
-    others: dict[str, Any] = beside.QUICK if quick else beside.WHOLE
-    for name, model in others.items():
-        outcome = plain.gone_through(model)
+    for name, beside_it in others.items() if not model else ():
+        outcome = plain.gone_through(beside_it)
         typer.echo(json.dumps({"name": name, **outcome._asdict()}) if as_json else plainly(name, outcome))
         wrong = wrong or bool(outcome.wrong)
     raise typer.Exit(wrong)

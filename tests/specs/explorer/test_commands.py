@@ -68,6 +68,14 @@ def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch
     assert "3 of 5" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")
 
 
+def test_one_model_may_be_searched_alone() -> None:
+    code, output = ask("--quick", "--model", "return", "--model", "relay", command="models")
+    _, *rows = output.splitlines()
+    assert code == 0 and [row.split()[0] for row in rows] == ["return", "relay"]
+    code, output = ask("--model", "chair", command="models")
+    assert code == 2 and "'chair' is none of the models" in output and "lend and lose" in output
+
+
 @pytest.mark.parametrize("words", [("--deaths", "4"), ("--borrower-death", "wishes"), ("--processes", "1")])
 def test_what_cannot_be_searched_is_refused(words: tuple[str, ...]) -> None:
     code, output = ask(*words)
