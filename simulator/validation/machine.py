@@ -22,9 +22,17 @@ ANSWER = f"""
 import os, socket, sys
 os.sched_setaffinity(0, {{int(sys.argv[2])}})
 here = socket.socket(fileno=int(sys.argv[1]))
-data = bytes({NBYTES})
-while word := here.recv(1):
-    here.sendall(word if word == b"p" else data)
+data, words = bytes({NBYTES}), dict(d=0, s=0, a=socket.MSG_DONTWAIT)
+flags = 0
+while True:
+    try:
+        word = here.recv(1, flags).decode()
+    except BlockingIOError:
+        continue
+    if not word:
+        break
+    here.sendall(data if word == "d" else word.encode())
+    flags = words[word]
 """
 
 
@@ -57,12 +65,12 @@ def between_processes() -> tuple[float, float]:
         try:
             room = memoryview(bytearray(NBYTES))
             rate = NBYTES / quantile([transfer(here, room) for _ in range(TRANSFERS)], 0.5)
-            wake = quantile([ping(here) for _ in range(PINGS)], 0.5) / 2
+            asleep, awake = (quantile([ping(here, word) for _ in range(PINGS)], 0.5) for word in (b"s", b"a"))
         finally:
             os.sched_setaffinity(0, before)
             here.close()
             process.wait()
-    return rate, wake
+    return rate, max(0.0, asleep - awake) / 2
 
 
 def transfer(here: socket.socket, room: memoryview) -> float:
@@ -75,10 +83,15 @@ def transfer(here: socket.socket, room: memoryview) -> float:
     return time.perf_counter() - began
 
 
-def ping(here: socket.socket) -> float:
-    """Return how long a byte takes there and back."""
+def ping(here: socket.socket, word: bytes) -> float:
+    """Return how long a byte takes there and back if both ends sleep (b"s"), or stay awake from the second time on."""
     time.sleep(IDLE)
+    flags = socket.MSG_DONTWAIT if word == b"a" else 0
     began = time.perf_counter()
-    here.sendall(b"p")
-    here.recv(1)
-    return time.perf_counter() - began
+    here.sendall(word)
+    while True:
+        try:
+            here.recv(1, flags)
+        except BlockingIOError:
+            continue
+        return time.perf_counter() - began

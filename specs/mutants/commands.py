@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
 Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for each mutant.")]
-Patience = Annotated[float, typer.Option("--seconds", min=0.0, help="Look for each mutant so long at the most.")]
+Patience = Annotated[
+    float, typer.Option("--seconds", min=0.0, help="Look for each so long at the most; a sixth of it for one excused.")
+]
 
 
 def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_json: Json = False) -> None:

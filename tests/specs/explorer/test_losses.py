@@ -42,6 +42,6 @@ def test_a_loss_of_which_nothing_follows_is_found(monkeypatch: pytest.MonkeyPatc
 
 def test_what_may_not_run_again_is_lost_for_good() -> None:
     with observed() as seen:
-        found = explored(REBUILD._replace(retries=0))
+        found = explored(REBUILD._replace(processes=2, retries=0))
     assert found.exhausted and found.violations == []
     assert (KEPT, ReturnLost) not in seen.used
