@@ -13,6 +13,7 @@ from asyncio.events import _get_running_loop
 from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
+from random import Random
 from typing import Any
 
 from greenlet import GreenletExit
@@ -74,10 +75,12 @@ class Hosts(dict[int, Host]):
     Args:
         description: which nodes share one.
         clock: simulated time.
+        seed: of what is left to chance.
     """
 
-    def __init__(self, description: Description, clock: Clock) -> None:
+    def __init__(self, description: Description, clock: Clock, seed: int) -> None:
         self.clock = clock
+        self.random = Random(seed)
         self.machine = description.machine
         self.local = description.costs.local
         self.costs = NOTHING
@@ -88,7 +91,7 @@ class Hosts(dict[int, Host]):
         host = self.all.get(index)
         if host is None:
             machine = self.machine
-            host = Host(f"host{index}", self.clock, machine.cores, machine.memory, self.local)
+            host = Host(f"host{index}", self.clock, machine.cores, machine.memory, self.local, self.random)
             host.costs = self.costs
             self.all[index] = host
         self[party] = host
@@ -120,7 +123,7 @@ class Simulated(World):
         self.durations = Durations(description.tasks)
         self.costs = NOTHING
         self.begun = False
-        self.hosts = Hosts(description, self.clock)
+        self.hosts = Hosts(description, self.clock, policy.seed)
         topology = Topology(graph_of(description), description.network.flow)
         contention = description.network.contention
         hosts = self.hosts.__getitem__ if description.machine.nodes > 1 else None

@@ -31,7 +31,7 @@ from freehold.core.weights import nbytes_of
 from freehold.simulator.outbox import Held, Outbox
 from freehold.simulator.programs import Strand
 from freehold.simulator.unfinished import unfinished
-from freehold.simulator.world.hosts import Process
+from freehold.simulator.world.hosts import Process, waking
 from freehold.simulator.world.meter import Meter
 from freehold.simulator.world.units import shown
 
@@ -63,8 +63,10 @@ class Simulator(Hosted, Process):
         if costs.batch:
             self.outbox = Outbox(costs.batch)
             self.methods[Send] = self.hold_back
-        self.rouses = (costs.turn or costs.wake) and not self.machine.cores  # else it takes no time, or is switched to
-        self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
+        rousing = costs.turn or costs.wake or costs.linger
+        self.rouses = rousing and not self.machine.cores  # else it takes no time, or is switched to
+        by_chance = costs.interruption or costs.linger
+        self.random = Random(hash((world.policy.seed, party.me))) if by_chance else None
         self.calm = costs.calm * self.random.expovariate(1.0) if self.random else 0.0  # until the next interruption
 
     def now(self) -> float:
@@ -90,7 +92,9 @@ class Simulator(Hosted, Process):
     def roused(self, idle: float) -> float:
         """Return how long it takes to begin, for who has had nothing to do for so long."""
         costs = self.world.costs
-        return costs.turn + costs.wake if idle > costs.spin else costs.turn
+        if idle <= costs.spin:
+            return costs.turn
+        return costs.turn + (waking(costs, self.random) if self.random else costs.wake)
 
     def disturbed(self, seconds: float, random: Random) -> float:
         """Return for how long something else takes the processor from who is busy for some time."""

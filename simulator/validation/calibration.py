@@ -59,7 +59,8 @@ class Measured(msgspec.Struct):
     """What was measured, run after run."""
 
     rates: list[float] = []  # bytes a second, from one process to another
-    wakes: list[float] = []  # seconds until a process that sleeps runs
+    wakes: list[float] = []  # seconds until a process that sleeps runs, at the least
+    lingers: list[float] = []  # beside that, on average
     touches: list[float] = []  # seconds for each byte of memory that is written for the first time
     runs: dict[str, list[list[float]]] = {}  # of each workload: the seconds of each run's repetitions
 
@@ -75,9 +76,10 @@ def measure(note: Callable[[str], None], names: Iterable[str] = FITTED, runs: in
     found = Measured()
     for number in range(runs):
         note(f"measuring how processes reach each other, {number + 1} of {runs}")
-        rate, wake = between_processes()
+        rate, wake, linger = between_processes()
         found.rates.append(rate)
         found.wakes.append(wake)
+        found.lingers.append(linger)
         found.touches.append(first_touch())
         for name in names:
             note(f"measuring {name}, {number + 1} of {runs}")
@@ -97,8 +99,9 @@ def fit(found: Measured, note: Callable[[str], None]) -> dict[str, Any]:
         found: what was measured.
         note: is told what is being done.
     """
-    costs = {"local": 0.0, "wake": quantile(found.wakes, MIDDLE), "spin": SPIN_SECONDS}
-    costs |= {"touch": quantile(found.touches, MIDDLE), "batch": HOLD_MAX}
+    costs = {"local": 0.0, "spin": SPIN_SECONDS, "batch": HOLD_MAX}
+    for name, values in (("wake", found.wakes), ("linger", found.lingers), ("touch", found.touches)):
+        costs[name] = quantile(values, MIDDLE)
     for constant in CONSTANTS:
         costs |= constant.costs((constant.least * constant.most) ** 0.5)
     machine = {"nodes": NODES // len(set(processors())), "cores": 1.0}

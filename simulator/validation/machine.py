@@ -18,6 +18,7 @@ from freehold.simulator.validation.measuring import processors, quantile
 NBYTES = 16 * 2**20
 TRANSFERS, PINGS, TOUCHES = 30, 200, 9
 IDLE = 0.0005  # seconds between two pings: both ends sleep by then
+TENTH, MIDDLE = 0.532, 1.678  # the quantiles 0.1 and 0.5 of the sum of two exponential times, in their mean
 ANSWER = f"""
 import os, socket, sys
 os.sched_setaffinity(0, {{int(sys.argv[2])}})
@@ -53,8 +54,11 @@ def touched() -> float:
     return max(0.0, first - later) / NBYTES
 
 
-def between_processes() -> tuple[float, float]:
-    """Return bytes a second through a socket, and seconds until a process that sleeps hears of a byte."""
+def between_processes() -> tuple[float, float, float]:
+    """Return bytes a second through a socket, and seconds until a process that sleeps runs: at the least, and beside.
+
+    What comes beside is taken for exponential, with this mean: a ping wakes two, one after the other.
+    """
     before = os.sched_getaffinity(0)
     here, there = socket.socketpair()
     first, other = processors()[0], processors()[-1]
@@ -65,12 +69,14 @@ def between_processes() -> tuple[float, float]:
         try:
             room = memoryview(bytearray(NBYTES))
             rate = NBYTES / quantile([transfer(here, room) for _ in range(TRANSFERS)], 0.5)
-            asleep, awake = (quantile([ping(here, word) for _ in range(PINGS)], 0.5) for word in (b"s", b"a"))
+            asleep, awake = ([ping(here, word) for _ in range(PINGS)] for word in (b"s", b"a"))
         finally:
             os.sched_setaffinity(0, before)
             here.close()
             process.wait()
-    return rate, max(0.0, asleep - awake) / 2
+    middle = quantile(asleep, 0.5)
+    linger = (middle - quantile(asleep, 0.1)) / (MIDDLE - TENTH)
+    return rate, max(0.0, middle - quantile(awake, 0.5) - MIDDLE * linger) / 2, linger
 
 
 def transfer(here: socket.socket, room: memoryview) -> float:

@@ -28,7 +28,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     event: Seconds = 0.0  # that takes no stride: what is usual does (core/strides.py)
     step: Seconds = 0.0  # of a record, in such an event
     turn: Seconds = 0.0  # until a process that had nothing to do has begun to read what came
-    wake: Seconds = 0.0  # until a process that sleeps runs again
+    wake: Seconds = 0.0  # until a process that sleeps runs again, at the least
+    linger: Seconds = 0.0  # beside that, on average
     spin: Seconds = 0.0  # so long it looks for messages before it sleeps
     switch: Seconds = 0.0  # of a core to another process, for each that has used its caches since
     slice: Seconds = 0.003

@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
+from random import Random
 
 from freehold.simulator.clock import Clock
-from freehold.simulator.world.costs import NOTHING
+from freehold.simulator.world.costs import NOTHING, Costs
 from freehold.simulator.world.flows import Link
 
 REMEMBERED = 4  # processes of which the caches of a core hold something
@@ -73,6 +74,11 @@ class Core:
         return others
 
 
+def waking(costs: Costs, random: Random) -> float:
+    """Return how long it takes until a process that sleeps runs again: some time at the least, and more by chance."""
+    return costs.wake + costs.linger * random.expovariate(1.0) if costs.linger else costs.wake
+
+
 class Host:
     """One machine, which several nodes may share.
 
@@ -82,18 +88,28 @@ class Host:
         cores: how many processes can run at a time; infinity if there are always enough.
         memory: bytes a second that all copies on it make together.
         local: seconds from one process to another.
+        random: where what is left to chance comes from.
 
     Attributes:
         costs: of running another process, and of waking up.
     """
 
-    __slots__ = ("clock", "cores", "costs", "fair", "loopback", "memory", "name", "ready")
+    __slots__ = ("clock", "cores", "costs", "fair", "loopback", "memory", "name", "random", "ready")
 
-    def __init__(self, name: str, clock: Clock, cores: float = inf, memory: float = inf, local: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        cores: float = inf,
+        memory: float = inf,
+        local: float = 0.0,
+        random: Random | None = None,
+    ) -> None:
         self.name = name
         self.clock = clock
         self.costs = NOTHING
         self.memory = memory
+        self.random = random or Random(0)
         self.loopback = Link(f"{name}'s memory", memory, local)
         self.cores = [Core() for _ in range(0 if cores == inf else max(1, round(cores)))]
         self.ready: list[Process] = []  # who waits for a core
@@ -131,7 +147,7 @@ class Host:
                 return
             at = now + self.costs.turn + self.costs.switch * core.exchange(process)
             if process.until <= core.slept:
-                at += self.costs.wake
+                at += waking(self.costs, self.random)
             if at > now:
                 self.then(core, at)
                 return

@@ -105,7 +105,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def measure(note: object, names: object = (), runs: int = 1) -> Measured:
         asked.append("measure")
-        return Measured([1e9], [1e-5], [1e-10], {name: [[1.0, 2.0]] for name in ALL})
+        return Measured([1e9], [1e-5], [0.0], [1e-10], {name: [[1.0, 2.0]] for name in ALL})
 
     def fit(found: object, note: object) -> dict[str, Any]:
         asked.append("fit")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from math import inf
+from statistics import mean, stdev
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest import approx
 
 from freehold.simulator.clock import Clock, EmptySchedule
 from freehold.simulator.world.costs import Costs
@@ -105,6 +107,15 @@ def test_who_has_been_idle_for_longer_than_it_spins_sleeps_unless_others_kept_th
     found = machine.run()
     assert [name for name, _, _ in found] == ["a", "b", "a", "a"]
     assert [began for _, began, _ in found] == [10.5, 12.0, 13.0, 17.0]  # b has never run: it sleeps, too
+
+
+def test_who_sleeps_may_take_longer_to_wake() -> None:
+    """What comes by chance is exponential: as much on average as it varies."""
+    machine = Machine(spin=1.0, wake=2.0, linger=0.5)
+    for at in range(1000):
+        machine.ask("a", 100.0 * at, 1.0)
+    late = [began - 100.0 * at - 2.0 for at, (_, began, _) in enumerate(machine.run())]
+    assert min(late) >= 0 and mean(late) == approx(0.5, rel=0.1) and stdev(late) == approx(0.5, rel=0.1)
 
 
 @given(
