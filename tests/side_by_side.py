@@ -2,8 +2,8 @@
 
 What has failed is told at the end, when all parts are over: who sees only the last lines of a log sees that.
 
-Those of real processes are two parts, since they wait a lot; beside them run all others, those of the proof and the
-rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for its own.)
+What real processes take part in is most of two parts, since it waits a lot; beside them run all others, those of the
+proof and the rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for its own.)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from threading import Thread
 
 TESTS = Path(__file__).parent
-SOME = {"conformance", "everyday"}  # half of the time that what starts real processes takes
-PROOF = {"specs"}  # half of the time that all others take
+PROGRAMS = {"conformance", "everyday", "examples"}  # of all backends; the four parts take about as long
+PROOF = {"specs"}
 NO_TESTS = 5  # pytest's word for it
 HEADINGS = (b"= FAILURES =", b"= ERRORS =")  # pytest's, of what it tells of tests that failed
 
@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
     every_one = {path.name for path in TESTS.iterdir()}
     pytest = [sys.executable, "-m", "pytest", *["--color=yes"] * sys.stdout.isatty(), *arguments, "-m"]
     parts = [
-        Part("programs", [*pytest, "local and not soak", *without(every_one - SOME)]),
-        Part("processes", [*pytest, "local and not soak", *without(SOME)]),
+        Part("programs", [*pytest, "not soak", *without(every_one - PROGRAMS)]),
+        Part("processes", [*pytest, "local and not soak", *without(PROGRAMS)]),
         Part("proof", [*pytest, "not local and not soak", *without(every_one - PROOF)]),
-        Part("rest", [*pytest, "not local and not soak", *without(PROOF)]),
+        Part("rest", [*pytest, "not local and not soak", *without(PROGRAMS | PROOF)]),
     ]
     try:
         every = {part.status() for part in parts}
