@@ -63,6 +63,7 @@ OTHERS = {  # mutants
     "ownership: BORROWED OwnerDied ignored": UNKNOWN,
     "ownership: BORROWED OwnerDied ended in BORROWED *": UNKNOWN,
     "resolution: IDLE ObjectUnused ignored": ASKED_BACK,
+    "ownership: OWNED ArgumentKept dropped ObjectUnused": ASKED_BACK,
     "resolution: IDLE OwnerDied ignored": ASKED_BACK,
     "resolution: LOCAL ObjectUnused ended in LOCAL *": ASKED_BACK,
     "resolution: LOCAL ViewDropped ended in LOCAL *": ASKED_BACK,

@@ -146,9 +146,8 @@ def lost_after_another_result_has_cost_the_last_retry() -> Any:
         return [*found, reason(second)]
 
 
-@scenario(init={"object_store_memory": 4 * MIB}, returns="put")
-def lost_with_an_argument_that_was_put() -> Any:
-    """A result is lost, and the large value from which it was computed has made room for others: nobody has it."""
+def lost_with_what_was_put(*, inside: bool) -> Any:
+    """Return why a result is lost, when the large value from which it was computed has made room for others."""
 
     @freehold.remote(num_cpus=0, resources=FAST)
     def same(value: bytes) -> bytes:
@@ -156,13 +155,26 @@ def lost_with_an_argument_that_was_put() -> Any:
 
     with Fast() as cluster:
         put = freehold.put(bytes(MIB))
-        ref = same.remote(put)
+        ref, held = same.remote(put), [freehold.put([put])] if inside else []
         freehold.wait([ref], fetch_local=False)
         del put
+        held.clear()
         others = [freehold.put(bytes(MIB)) for _ in range(3)]
         cluster.lose(ref)
         found = reason(ref)
         return found if len(others) == 3 else None
+
+
+@scenario(init={"object_store_memory": 4 * MIB}, returns="put")
+def lost_with_an_argument_that_was_put() -> Any:
+    """A result is lost, and the large value from which it was computed has made room for others: nobody has it."""
+    return lost_with_what_was_put(inside=False)
+
+
+@scenario(init={"object_store_memory": 4 * MIB}, returns="put")
+def lost_with_an_argument_that_lay_in_another() -> Any:
+    """The same, and the last reference to that large value was inside another one."""
+    return lost_with_what_was_put(inside=True)
 
 
 @scenario(returns=[300_000, 300_001, 300_000])
