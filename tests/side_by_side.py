@@ -3,7 +3,8 @@
 What has failed is told at the end, when all parts are over: who sees only the last lines of a log sees that.
 
 What real processes take part in is most of two parts, since it waits a lot; beside them run all others, those of the
-proof and the rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for its own.)
+proof and the rest.  (pytest-xdist cannot do it: in its processes the simulator takes the locks of other threads for
+its own.)
 """
 
 from __future__ import annotations
