@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freehold.specs.mutants.hunt import Verdict
 
-Table = Annotated[str, typer.Option(help="Mutants of this table only, like ownership.")]
+Only = Annotated[list[str], typer.Option("--table", help="Mutants of this table only; may be given again.")]
 Every = Annotated[int, typer.Option(min=1, help="Every so manieth mutant only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for each mutant.")]
 Patience = Annotated[
@@ -23,7 +23,12 @@ Patience = Annotated[
 ]
 
 
-def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_json: Json = False) -> None:
+def mutants(
+    table: Only = [],  # noqa: B006
+    every: Every = 1,
+    seconds: Patience = 60.0,
+    as_json: Json = False,
+) -> None:
     """freehold prove mutants --table ownership
 
     Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
@@ -40,10 +45,10 @@ def mutants(table: Table = "", every: Every = 1, seconds: Patience = 60.0, as_js
     from freehold.specs.mutants.hunt import Grounds, judged
 
     names = [one.name for one in TABLES]
-    if table and table not in names:
-        refuse(f"{table!r} is not a table; there are {', '.join(names)}")
+    if unknown := [name for name in table if name not in names]:
+        refuse(f"{unknown[0]!r} is not a table; there are {', '.join(names)}")
     grounds = Grounds()
-    chosen = [mutant for mutant in grounds.mutants if table in ("", mutant.table.name)][::every]
+    chosen = [mutant for mutant in grounds.mutants if mutant.table.name in (table or names)][::every]
     found: dict[str, list[Verdict]] = {}
     console = Console(stderr=True)
     verdicts = judged(grounds, seconds, chosen)

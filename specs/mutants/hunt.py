@@ -74,7 +74,7 @@ MANY = 100  # records of a party, at each step of which nobody looks at all of t
 HANDLE = Party.handle
 GROUNDS: list[Grounds] = []  # of this process, if it is one that looks for a mutant
 WALKS = 50  # of each kind, on which it is seen which rows run
-ENOUGH = 2_000  # situations on walks, or in programs, in which a mutant has done what its row does: it is the same
+ENOUGH = 500  # situations on walks, or in programs, in which a mutant has done what its row does: it is the same
 EXCUSED = 1 / 6  # of the time that others have has one for which there is a reason that nothing comes of it
 
 
@@ -259,7 +259,7 @@ class Grounds:
         ways = self.walks[mutant.state, mutant.event]
         situations += sum([len(model.cells.get((mutant.state, mutant.event), ())) for model in self.models])
         alike = 0
-        for name, go in self.places(mutant) if not differs else ():
+        for name, go in self.places(mutant) if not (differs or reason(mutant)) else ():
             met = tried(mutant, go)
             alike += met.situations
             differs += [name] if met.differs else []
