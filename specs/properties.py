@@ -21,6 +21,8 @@ from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users, is_there
 from freehold.specs.walks.world import Violation, World
 
+LASTING = {"membership", "desk", "pool", "room", "office"}  # tables of which a party keeps records as long as it lives
+
 
 class Cluster(Protocol):
     """Parties, whoever moves them."""
@@ -245,10 +247,9 @@ def reached(workers: Mapping[int, Worker], object: int, borrowers: Iterable[int]
 
 def nothing_is_left(world: World) -> Iterator[str]:
     """At rest, when user code has no reference left, no record, copy or byte is left either."""
-    kept = {"membership", "desk", "pool", "room", "office"}
     for party in world.parties.values():
         for name, records in party.tables.items():
-            for record in records.values() if name not in kept else ():
+            for record in records.values() if name not in LASTING else ():
                 yield f"{party_name(party.me)} keeps {record}"
         if isinstance(party, Node):
             room, office = party.rooms[0], party.offices[0]

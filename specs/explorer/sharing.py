@@ -62,6 +62,7 @@ from freehold.specs.explorer.numbering import Numbering
 from freehold.specs.explorer.parties import Act, Delivery, Facts, Step, Wrong
 from freehold.specs.explorer.symmetry import Permutation
 from freehold.specs.pairs import agree
+from freehold.specs.properties import LASTING
 from freehold.specs.records import CHECKS, Check, hears_well, hold
 
 FUNCTION, PUTS, TASKS = 1, 2, 1 << 30  # an object's counter: the function that its user calls, what is put, a task
@@ -297,14 +298,16 @@ class Sharing:
             object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED
         ]
         calls = any(r.state is not KEPT for r in one.execution.values())
-        waits = bool(calls or one.running or one.inquests or one.witness or (state.waits and not state.timers))
-        left = one.ownership.keys() - {*self.functions}
+        awaits = [*[r.state for r in one.promotion.values()], *[r.state for r in one.resolution.values()]]
+        unheard = not state.timers and (state.waits or any(known.awaits for known in awaits))
+        waits = bool(calls or one.running or one.inquests or one.witness or unheard)
+        left = {name for table, records in one.tables.items() if table not in LASTING for name in records}
         near = [r.object for r in one.resolution.values() if r.state in (LOCAL, IDLE)]
         reads = bits(self.bit_of_reader, [(object, one.me) for object in (*near, *state.views)])
         has, gone = bits(self.bit, state.holds), bits(self.bit, released)
         grants = bits(self.bit_of_grants, [(r.object, one.me, r.grants) for r in one.resolution.values() if r.grants])
         runs = bool(state.task or state.views)
-        return Facts(has, gone, reads, 0, grants, 0, 0, runs, waits, bool(left), self.mourned(one))
+        return Facts(has, gone, reads, 0, grants, 0, 0, runs, waits, not left <= {*self.functions}, self.mourned(one))
 
     def facts_of_node(self, one: Node, state: Store) -> Facts:
         """Return what matters of a node's state."""

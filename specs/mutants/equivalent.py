@@ -46,6 +46,9 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "HoldNotice CopyWanted": "a copy that is here is asked for, and comes at once",
     "DependencyReady RequestReady": SERVED,
     "Lent InquestDue": APART,
+    "Lent ReturnArrived": APART,
+    "TaskReady HandOffered": "who waits offers its thread again as soon as that is free",
+    "TaskOver TaskReady": "which of the tasks that wait a free worker takes makes no difference to their values",
 }
 UNKNOWN = "a reference that comes after its owner's death is no other: who drops it asks the owner, and hears of it"
 ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released or has no owner"
@@ -56,6 +59,7 @@ CALLED_OFF = "who still pulls what is released, or belongs to the dead, calls th
 TURNED_AWAY = "a later chunk without a hold follows a first one that was refused or referred; who asked goes by that"
 TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
+UNASKED = "a location that fails has died, or says that it has no copy: the owner hears of it, and answers unasked"
 OVER = "nobody looks at what a task misses once it is not to begin"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": DEAF,
@@ -80,6 +84,11 @@ OTHERS = {  # mutants
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",
     "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
+    "resolution: RETRYING RetryDue ignored": UNASKED,
+    "resolution: RETRYING RetryDue ended in RETRYING *": UNASKED,
+    "resolution: RETRYING LateNotice *": "the owner is asked again after a while, and says so again",
+    "resolution: PULLING PullReply stale": "a location that is taken for failed is tried again after a while",
+    "resolution: PULLING OwnerDied dropped PullCancelNotice": HEARD,
     "room: * dropped CancelTimer": UNHEARD,
     "resolution: RETRYING * dropped CancelTimer": UNHEARD,
     "resolution: RETRYING LocateReply ended in ABSENT *": "whoever asks again hears of the same failure",

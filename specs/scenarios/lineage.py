@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import freehold
@@ -9,6 +10,7 @@ from freehold.exceptions import ObjectReconstructionFailedError
 from freehold.specs.scenario import scenario
 from freehold.specs.scenarios.gates import Gate
 from freehold.specs.scenarios.nodes import MIB, SMALL_CHUNKS, Changing, make, outcome
+from freehold.specs.scenarios.waiting import times_out
 
 FAST: dict[str, Any] = {"fast": 1}
 SLOT: dict[str, Any] = {"slot": 1}
@@ -196,6 +198,31 @@ def lost_while_it_is_asked_for() -> Any:
         sizes = [size.remote(first), size.remote(second)]
         last = outcome(first)
         return [*freehold.get(sizes), last]
+
+
+@scenario(marks=["preempts"], init=SMALL_CHUNKS, returns=40 * MIB)
+def lost_while_gets_of_it_run_out_of_time() -> Any:
+    """A task tries to get a result for 10 ms, again and again: while it comes, is missed, is computed again."""
+
+    @freehold.remote(num_cpus=0, resources=FAST)
+    def slowly() -> bytes:
+        time.sleep(0.1)
+        return bytes(40 * MIB)
+
+    @freehold.remote(num_cpus=0)
+    def poll(refs: list[Any]) -> int:
+        for _ in range(15):
+            times_out(refs, 0.01)
+        return len(freehold.get(refs[0]))
+
+    with Fast() as cluster:
+        ref = slowly.remote()
+        freehold.wait([ref], fetch_local=False)
+        polling = poll.remote([ref])
+        freehold.wait([polling], timeout=0.03)
+        node, cluster.node = cluster.node, cluster.add_node(**FAST)
+        cluster.remove_node(node, graceful=False)
+        return freehold.get(polling)
 
 
 @scenario(marks=["preempts"], init={**SMALL_CHUNKS, "resources": SLOT}, returns=40 * MIB)

@@ -80,9 +80,9 @@ def waiting_for_tasks_of_others() -> Any:
     return freehold.get([outer.remote([ref]) for ref in leaves])
 
 
-@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[[5, 5], [5, 5]])
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[[5, 5, 5], [5, 5, 5]])
 def waiting_for_several_tasks_of_others() -> Any:
-    """The only worker waits for two tasks of the program: while one runs on its stack it declines the other."""
+    """The only worker waits for three tasks of the program, the last one first: while one runs it declines others."""
 
     slow, same = slow_and_same()
 
@@ -90,8 +90,8 @@ def waiting_for_several_tasks_of_others() -> Any:
     def read(refs: list[Any]) -> Any:
         return freehold.get(refs)
 
-    values = [same.remote(same.remote(slow.remote())) for _ in range(2)]
-    return freehold.get([read.remote(values), read.remote(values)])
+    values = [same.remote(same.remote(slow.remote())) for _ in range(3)]
+    return freehold.get([read.remote(values[::-1]), read.remote(values)])
 
 
 @scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[5, 5])

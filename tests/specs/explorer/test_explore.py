@@ -11,6 +11,7 @@ from immutables import Map
 
 from freehold.core import borrowing, copy, membership, ownership
 from freehold.core.effects import Kill, Send
+from freehold.core.events import Moved
 from freehold.core.ids import owner_of
 from freehold.core.inquest_events import HoldersWanted
 from freehold.core.inquiry import CLOSED, HEARING
@@ -20,6 +21,7 @@ from freehold.core.messages import InquestQuery, LocateQuery, LocateReply
 from freehold.core.node_messages import PullQuery
 from freehold.core.ownership import Owning
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.promotion import DISCARDING
 from freehold.core.resolution import ASKING
 from freehold.core.values import Failure
 from freehold.specs.explorer.automata import System
@@ -228,6 +230,14 @@ def test_who_reads_without_a_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setitem(rows, PullQuery, lambda r, e, here: (r, copy.grant(r, e.asker)[1]))
     found, _, _ = explored(processes=2, nodes=1, acts=4, calls=1, gets=True)
     assert "reads what its node has not lent to it" in found.violations[0][0]
+
+
+def test_a_record_that_is_not_forgotten_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner whose object is released while it is written gives the hold back, and waits for what has come."""
+    true, rows = DISCARDING.rows[Moved], dict[Any, Any](DISCARDING.rows)
+    monkeypatch.setattr(DISCARDING, "rows", {**rows, Moved: lambda r, e, here: (r, true(r, e, here)[1])})
+    found, _, _ = explored(processes=2, acts=4, calls=1, gets=True)
+    assert "n0w1 waits for ever" in found.violations[0][0] and "DISCARDING" in found.violations[0][0]
 
 
 def refused(r: Any, e: Any, here: Any) -> Any:
