@@ -95,6 +95,41 @@ def waiting_for_several_tasks_of_others() -> Any:
 
 
 @scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[5, 5])
+def waiting_for_what_was_declined() -> Any:
+    """The only worker waits for two tasks of its own: the first is ready while the second runs, and comes next."""
+
+    slow, same = slow_and_same()
+
+    @freehold.remote
+    def read() -> Any:
+        return freehold.get([same.remote(same.remote(slow.remote())), slow.remote()])
+
+    return freehold.get(read.remote())
+
+
+@scenario(marks=["preempts"], init={"num_cpus": 2, "workers_max": 2}, returns=[5, "taken"])
+def waiting_while_the_other_worker_is_taken() -> Any:
+    """Of two workers one computes an argument for the other, and is needed elsewhere: that one runs its task itself."""
+    gate = Gate()
+    slow, same = slow_and_same()
+
+    @freehold.remote
+    def read() -> Any:
+        value = freehold.get(same.remote(slow.remote()))
+        gate.open()
+        return value
+
+    @freehold.remote
+    def take() -> str:
+        gate.wait()
+        return "taken"
+
+    first = read.remote()
+    freehold.wait([first], timeout=0.02)  # so that the other comes after its argument; else the results are the same
+    return freehold.get([first, take.remote()])
+
+
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=[5, 5])
 def waiting_before_the_argument_of_what_they_wait_for() -> Any:
     """The only worker waits for a task whose argument is computed behind it: both run on its stack, in turn."""
 
