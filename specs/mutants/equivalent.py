@@ -60,6 +60,7 @@ TURNED_AWAY = "a later chunk without a hold follows a first one that was refused
 TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
 UNASKED = "a location that fails has died, or says that it has no copy: the owner hears of it, and answers unasked"
+SHUT = "a desk may close behind a task when it likes"
 OVER = "nobody looks at what a task misses once it is not to begin"
 OTHERS = {  # mutants
     "promotion: * ObjectReleased dropped LocateReply": DEAF,
@@ -82,7 +83,10 @@ OTHERS = {  # mutants
     "copy: RETIRING PullQuery *": "whose object is released has no reference, and whose owner is dead hears of it",
     "copy: WRITING OwnerDied dropped HoldRecallNotice": "who writes gives its hold back when it has written",
     "copy: WRITING FreeNotice dropped *": "who waits for what its owner releases takes that back itself",
-    "desk: CLOSED TurnOver ended in CLOSED *": "a desk may close behind a task when it likes",
+    "desk: CLOSED TurnOver ended in CLOSED *": SHUT,
+    "desk: CLOSED DeskResumed ended in CLOSED *": SHUT,
+    "desk: FREE TurnWanted ended in CLOSED *": SHUT,
+    "copy: RETIRING HoldReturnNotice counted holds -1": "a second grant of what is to go comes back unread",
     "resolution: SEEN OwnerDied ended in ABSENT *": "whoever wants it later finds that its owner is dead",
     "resolution: RETRYING RetryDue ignored": UNASKED,
     "resolution: RETRYING RetryDue ended in RETRYING *": UNASKED,
