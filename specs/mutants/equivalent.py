@@ -42,6 +42,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "InquestWanted BorrowerLost": APART,
     "*Reply Release": APART,
     "HoldReturnNotice Release": APART,
+    "HoldReturnNotice ChunkQuery": APART,
     "CopyNotice HoldNotice": "an owner that hears of a copy after it has let the object go has it freed then",
     "HoldNotice CopyWanted": "a copy that is here is asked for, and comes at once",
     "DependencyReady RequestReady": SERVED,
