@@ -61,6 +61,7 @@ TURNED_AWAY = "a later chunk without a hold follows a first one that was refused
 TWICE = "the head node is asked once more who goes of two, and answers once"
 UNHEARD = "a timer that fires for nobody is heard by nobody"
 UNASKED = "a location that fails has died, or says that it has no copy: the owner hears of it, and answers unasked"
+SERVED_NEXT = "a pool without a task asks nobody, and says that it is served when the next thing happens"
 SHUT = "a desk may close behind a task when it likes"
 OVER = "nobody looks at what a task misses once it is not to begin"
 OTHERS = {  # mutants
@@ -112,6 +113,10 @@ OTHERS = {  # mutants
     "running: READY StopNotice counted missing [+-]1": OVER,
     "resolution: PULLING ObjectUnused dropped PullCancelNotice": "a copy that nobody wants comes, and is given back",
     "execution: KEPT LineageEvicted dropped LineageLost": "a forgotten task says the same when it is asked",
+    "pool: LEASING TaskOver ended in LEASING *": SERVED_NEXT,
+    "pool: LEASING LeaseReply ended in LEASING *": SERVED_NEXT,
+    "pool: LEASING LeaseLost ended in LEASING *": SERVED_NEXT,
+    "office: OPEN OfficeOpened ignored": "workers that were not started before are started when they are needed",
     "request: * dropped CancelTimer": UNHEARD,
     "link: * dropped CancelTimer": UNHEARD,
     "inquiry: CONVENING HoldersReply ended in CLOSED *": "the next question follows in the same step, and opens it",
