@@ -48,6 +48,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "DependencyReady RequestReady": SERVED,
     "Lent InquestDue": APART,
     "Lent ReturnArrived": APART,
+    "LeaseBusyNotice LeaseRecallNotice": "who is to give a worker back does so whether it has asked for more or not",
     "TaskReady HandOffered": "who waits offers its thread again as soon as that is free",
     "TaskOver TaskReady": "which of the tasks that wait a free worker takes makes no difference to their values",
 }
@@ -117,6 +118,7 @@ OTHERS = {  # mutants
     "pool: LEASING LeaseReply ended in LEASING *": SERVED_NEXT,
     "pool: LEASING LeaseLost ended in LEASING *": SERVED_NEXT,
     "office: OPEN OfficeOpened ignored": "workers that were not started before are started when they are needed",
+    "office: OPEN OfficeOpened counted starting -1": "those that are started with a node come before anybody asks it",
     "request: * dropped CancelTimer": UNHEARD,
     "link: * dropped CancelTimer": UNHEARD,
     "inquiry: CONVENING HoldersReply ended in CLOSED *": "the next question follows in the same step, and opens it",
