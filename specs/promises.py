@@ -123,8 +123,10 @@ ALWAYS = (
     ),
     Promise(
         "store-bounded",
-        "A store has no more bytes than it may; its books, and those of the CPUs, add up.",
+        "A store has no more bytes than it may, and nobody waits for room that there is; its books, and those of the "
+        "CPUs, add up.",
         "ours",
+        (properties.room_is_used,),
         of_each=(
             of_nodes.rooms_agree,
             of_nodes.cpus_add_up,

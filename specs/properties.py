@@ -17,6 +17,7 @@ from freehold.core.ownership import OWNED
 from freehold.core.party import Party
 from freehold.core.promotion import PLACED
 from freehold.core.resolution import IDLE, LOCAL, RETRYING
+from freehold.core.room import AWAITING
 from freehold.core.worker import Worker
 from freehold.specs.walks.users import Users, is_there
 from freehold.specs.walks.world import Violation, World
@@ -174,6 +175,16 @@ def timers_are_set(world: World) -> Iterator[str]:
             and (party.me, party.rooms[0].overdue) not in world.timers
         ):
             yield f"{party_name(party.me)} has set no timer for {party.rooms[0]}"
+
+
+def room_is_used(world: World) -> Iterator[str]:
+    """A node lets somebody wait for room only while there is none: whoever lets go says so."""
+    for node in world.parties.values():
+        room = node.rooms[0] if isinstance(node, Node) else None
+        if room is not None and room.state is AWAITING and room.queue:
+            used = sum(stored.nbytes for stored in world.stores[node.me].values())
+            if used + room.queue[0].nbytes <= world.capacity:
+                yield f"{party_name(node.me)} has room for the first that waits in {room}"
 
 
 def workers_are_few(cluster: Cluster) -> Iterator[str]:

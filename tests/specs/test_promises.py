@@ -19,6 +19,7 @@ from freehold.core.ownership import REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
 from freehold.core.resolution import RETRYING, Resolution
+from freehold.core.room import AWAITING, Ask
 from freehold.core.tables import TABLES
 from freehold.core.values import Want
 from freehold.core.worker import Worker
@@ -68,6 +69,12 @@ def loss_undecided(world: Trial) -> None:
 def full_for_ever(world: Trial) -> None:
     room = node(world, ONE).rooms
     room[0] = replace(room[0], overdue=77)
+
+
+def kept_waiting(world: Trial) -> None:
+    ask = Ask(object_id(program(world).me, 77), 1, Want.GET)
+    room = node(world, ONE).rooms
+    room[0] = replace(room[0], state=AWAITING, queue=(ask,))
 
 
 def death_unknown(world: Trial) -> None:
@@ -144,6 +151,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (value_is_pending_again, properties.ready_stays, "n0w2.1 is not ready any more, as n0w2 was told"),
     (loss_undecided, properties.losses_are_decided, "n0w2 does not know what has become of"),
     (full_for_ever, properties.timers_are_set, "n0 has set no timer for Room("),
+    (kept_waiting, properties.room_is_used, "n0 has room for the first that waits"),
     (death_unknown, properties.deaths_are_known, "n0w2 believes that"),
     (worker_not_expected, properties.workers_are_expected, "n0 waits for 1 workers, and 0 are to come"),
     (worker_never_starts, properties.offices_rest, "n0 starts 1 workers, and has lent the dead []"),
