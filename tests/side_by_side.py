@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 TESTS = Path(__file__).parent
-PROGRAMS = {"conformance", "everyday", "examples"}  # of all backends; the four parts take about as long
+PROGRAMS = {"conformance", "everyday"}  # of all backends; the four parts take about as long
 PROOF = {"specs"}
 NO_TESTS = 5  # pytest's word for it
 HEADINGS = (b"= FAILURES =", b"= ERRORS =")  # pytest's, of what it tells of tests that failed
