@@ -65,8 +65,7 @@ class Simulator(Hosted, Process):
             self.methods[Send] = self.hold_back
         rousing = costs.turn or costs.wake or costs.linger
         self.rouses = rousing and not self.machine.cores  # else it takes no time, or is switched to
-        by_chance = costs.interruption or costs.linger
-        self.random = Random(hash((world.policy.seed, party.me))) if by_chance else None
+        self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
         self.calm = costs.calm * self.random.expovariate(1.0) if self.random else 0.0  # until the next interruption
 
     def now(self) -> float:
@@ -92,9 +91,7 @@ class Simulator(Hosted, Process):
     def roused(self, idle: float) -> float:
         """Return how long it takes to begin, for who has had nothing to do for so long."""
         costs = self.world.costs
-        if idle <= costs.spin:
-            return costs.turn
-        return costs.turn + (waking(costs, self.random) if self.random else costs.wake)
+        return costs.turn + waking(costs, self.machine.random) if idle > costs.spin else costs.turn
 
     def disturbed(self, seconds: float, random: Random) -> float:
         """Return for how long something else takes the processor from who is busy for some time."""

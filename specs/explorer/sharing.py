@@ -298,8 +298,10 @@ class Sharing:
             object for object in made if object not in one.ownership or one.ownership[object].state is not OWNED
         ]
         calls = any(r.state is not KEPT for r in one.execution.values())
-        awaits = [*[r.state for r in one.promotion.values()], *[r.state for r in one.resolution.values()]]
-        unheard = not state.timers and (state.waits or any(known.awaits for known in awaits))
+        awaiting = any(r.state.awaits for r in one.promotion.values()) or any(
+            r.state.awaits for r in one.resolution.values()
+        )
+        unheard = not state.timers and (state.waits or awaiting)
         waits = bool(calls or one.running or one.inquests or one.witness or unheard)
         left = {name for table, records in one.tables.items() if table not in LASTING for name in records}
         near = [r.object for r in one.resolution.values() if r.state in (LOCAL, IDLE)]

@@ -293,8 +293,7 @@ class Grounds:
     def wrong_in(self, program: Scenario) -> str:
         """Return what is wrong with a program now, or with what a party has written down, "" if nothing is."""
         try:
-            with patch.object(worker, "chosen", lambda strides: NONE), patch.object(Party, "handle", looked_after):
-                run(SIMULATED, program, nodes_of(program), seconds=HANGS)
+            run_by_tables(program, looked_after)
         except Exception as error:  # whatever a mutant has brought about
             return f"{type(error).__name__}: {error}"
         return ""
@@ -329,6 +328,11 @@ def watched_in(program: Scenario, twice: Twice) -> None:
     def handle(party: Party, event: Event, now: float = 0.0, cause: int = 0) -> list[tuple[int, Effect]]:
         return twice.step(party, partial(HANDLE, party, event, now, cause))
 
+    run_by_tables(program, handle)
+
+
+def run_by_tables(program: Scenario, handle: Callable[..., list[tuple[int, Effect]]]) -> None:
+    """Run a program whose parties take no strides, and each step in this way."""
     with patch.object(worker, "chosen", lambda strides: NONE), patch.object(Party, "handle", handle):
         run(SIMULATED, program, nodes_of(program), seconds=HANGS)
 
