@@ -122,7 +122,7 @@ EMPTY: Map[int, int] = Map()
 
 def grant(r: Copy, holder: int) -> tuple[Copy, Out]:
     """Give a worker the right to read, and tell it where."""
-    busy = (CopyBusy(r.object),) if r.state is SECONDARY and not r.holds else ()
+    busy = (CopyBusy(r.object),) if r.state is SECONDARY else ()
     r = replace(r, holds=r.holds.set(holder, r.holds.get(holder, 0) + 1))
     return r, (*busy, Send(holder, HoldNotice(r.object, r.place, r.nbytes)))
 
@@ -329,8 +329,8 @@ def keep(r: Copy, e: KeepNotice, here: Here) -> tuple[Copy, Out]:
     """The primary copy died with its node, and this one takes its place; or nobody but lineage needs one any more."""
     if e.keeps is (r.state is PRIMARY):
         return r, ()
-    told = CopyBusy(r.object) if e.keeps else CopyIdle(r.object)
-    return replace(r, state=PRIMARY if e.keeps else SECONDARY), () if r.holds else (told,)
+    told = CopyBusy(r.object) if e.keeps or r.holds else CopyIdle(r.object)
+    return replace(r, state=PRIMARY if e.keeps else SECONDARY), (told,)
 
 
 @TABLE.on(WRITING, event=KeepNotice)

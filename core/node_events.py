@@ -57,7 +57,7 @@ class CopyIdle(Event, frozen=True, gc=False):
 
 
 class CopyBusy(Event, frozen=True, gc=False):
-    """It has holds again, or is gone."""
+    """Somebody holds it now, or it is gone: it may not be evicted."""
 
     key: ClassVar[str] = ""
     object: int

@@ -226,7 +226,13 @@ def may_go_now(r: Room, e: CopyIdle, here: Here) -> tuple[Room, Out]:
     return advance(replace(r, idle=r.idle.set(e.object, r.clock), clock=r.clock + 1), here)
 
 
-@TABLE.on(OPEN, RESERVING, AWAITING, event=CopyBusy)
+@TABLE.on(OPEN, RESERVING, event=CopyBusy)
 def must_stay(r: Room, e: CopyBusy, here: Here) -> tuple[Room, Out]:
     """The copy is held again."""
     return replace(r, idle=r.idle.delete(e.object)) if e.object in r.idle else r, ()
+
+
+@TABLE.on(AWAITING, event=CopyBusy)
+def may_be_read(r: Room, e: CopyBusy, here: Here) -> tuple[Room, Out]:
+    """Room is waited for: a new hold is kept for as long as it is used, not in case."""
+    return must_stay(r, e, here)[0], (HoldsRecalled(e.object),)

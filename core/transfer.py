@@ -34,7 +34,7 @@ from freehold.core.effects import Send
 from freehold.core.events import HolderDied
 from freehold.core.ids import owner_of
 from freehold.core.machine import Here, Out, replace
-from freehold.core.node_events import CopyIdle, PullOver, RoomGranted, RoomWanted
+from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomGranted, RoomWanted
 from freehold.core.node_messages import (
     ChunkReply,
     CopyNotice,
@@ -90,7 +90,8 @@ def seal(r: Copy, e: SealNotice, here: Here) -> tuple[Copy | None, Out]:
     if not e.keeps:
         r = replace(r, holds=r.holds.delete(e.creator))
     r, out = sealed(r, SECONDARY if r.spare else PRIMARY, here)
-    return r, (*out, CopyIdle(r.object)) if r.spare and not r.holds else out
+    told = CopyBusy(r.object) if r.holds else CopyIdle(r.object)
+    return r, (*out, told) if r.spare else out
 
 
 @TABLE.on(RETIRING, event=SealNotice, to=AGAIN)

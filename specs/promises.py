@@ -123,10 +123,10 @@ ALWAYS = (
     ),
     Promise(
         "store-bounded",
-        "A store has no more bytes than it may, and nobody waits for room that there is; its books, and those of the "
-        "CPUs, add up.",
+        "A store has no more bytes than it may; nobody waits for room that there is, or that is kept just in case; its "
+        "books, and those of the CPUs, add up.",
         "ours",
-        (properties.room_is_used,),
+        (properties.room_is_used, properties.nothing_is_kept_in_case),
         of_each=(
             of_nodes.rooms_agree,
             of_nodes.cpus_add_up,

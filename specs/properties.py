@@ -187,6 +187,20 @@ def room_is_used(world: World) -> Iterator[str]:
                 yield f"{party_name(node.me)} has room for the first that waits in {room}"
 
 
+def nothing_is_kept_in_case(world: World) -> Iterator[str]:
+    """While somebody waits for room, who may read a copy that could go has been asked to give that back."""
+    for node in world.parties.values():
+        if not isinstance(node, Node) or node.rooms[0].state is not AWAITING:
+            continue
+        for copy in node.copies.values():
+            for me in copy.holds if copy.state is SECONDARY else ():
+                worker = world.parties.get(me)
+                kept = worker.resolution.get(copy.object) if isinstance(worker, Worker) else None
+                asked = kept is None or kept.state not in (LOCAL, IDLE) or kept.recalled or kept.released
+                if not asked and not {(me, node.me), (node.me, me)}.intersection(world.channels):
+                    yield f"{party_name(me)} keeps a hold on {object_name(copy.object)} while {node.rooms[0]} waits"
+
+
 def workers_are_few(cluster: Cluster) -> Iterator[str]:
     """No node starts more workers than the policy says; a user's program is none of them."""
     for node in cluster.parties.values():

@@ -1,4 +1,4 @@
-"""Models of what lies beside the parties: the threads of one process, and a link that loses frames.
+"""Models beside the parties: the threads of one process, and a link that loses frames; and which there are in all.
 
 Their tables take every step.  Refuses to know how states are searched.
 """
@@ -24,6 +24,7 @@ from freehold.core.link import (
     MessageDue,
     ResendDue,
 )
+from freehold.specs.explorer.stores import Store
 
 # ------------------------------------------------------------------ threads
 
@@ -258,9 +259,11 @@ QUICK: dict[str, Any] = {
     "hand-over": HandOver(3),
     "link": Lossy(2),
     "link, last tries": Lossy(2, alarms=2, tries=LAST_TRY - 1),
+    "store": Store(2, (1, 1, 2), acts=5),
 }
 WHOLE: dict[str, Any] = {
     "hand-over": HandOver(4),
     "link": Lossy(3, alarms=2),
     "link, last tries": Lossy(3, alarms=2, tries=LAST_TRY - 1),
+    "store": Store(2, (1, 1, 2), acts=7),
 }

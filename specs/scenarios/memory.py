@@ -116,6 +116,37 @@ def copies_of_others_are_evicted() -> Any:
     return [*[freehold.get(first.remote(ref)) for ref in refs], freehold.get(first.remote(b"\5"))]
 
 
+@scenario(marks=["preempts"], init={"object_store_memory": 8 * MIB, "num_cpus": 3}, nodes=2, returns=[1, 5 * MIB, ""])
+def read_while_another_waits_for_room() -> Any:
+    """A put waits for the room of a copy that is read; another task reads it, too: that keeps no hold in case."""
+
+    @freehold.remote(node=1)
+    def view(refs: list[Any]) -> int:
+        array = freehold.get(refs[0])
+        viewed.open()
+        read.wait()
+        return int(array[0])
+
+    @freehold.remote(node=1)
+    def look(refs: list[Any]) -> int:
+        keep("large", refs)
+        waits.wait()
+        time.sleep(0.05)  # the put is waiting then; if it is not, the results are the same
+        nbytes = len(freehold.get(refs[0]))
+        read.open()
+        return nbytes
+
+    @freehold.remote(node=1)
+    def write() -> str:
+        viewed.wait()
+        waits.open()
+        return full(freehold.put, bytes(5 * MIB))
+
+    viewed, waits, read = Gate(), Gate(), Gate()
+    large = freehold.put(np.ones(5 * MIB, np.uint8))
+    return freehold.get([view.remote([large]), look.remote([large]), write.remote()])
+
+
 @scenario(init=SMALL_STORE, returns=["AB", "BC", "CD"])
 def fits_only_one_after_another() -> Any:
     """Pairs of 3 MiB arguments are passed by value, each pair as much as fits: the last pair's bytes are free."""

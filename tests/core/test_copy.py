@@ -188,7 +188,7 @@ CREATED: list[Case] = [
         replace(creating(WRITING, {W: 1}, {V: 6}), spare=True),
         SealNotice(X, W, False),
         replace(primary(SECONDARY, v=1), spare=True),
-        (KNOWN, BUSY, hold(V)),
+        (KNOWN, BUSY, hold(V), BUSY),
     ),
 ]
 
@@ -245,11 +245,11 @@ HOLDS: list[Case] = [
     ),
     ("evicted", secondary(), CopyEvicted(X), None, (FORGET, *FREED)),
     ("held again: it is not evicted", secondary(v=1), CopyEvicted(X), secondary(v=1), ()),
-    ("the primary is lost: it takes its place", secondary(v=1), KEEP, secondary(PRIMARY, v=1), ()),
+    ("the primary is lost: it takes its place", secondary(v=1), KEEP, secondary(PRIMARY, v=1), (BUSY,)),
     ("the primary is lost: it may be evicted no more", secondary(), KEEP, secondary(PRIMARY), (BUSY,)),
     ("it is the primary", primary(), KEEP, primary(), ()),
     ("only tasks need it that may run again", primary(), SPARE, primary(SECONDARY), (IDLE,)),
-    ("only tasks need it that may run again, and who reads it", primary(v=1), SPARE, primary(SECONDARY, v=1), ()),
+    ("only tasks need it that may run again, and who reads it", primary(v=1), SPARE, primary(SECONDARY, v=1), (BUSY,)),
     ("it is none", secondary(), SPARE, secondary(), ()),
     ("it is none yet", creating(WRITING, {W: 1}), SPARE, replace(creating(WRITING, {W: 1}), spare=True), ()),
     ("it is gone", NOTHING, KEEP, NOTHING, (Send(OWNER, CopyNotice(X, HERE, 0, False)),)),

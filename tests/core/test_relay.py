@@ -13,7 +13,7 @@ from freehold.core.events import HolderDied
 from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.machine import replace
 from freehold.core.node import Node
-from freehold.core.node_events import CopyIdle, PullOver, RoomFreed
+from freehold.core.node_events import CopyBusy, CopyIdle, PullOver, RoomFreed
 from freehold.core.node_messages import (
     ChunkQuery,
     ChunkReply,
@@ -167,6 +167,7 @@ SENT_ON: list[Case] = [
             returned(FIRST),
             PullOver(X),
             Send(OWNER, CopyNotice(X, HERE, NBYTES, True)),
+            CopyBusy(X),
             Send(V, HoldNotice(X, PLACE, NBYTES)),
             moved(2 * CHUNK),
         ),

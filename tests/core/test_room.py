@@ -367,7 +367,7 @@ IDLE: list[Case] = [
             room(state, *queue, idle={A: 3, B: 4}),
             CopyBusy(A),
             room(state, *queue, idle={B: 4}),
-            (),
+            (HoldsRecalled(A),) if state is AWAITING else (),
         )
         for state, queue in ((OPEN, ()), (RESERVING, (PUT,)), (AWAITING, (PUT,)))
     ],

@@ -117,7 +117,7 @@ PULLS: list[Case] = [
     ("while it is written", creating(WRITING, {W: 1}), wanted(), creating(WRITING, {W: 1}, {V: 6}), ()),
     ("while it comes", pulling(PULLING), wanted(Want.GET, U, 8), pulling(PULLING, askers=BOTH), ()),
     ("a primary is here", primary(v=1), wanted(), primary(v=2), (hold(V),)),
-    ("a secondary is here", secondary(v=1), wanted(worker=U), secondary(v=1, u=1), (hold(U),)),
+    ("a secondary is here", secondary(v=1), wanted(worker=U), secondary(v=1, u=1), (BUSY, hold(U))),
     ("a secondary is here that nobody held", secondary(), wanted(), secondary(v=1), (BUSY, hold(V))),
     (
         "it was released",

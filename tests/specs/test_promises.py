@@ -18,7 +18,7 @@ from freehold.core.office import STARTING, Loan
 from freehold.core.ownership import REGISTERED, Asked, Ownership
 from freehold.core.policies import Policy
 from freehold.core.promotion import INLINE, PENDING, PLACED, Promotion
-from freehold.core.resolution import RETRYING, Resolution
+from freehold.core.resolution import IDLE, RETRYING, Resolution
 from freehold.core.room import AWAITING, Ask
 from freehold.core.tables import TABLES
 from freehold.core.values import Want
@@ -75,6 +75,16 @@ def kept_waiting(world: Trial) -> None:
     ask = Ask(object_id(program(world).me, 77), 1, Want.GET)
     room = node(world, ONE).rooms
     room[0] = replace(room[0], state=AWAITING, queue=(ask,))
+
+
+def kept_in_case(world: Trial) -> None:
+    me, object = program(world), object_id(program(world).me, 77)
+    kept_waiting(world)
+    copy = Copy(object, SECONDARY, holds=Map({me.me: 1}))
+    node(world, ONE).copies[object] = copy
+    me.resolution[object] = Resolution(object, IDLE, grants=1, recalled=True)
+    assert [*properties.nothing_is_kept_in_case(world)] == []
+    me.resolution[object] = Resolution(object, IDLE, grants=1)
 
 
 def death_unknown(world: Trial) -> None:
@@ -152,6 +162,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (loss_undecided, properties.losses_are_decided, "n0w2 does not know what has become of"),
     (full_for_ever, properties.timers_are_set, "n0 has set no timer for Room("),
     (kept_waiting, properties.room_is_used, "n0 has room for the first that waits"),
+    (kept_in_case, properties.nothing_is_kept_in_case, "n0w2 keeps a hold on n0w2.77 while Room("),
     (death_unknown, properties.deaths_are_known, "n0w2 believes that"),
     (worker_not_expected, properties.workers_are_expected, "n0 waits for 1 workers, and 0 are to come"),
     (worker_never_starts, properties.offices_rest, "n0 starts 1 workers, and has lent the dead []"),

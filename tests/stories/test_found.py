@@ -20,7 +20,7 @@ from freehold.core.messages import (
     TaskReply,
 )
 from freehold.core.node import Node
-from freehold.core.node_events import PeerLost, Reserved
+from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.node_messages import (
     ChunkQuery,
     ChunkReply,
@@ -29,6 +29,7 @@ from freehold.core.node_messages import (
     CreateReply,
     DeathNotice,
     HoldNotice,
+    HoldRecallNotice,
     LossNotice,
     PullQuery,
     PullReply,
@@ -190,3 +191,19 @@ def test_two_nodes_have_lost_each_other() -> None:
         world.progress()
     assert [party in world.parties for party in (one, two)].count(True) == 1
     assert all(world.parties[HEAD].hears(party) for party in world.parties if is_node(party))
+
+
+def test_a_copy_is_read_while_another_waits_for_its_room() -> None:
+    """A store is full, and holds on what could go are asked back; then another worker reads the same copy.
+
+    It was granted a hold, and kept that in case when it had read: nobody asked for it any more, and who waited was
+    told that the store is full.  (Found by a search of the room table by itself, with copies that do as they like.)
+    """
+    node, reader, other = Node(HEAD, 100, ()), worker_id(HEAD, 1), worker_id(HEAD, 2)
+    node.handle(PullQuery(X, 1, reader, node_id(1), 60, Want.GET))
+    node.handle(Reserved(node.rooms[0].attempt, 1))
+    node.handle(ChunkReply(X, node.copies[X].attempt, 0, 60))
+    node.handle(CreateQuery(Y, 1, OTHER_OF_MINE, 50))
+    assert sent(node, ReserveFailed(node.rooms[0].attempt)) == [Send(reader, HoldRecallNotice(X))]
+    granted, *told = sent(node, PullQuery(X, 2, other, node_id(1), 60, Want.GET))
+    assert granted == Send(other, HoldNotice(X, 1, 60)) and Send(other, HoldRecallNotice(X)) in told
