@@ -129,7 +129,6 @@ def read_while_another_waits_for_room() -> Any:
 
     @freehold.remote(node=1)
     def look(refs: list[Any]) -> int:
-        keep("large", refs)
         waits.wait()
         time.sleep(0.05)  # the put is waiting then; if it is not, the results are the same
         nbytes = len(freehold.get(refs[0]))
