@@ -33,9 +33,9 @@ def mutants(
 
     Put a small fault into each row of the tables, one after the other: it does nothing, asks for one thing less or in
     another order, counts wrongly, ends elsewhere, hears a stale answer.  Look for each in small models, everything that
-    can happen in them, then in scenarios and on walks by chance.  Print for each table how many were found; how many do
-    the same as their rows in all that was seen; how many do something else to no effect, and why; and those that do
-    something else of which nobody notices.  With --json print each mutant as soon as it is judged.
+    can happen in them, then in schedules and scenarios, and on walks by chance.  Print for each table how many were
+    found; how many do the same as their rows in all that was seen; how many do something else to no effect, and why;
+    and those that do something else of which nobody notices.  With --json print each mutant as soon as it is judged.
     Ends with 1 if there are such.
     """
     from rich.console import Console
@@ -67,9 +67,9 @@ def tell(found: dict[str, list[Verdict]]) -> None:
     """Print a row for each table, one for all, and the survivors."""
     typer.echo(MUTANTS_HEAD)
     for name, some in found.items():
-        typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):9}" for _, counts in OUTCOMES]))
+        typer.echo(f"{name:12}" + "".join([f"{sum(map(counts, some)):10}" for _, counts in OUTCOMES]))
     every_one = [verdict for some in found.values() for verdict in some]
-    typer.echo(f"{'all':12}" + "".join([f"{sum(map(counts, every_one)):9}" for _, counts in OUTCOMES]))
+    typer.echo(f"{'all':12}" + "".join([f"{sum(map(counts, every_one)):10}" for _, counts in OUTCOMES]))
     caught = sum(bool(verdict.by) for verdict in every_one)
     survivors = [verdict for verdict in every_one if survives(verdict)]
     typer.echo(f"found: {caught} of {caught + len(survivors)} that do something else to some effect")
@@ -93,11 +93,12 @@ def survives(verdict: Verdict) -> bool:
 
 OUTCOMES: tuple[tuple[str, Callable[[Verdict], bool]], ...] = (  # of mutants, and how one knows
     ("mutants", lambda _: True),
-    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith(("walk", "scenario"))),
+    ("models", lambda verdict: bool(verdict.by) and not verdict.by.startswith(("walk", "scenario", "schedule"))),
+    ("schedules", lambda verdict: verdict.by.startswith("schedule")),
     ("programs", lambda verdict: verdict.by.startswith("scenario")),
     ("walks", lambda verdict: verdict.by.startswith("walk")),
     ("the same", lambda verdict: not verdict.by and not verdict.differs),
     ("excused", lambda verdict: bool(excuse(verdict))),
     ("survive", survives),
 )
-MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>9}" for what, _ in OUTCOMES])
+MUTANTS_HEAD = f"{'table':12}" + "".join([f"{what:>10}" for what, _ in OUTCOMES])

@@ -1,4 +1,4 @@
-"""Mutants are looked for: in the models, everything that can happen in them; in scenarios; on walks by chance.
+"""Mutants are looked for: in the models, everything that can happen in them; in scenarios and schedules; on walks.
 
 A model is searched once with the true tables, which shows in which steps of its parties each row has a part.  A mutant
 of a row that does the same in every one of these steps is the same table, as far as the model goes.  Otherwise these
@@ -37,6 +37,7 @@ from freehold.specs.mutants.faults import Met, Mutant, Observer, compared, fault
 from freehold.specs.properties import insist
 from freehold.specs.records import agree
 from freehold.specs.scenario import Scenario, hosts, scenarios
+from freehold.specs.schedules.stage import Elsewhere, Schedule, schedules
 from freehold.specs.walks.walk import WORLDS, Walk, walk
 
 NESTED, KEPT = ("0 nests", "0 drops", "0 calls 1"), ("1 keeps", "0 drops")
@@ -209,6 +210,12 @@ class Grounds:
                     run(SIMULATED, program, nodes_of(program))
                     for cell in observer.used:
                         self.programs[cell].append(program)
+            self.schedules: dict[Cell, list[Schedule]] = defaultdict(list)  # in which a row runs
+            for by_hand in schedules().values():
+                observer.used.clear()
+                by_hand.run()
+                for cell in observer.used:
+                    self.schedules[cell].append(by_hand)
             self.models = [Ground(bounds, observer) for bounds in MODELS]
             self.walks: dict[Cell, list[tuple[int, str]]] = defaultdict(list)  # on which a row runs: seed, kind
             for seed, kind in product(range(WALKS), WORLDS):
@@ -253,6 +260,9 @@ class Grounds:
                 differs.append(model.name)
                 if what := model.wrong_with(rest):
                     return verdict(model.name, what)
+            for by_hand in self.schedules[mutant.state, mutant.event]:
+                if what := self.wrong_by_hand(by_hand):
+                    return verdict(f"schedule {by_hand}", what)
             for program in self.programs[mutant.state, mutant.event]:
                 if left() > seconds_max / 4 and (what := self.wrong_in(program)):
                     return verdict(f"scenario {program}", what)
@@ -294,6 +304,16 @@ class Grounds:
         """Return what is wrong with a program now, or with what a party has written down, "" if nothing is."""
         try:
             run_by_tables(program, looked_after)
+        except Exception as error:  # whatever a mutant has brought about
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def wrong_by_hand(self, by_hand: Schedule) -> str:
+        """Return what is wrong on a schedule now, "" if nothing is, or its situation does not come about."""
+        try:
+            by_hand.run()
+        except Elsewhere:
+            return ""
         except Exception as error:  # whatever a mutant has brought about
             return f"{type(error).__name__}: {error}"
         return ""

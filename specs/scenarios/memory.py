@@ -244,3 +244,47 @@ def cancelled_task_makes_room() -> Any:
     cancelled = fails(TaskCancelledError, [waiting])
     gate.open()
     return cancelled, larger()
+
+
+@scenario(nodes=2, init={"object_store_memory": 8 * MIB, "num_cpus": 1, "store_wait": 0.2}, returns=(True, 4 * MIB))
+def full_once_and_not_for_ever() -> Any:
+    """A get finds the store full; its reference goes, comes back in a value when there is room, and can be read."""
+
+    @freehold.remote(node=1)
+    def make() -> bytes:
+        return bytes(4 * MIB)
+
+    @freehold.remote(node=1)
+    def hold(refs: list[Any]) -> bytes:
+        keep("large", refs[0])
+        return bytes(2 * MIB)
+
+    @freehold.remote(node=1)
+    def give() -> list[Any]:
+        return [forget("large")]
+
+    large = make.remote()
+    freehold.wait([large], fetch_local=False)
+    others = [freehold.put(bytes(2 * MIB)) for _ in range(3)]
+    filled = bool(full(freehold.get, large))
+    held = hold.remote([large])
+    del large
+    freehold.wait([held], fetch_local=False)
+    others.clear()
+    (large,) = freehold.get(give.remote())
+    return filled, len(freehold.get(large))
+
+
+@scenario(nodes=2, init={"object_store_memory": 8 * MIB, "num_cpus": 1, "store_wait": 0.0}, returns=6 * MIB)
+def nothing_waits_and_what_is_idle_goes() -> Any:
+    """A put may not wait for room: the argument of a task that is over, kept in case that runs again, goes at once."""
+
+    @freehold.remote(node=1)
+    def longer(value: bytes) -> bytes:
+        return value + b"x"
+
+    argument = freehold.put(bytes(4 * MIB))
+    result = longer.remote(argument)
+    freehold.wait([result], fetch_local=False)
+    del argument
+    return len(freehold.get(freehold.put(bytes(6 * MIB))))

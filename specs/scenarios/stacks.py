@@ -185,3 +185,15 @@ def waiting_for_a_retry() -> Any:
     time.sleep(0.05)  # so that it is the next to get a worker; if it is not the results are the same
     over.open()
     return freehold.get([first, second])
+
+
+@scenario(init={"num_cpus": 1, "workers_max": 1}, returns=5)
+def waiting_for_a_task_of_another_shape() -> Any:
+    """The only worker waits for a task for half a CPU, whose argument it has to compute before."""
+    slow, same = slow_and_same()
+
+    @freehold.remote
+    def read() -> Any:
+        return freehold.get(same.options(num_cpus=0.5).remote(slow.remote()))
+
+    return freehold.get(read.remote())

@@ -38,6 +38,9 @@ class Schedule(NamedTuple):
     run: Callable[[], None]
     finds: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return self.run.__name__
+
 
 REGISTRY: dict[str, Schedule] = {}
 

@@ -85,7 +85,7 @@ class Walk(Trial):
             location=self.random.choice(("nearest", "random")),
             seed=seed,
             chunk_bytes=LARGE // 12 if relay else LARGE * 2 // 5,
-            chunks_in_flight=2,
+            chunks_in_flight=self.random.choice((1, 2, 3)),
             relay=relay,
             queue_max=3,
             workers_max=self.random.choice((2, 3, 12)),

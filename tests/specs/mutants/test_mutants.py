@@ -109,12 +109,12 @@ def test_the_command_prints_a_row_for_each_table(grounds: Grounds, monkeypatch: 
     monkeypatch.setattr(hunt, "Grounds", lambda: grounds)
     code, output = prove("mutants", "--table", "ownership", "--every", "40", "--seconds", "5")
     head, row, total, share, *rest = output.splitlines()
-    assert " ".join(head.split()) == "table mutants models programs walks the same excused survive"
+    assert " ".join(head.split()) == "table mutants models schedules programs walks the same excused survive"
     name, *counts = row.split()
     made, *others = map(int, counts)
     assert name == "ownership" and made == sum(others) > 3
     assert total.split() == ["all", *counts]
-    found = sum(others[:3])
+    found = sum(others[:4])
     assert share == f"found: {found} of {found + others[-1]} that do something else to some effect"
     assert code == bool(others[-1]) and sum(line.startswith("ownership: ") for line in rest) == others[-1]
 
