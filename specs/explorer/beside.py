@@ -24,6 +24,8 @@ from freehold.core.link import (
     MessageDue,
     ResendDue,
 )
+from freehold.specs.explorer.leases import Leases
+from freehold.specs.explorer.plain import put, spent
 from freehold.specs.explorer.stores import Store
 
 # ------------------------------------------------------------------ threads
@@ -114,11 +116,6 @@ class HandOver:
             return "a thread is told twice"
         unheard = [thread for thread in waiting if thread in state.served and thread not in awake]
         return f"{unheard} are served, and nobody tells them" if unheard else ""
-
-
-def put(items: tuple[Any, ...], index: int, item: Any) -> tuple[Any, ...]:
-    """Return a tuple with one item changed."""
-    return (*items[:index], item, *items[index + 1 :])
 
 
 # ------------------------------------------------------------------ a link
@@ -248,11 +245,6 @@ class Lossy:
             yield f"nothing is on its way, and {1 - end} has not heard all that {end} has said"
 
 
-def spent(state: Wire, what: int) -> Wire:
-    """Take one from what may still happen."""
-    return state._replace(left=put(state.left, what, state.left[what] - 1))
-
-
 BOTH = (True, True)
 LAST_TRY = TRIES_MAX - 1
 QUICK: dict[str, Any] = {
@@ -260,10 +252,13 @@ QUICK: dict[str, Any] = {
     "link": Lossy(2),
     "link, last tries": Lossy(2, alarms=2, tries=LAST_TRY - 1),
     "store": Store(2, (1, 1, 2), acts=5),
+    "leases": Leases(2, (1,), tasks=3, waits=1),
 }
 WHOLE: dict[str, Any] = {
     "hand-over": HandOver(4),
     "link": Lossy(3, alarms=2),
     "link, last tries": Lossy(3, alarms=2, tries=LAST_TRY - 1),
     "store": Store(2, (1, 1, 2), acts=7),
+    "leases": Leases(2, (1,), tasks=3, waits=1, deaths=1),
+    "leases of two nodes": Leases(2, (1, 1), tasks=3),
 }

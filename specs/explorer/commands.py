@@ -114,7 +114,7 @@ def models(
     six times as long), and print a row for each: how many processes, objects and acts, and who may die or which link
     may break; how many states and how deep, and whether that is all there are; how long it took, and how many
     transitions a second the last search made.  First two-phase commit, of which the number of states is known; last the
-    threads that share a process's I/O, a link that loses, doubles and reorders what it carries, and a full store.
+    threads that share a process's I/O, a link that loses, doubles and reorders what it carries, a store, and leases.
     Ends with 1 if something is wrong in one.
     """
     from freehold.specs.explorer import beside, plain

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 State = TypeVar("State", bound=Hashable)
 
@@ -66,3 +66,16 @@ def way_to(state: State, came: dict[State, tuple[State | None, str]]) -> list[st
         way.append(at[1])
         at = came[at[0]]
     return way[::-1]
+
+
+# ------------------------------------------------------------------ for those who write a model
+
+
+def put(items: tuple[Any, ...], index: int, item: Any) -> tuple[Any, ...]:
+    """Return a tuple with one item changed."""
+    return (*items[:index], item, *items[index + 1 :])
+
+
+def spent(state: Any, what: int) -> Any:
+    """Return a state with one less ``left`` of what may still happen."""
+    return state._replace(left=put(state.left, what, state.left[what] - 1))

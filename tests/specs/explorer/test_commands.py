@@ -8,7 +8,7 @@ import pytest
 from tests.specs.asking import prove
 from tests.specs.explorer.test_explore import HOLE
 
-from freehold.specs.explorer import models
+from freehold.specs.explorer import beside, models
 from freehold.specs.explorer.bounds import Bounds
 
 RAY = ("--deaths", "1", "--calls", "2", "--borrower-death", "ray")
@@ -63,7 +63,7 @@ def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch
     head, *known = output.splitlines()
     lend, die, *others = known[4:]
     assert [line[45:58].strip() for line in known[:4]] == ["288", "8,832", "80", "314"]
-    assert [line[:45].strip() for line in others] == ["hand-over", "link", "link, last tries", "store"]
+    assert [line[:45].strip() for line in others] == [*beside.QUICK]
     assert code == 1 and head.split()[:3] == ["model", "procs", "objects"]
     assert lend.split()[:5] == ["lend", "2", "1", "0", "4"]
     assert "3 of 4" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")
