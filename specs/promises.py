@@ -100,9 +100,10 @@ ALWAYS = (
     ),
     Promise(
         "sealed-only",
-        "Who reads a copy where it lies holds it, and it is sealed; no bytes are given away that somebody views.",
+        "Who reads a copy where it lies holds it, and it is sealed, with all its bytes; none are given away that "
+        "somebody views.",
         "Ray: plasma store, ref_count and seal",
-        (readers_hold,),
+        (readers_hold, properties.sealed_is_complete),
         "search: reads, lends; users.py, released; prove check",
         covers=("9",),
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from freehold.core.copy import PRIMARY, RETIRING, SECONDARY, WRITING
+from freehold.core.copy import PRIMARY, RETIRING, SEALED, SECONDARY, WRITING
 from freehold.core.ids import COUNTER_BITS, node_of, object_name, owner_of, party_name
 from freehold.core.membership import MISSING
 from freehold.core.node import Node
@@ -129,6 +129,15 @@ def users_agree(world: Users) -> Iterator[str]:
         for object, r in worker.ownership.items():
             if r.local and object not in process.told:
                 yield f"{party_name(me)} believes in a reference to {object_name(object)} that is gone"
+
+
+def sealed_is_complete(world: World) -> Iterator[str]:
+    """Of a copy that may be read every byte has come."""
+    for node in world.parties.values():
+        for copy in node.copies.values() if isinstance(node, Node) else ():
+            stored = world.stores[node.me].get(copy.place)
+            if copy.state in SEALED and (stored is None or len(stored.arrived) < copy.nbytes):
+                yield f"{party_name(node.me)} has not all bytes of {copy}"
 
 
 def runs_once(cluster: Cluster) -> Iterator[str]:

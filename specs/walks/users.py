@@ -226,7 +226,7 @@ class Users(World):
         if isinstance(found, Held):
             self.tell(me, ViewTaken(object))
             stored = self.stores[self.parties[me].node].get(found[0])
-            if stored is None or stored.object != object or stored.arrived < stored.nbytes:
+            if stored is None or stored.object != object or len(stored.arrived) < stored.nbytes:
                 raise Violation(f"{party_name(me)} reads {object_name(object)} from bytes that are not its")
             self.processes[me].views.append((object, found[0]))
             return self.load(me, object, stored.token, outer)

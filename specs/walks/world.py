@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from freehold.core.copy import PULLING
 from freehold.core.effects import (
     CancelTimer,
     Effect,
@@ -34,6 +33,7 @@ from freehold.core.node_events import PeerLost, Reserved, ReserveFailed
 from freehold.core.node_messages import ChunkReply, NodeNotice
 from freehold.core.party import Party
 from freehold.core.policies import DEFAULT, Policy
+from freehold.core.queries import landing
 from freehold.core.strides import NONE
 from freehold.core.task_events import OfficeOpened, WorkerStarted
 from freehold.core.values import Failure, Shape
@@ -168,6 +168,8 @@ class World:
             self.moved.add(party)
             for what in hears_well(self.parties[party], event):
                 raise Violation(what)
+            if type(event) is ChunkReply:
+                self.land(party, event)
             for step, effect in self.handle(self.parties[party], event, cause):
                 if party in self.parties:  # it may end itself
                     self.perform(party, step, effect)
@@ -199,7 +201,7 @@ class World:
             stored = self.stores[node_of(party)].get(place)
             if stored is None or stored.object != event.object:
                 raise Violation(f"{party_name(party)} writes {object_name(event.object)} into bytes that are not its")
-            stored.token, stored.arrived = token, stored.nbytes
+            stored.token, stored.arrived = token, {*range(stored.nbytes)}
         self.tell(party, event, cause=cause)
 
     def fire(self, party: int, timer: int) -> None:
@@ -265,16 +267,27 @@ class World:
             self.owe(me, Moved(effect.object, effect.attempt), step)
             return
         stored = self.stores[me].get(effect.place)
-        have = stored is not None and stored.object == effect.object and stored.token is not None
-        if stored is None or not have or effect.offset + effect.nbytes > stored.arrived:
+        if stored is None or stored.object != effect.object or not stored.arrived.issuperset(span(effect)):
             raise Violation(f"{party_name(me)} sends a chunk of {object_name(effect.object)} that it has not")
-        target = self.parties.get(effect.target)
-        coming = target.copies.get(effect.object) if isinstance(target, Node) else None
-        if coming is not None and coming.state is PULLING and coming.attempt == effect.attempt:
-            landing = self.stores[effect.target][coming.place]
-            landing.arrived = effect.offset + effect.nbytes  # chunks come in order; from another source, anew
-            landing.token = stored.token
-        self.send(me, effect.target, step, ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes))
+        chunk = ChunkReply(effect.object, effect.attempt, effect.offset, effect.nbytes)
+        if coming := self.coming(effect.target, chunk):
+            coming.token = stored.token
+        self.send(me, effect.target, step, chunk)
+
+    def coming(self, node: int, chunk: ChunkReply) -> Stored | None:
+        """Return the bytes of which a chunk is a part, unless their transfer is over."""
+        target = self.parties.get(node)
+        if not isinstance(target, Node) or landing(target, chunk) is None:
+            return None
+        return self.stores[node][target.copies[chunk.object].place]
+
+    def land(self, node: int, chunk: ChunkReply) -> None:
+        """Note that a chunk has come; from another source all come anew."""
+        coming = self.coming(node, chunk)
+        if coming is not None and not chunk.failed:
+            if coming.attempt != chunk.attempt:
+                coming.attempt, coming.arrived = chunk.attempt, set()
+            coming.arrived.update(span(chunk))
 
     def release(self, me: int, object: int, place: int, nbytes: int) -> None:
         """Give bytes back."""
@@ -307,5 +320,11 @@ class Stored:
     def __init__(self, object: int, nbytes: int) -> None:
         self.object = object
         self.nbytes = nbytes
-        self.arrived = 0  # bytes of a copy that comes from another node
+        self.arrived = set[int]()  # which of them have been written, or have come from another node
+        self.attempt = 0  # in which transfer
         self.token: Any = None
+
+
+def span(chunk: Move | ChunkReply) -> range:
+    """Return which bytes a chunk has."""
+    return range(chunk.offset, chunk.offset + chunk.nbytes)

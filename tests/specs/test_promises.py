@@ -26,6 +26,7 @@ from freehold.core.worker import Worker
 from freehold.specs import pairs, properties, records
 from freehold.specs.promises import INVARIANTS, PROMISES, SOMETIMES
 from freehold.specs.walks.trial import CPUS, Trial
+from freehold.specs.walks.world import Stored
 
 
 def never_tried_again(world: Trial) -> None:
@@ -49,6 +50,12 @@ def borrower_gone(world: Trial) -> None:
 def two_primaries(world: Trial) -> None:
     for me in (ONE, TWO):
         node(world, me).copies[5] = Copy(5, PRIMARY)
+
+
+def bytes_missing(world: Trial) -> None:
+    world.stores[ONE][7] = Stored(5, 2)
+    world.stores[ONE][7].arrived = {1}
+    node(world, ONE).copies[5] = Copy(5, SECONDARY, nbytes=2, place=7)
 
 
 def run_twice(world: Trial) -> None:
@@ -155,6 +162,7 @@ BROKEN: list[tuple[Callable[[Trial], None], Any, str]] = [
     (borrower_unknown, properties.borrowers_agree, "its owner knows of nobody"),
     (borrower_gone, properties.borrowers_agree, "is borrowed by nobody"),
     (two_primaries, lambda world: properties.one_primary(world.parties), "has primary copies on n0, n1"),
+    (bytes_missing, properties.sealed_is_complete, "n0 has not all bytes of Copy(object=5"),
     (run_twice, properties.runs_once, "runs on "),
     (run_for_ever, properties.retries_fall, "may be run -1 times again, after 0"),
     (run_more_often, properties.retries_fall, "may be run 1 times again, after 0"),
