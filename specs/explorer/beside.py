@@ -253,6 +253,7 @@ QUICK: dict[str, Any] = {
     "link, last tries": Lossy(2, alarms=2, tries=LAST_TRY - 1),
     "store": Store(2, (1, 1, 2), acts=5),
     "leases": Leases(2, (1,), tasks=3, waits=1),
+    "leases of two nodes": Leases(2, (1, 1), tasks=2),
 }
 WHOLE: dict[str, Any] = {
     "hand-over": HandOver(4),

@@ -19,7 +19,7 @@ from freehold.core.leasing import LEASING, Pool
 from freehold.core.machine import replace
 from freehold.core.node_events import Newcomer
 from freehold.core.node_messages import BlockedNotice, ResumedNotice
-from freehold.core.office import Office, cpus_left, take
+from freehold.core.office import STARTING, Office, cpus_left, take
 from freehold.core.policies import DEFAULT, fits
 from freehold.core.task_events import LeaseLost, TaskAssigned, TaskOver, TaskReady, WorkerGone, WorkerStarted
 from freehold.specs.explorer.plain import put, spent
@@ -48,6 +48,7 @@ class Leased(NamedTuple):
     names: tuple[int, ...] = ()  # of each node: the last worker's number
     work: tuple[tuple[int, Work], ...] = ()  # worker -> what it has to do, sorted
     minted: tuple[int, ...] = ()  # of each owner
+    open: tuple[int, ...] = ()  # of each owner: tasks that are not over
     left: tuple[int, int, int] = (0, 0, 0)  # tasks, waits and deaths to come
     said: str = ""  # what went wrong in the last step
 
@@ -75,9 +76,9 @@ class Leases:
     def first(self) -> Leased:
         """Nobody has a task, and there are no workers."""
         offices = tuple([Office(Map(shape)) for _, shape in self.nodes])
-        none = (0,) * len(offices)
         pools = tuple([Pool(KEY) for _ in self.owners])
-        return Leased(offices, pools, ordered=none, names=none, minted=(0,) * len(pools), left=self.left)
+        none, nought = (0,) * len(offices), (0,) * len(pools)
+        return Leased(offices, pools, ordered=none, names=none, minted=nought, open=nought, left=self.left)
 
     def moves(self, state: Leased) -> Iterator[tuple[str, Leased]]:
         """A message comes, a worker starts or dies, and tasks are submitted, wait, go on, and end."""
@@ -145,9 +146,16 @@ class Leases:
         if party in self.owners:
             index, minted = self.owners.index(party), state.minted[self.owners.index(party)]
             record: Any = state.pools[index]
+            still = state.open[index] + (isinstance(event, TaskReady) - isinstance(event, TaskOver))
+            if isinstance(event, LeaseLost) and event.party in record.leases:
+                still -= record.leases[event.party].tasks  # they are submitted anew, or are not
             here = self.here(party, minted)
             after, out = record.state.rows[type(event)](record, event, here)
-            state = state._replace(pools=put(state.pools, index, after), minted=put(state.minted, index, here.minted))
+            state = state._replace(
+                pools=put(state.pools, index, after),
+                minted=put(state.minted, index, here.minted),
+                open=put(state.open, index, still),
+            )
         else:
             index = [node for node, _ in self.nodes].index(party)
             record = state.offices[index]
@@ -211,7 +219,11 @@ class Leases:
         for index, office in enumerate(state.offices):
             loans = {*office.loans}
             few = len(office.workers) + office.starting <= self.policy.workers_max
-            if office.starting != state.ordered[index] or not few:
+            if (
+                office.starting != state.ordered[index]
+                or (office.state is STARTING) != (office.starting > 0)
+                or not few
+            ):
                 yield f"{office} has ordered {state.ordered[index]} workers"
             if loans & {*office.idle} or loans | {*office.idle} != {*office.workers}:
                 yield f"{office} has workers that are neither idle nor lent, or both"
@@ -220,6 +232,10 @@ class Leases:
                 free = take(free, cpus_left(loan))
             if free != office.free:
                 yield f"{office} has {free} free"
+        for pool, still in zip(state.pools, state.open, strict=True):
+            running = sum([lease.tasks for lease in pool.leases.values()])
+            if len(pool.queue) != pool.last - pool.first or len(pool.queue) + running != still:
+                yield f"{pool} has {still} tasks"
         if not state.ways:
             yield from self.wrong_at_rest(state)
 
@@ -243,6 +259,8 @@ class Leases:
         for office in state.offices:
             busy = {worker for worker, work in state.work if work.tasks}
             idle = {*office.loans} - busy
+            if any(loan.waits != dict(state.work)[worker].waits for worker, loan in office.loans.items()):
+                yield f"{office} does not know who waits of {state.work}"
             if office.queue and idle:
                 yield f"{office} has lent {idle}, who do nothing, while others wait"
             able = any(fits(ask.shape, dict(office.free)) for ask in office.queue)
