@@ -195,9 +195,10 @@ ALWAYS = (
     ),
     Promise(
         "timed",
-        "Who has tried all locations in vain tries them again after a while, and a call with a timeout ends by then.",
+        "Who has tried all locations in vain tries them again after a while, and a call with a timeout ends by then; "
+        "no timer is left behind by what is over.",
         "Ray: pull_manager.cc, its timer; the timeouts of get and wait",
-        (properties.timers_are_set,),
+        (properties.timers_are_set, properties.timers_are_awaited),
         covers=("16",),
     ),
     Promise(

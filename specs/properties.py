@@ -171,19 +171,29 @@ def ready_stays(world: Users) -> Iterator[str]:
 def timers_are_set(world: World) -> Iterator[str]:
     """Who has tried all locations in vain has set a timer to try again; so have calls, slow turns, and full stores."""
     for party in world.parties.values():
-        if isinstance(party, Worker):
-            due = {r.attempt: r for r in party.resolution.values() if r.state is RETRYING}
-            ends = {call.request: call for call in party.requests.values() if call.timed}
-            turns = {desk.attempt: desk for desk in party.desk.values() if desk.timed}
-            for timer, waits in (*due.items(), *ends.items(), *turns.items()):
-                if (party.me, timer) not in world.timers:
-                    yield f"{party_name(party.me)} has set no timer for {waits}"
-        elif (
-            isinstance(party, Node)
-            and party.rooms[0].overdue
-            and (party.me, party.rooms[0].overdue) not in world.timers
-        ):
-            yield f"{party_name(party.me)} has set no timer for {party.rooms[0]}"
+        for timer, waits in awaiting_timers(party).items():
+            if (party.me, timer) not in world.timers:
+                yield f"{party_name(party.me)} has set no timer for {waits}"
+
+
+def timers_are_awaited(world: World) -> Iterator[str]:
+    """A timer that is set is awaited: what is over leaves none behind."""
+    awaited = {me: awaiting_timers(party) for me, party in world.parties.items()}
+    for (me, timer), event in world.timers.items():
+        if timer not in awaited[me]:
+            yield f"{party_name(me)} awaits nothing of the timer for {event}"
+
+
+def awaiting_timers(party: Party) -> dict[int, object]:
+    """Return what waits for timers of a party, by their numbers."""
+    if isinstance(party, Node):
+        return {room.overdue: room for room in party.rooms.values() if room.overdue}
+    if not isinstance(party, Worker):
+        return {}
+    due = {r.attempt: r for r in party.resolution.values() if r.state is RETRYING}
+    ends = {call.request: call for call in party.requests.values() if call.timed}
+    turns = {desk.attempt: desk for desk in party.desk.values() if desk.timed}
+    return {**due, **ends, **turns}
 
 
 def room_is_used(world: World) -> Iterator[str]:

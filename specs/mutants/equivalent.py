@@ -85,8 +85,6 @@ OTHERS = {  # mutants
     "resolution: RETRYING RetryDue ended in RETRYING *": "it has asked all the same, and hears the answer as well",
     "resolution: RETRYING LateNotice *": "the owner is asked again after a while, and says so again",
     "resolution: PULLING OwnerDied dropped PullCancelNotice": HEARD,
-    "room: * dropped CancelTimer": UNHEARD,
-    "resolution: RETRYING * dropped CancelTimer": UNHEARD,
     "resolution: RETRYING LocateReply ended in ABSENT *": "whoever asks again hears of the same failure",
     "membership: UNKNOWN PeerLost ended in UNKNOWN instead of MISSING": TWICE,
     "membership: ALIVE PeerLost ended in ALIVE instead of MISSING": TWICE,
@@ -109,7 +107,6 @@ OTHERS = {  # mutants
     "pool: LEASING LeaseReply ended in LEASING *": SERVED_NEXT,
     "pool: LEASING LeaseLost ended in LEASING *": SERVED_NEXT,
     "office: OPEN OfficeOpened ignored": "workers that were not started before are started when they are needed",
-    "request: * dropped CancelTimer": UNHEARD,
     "link: * dropped CancelTimer": UNHEARD,
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }

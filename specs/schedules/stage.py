@@ -17,6 +17,7 @@ from freehold.core.ids import node_index, object_name, party_name
 from freehold.core.node import Node
 from freehold.core.policies import Policy
 from freehold.core.values import Shape, Want
+from freehold.specs.properties import borrowers_agree, held_is_not_released
 from freehold.specs.schedules import __path__ as folder
 from freehold.specs.walks.trial import Trial
 from freehold.specs.walks.users import LARGE, Frame
@@ -82,6 +83,7 @@ class Stage(Trial):
         workers: of each node, started before they are needed.
         able: the indices of the nodes that can run tasks which are for ABLE.
         rules: arguments of ``Policy``; unless they say otherwise LARGE values are large, and small ones are copied.
+            By Ray's rule of deaths an owner may not know of borrowers, and release what they hold.
     """
 
     tight = False
@@ -100,6 +102,8 @@ class Stage(Trial):
         self.able = able
         policy = Policy(**{"inline_bytes_max": SMALL_MAX, "borrow": "copy", **rules})  # type: ignore[arg-type]
         super().__init__(policy, capacity, (workers,) * nodes, programs)
+        if policy.borrower_death == "ray":
+            self.unpromised = held_is_not_released, borrowers_agree
         self.users = [self.processes[program.me].frames[0] for program in self.programs]
         self.go()
 
