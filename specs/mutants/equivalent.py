@@ -56,15 +56,12 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
 UNKNOWN = "who drops such a reference asks the owner, and hears of its death; only an account of references shows it"
 ASKED_BACK = "the hold is given back when the node asks for it, and it asks when the object is released or has no owner"
 LATER = "who waits behind a slow task is handed back a little sooner or later, behind a timer of its own"
-DEAF = "who still asks then is dead to the owner"
 HEARD = "who waits for the copy has heard of the death, or is ended for it"
 TWICE = "the head node is asked once more who goes of two, and answers once"
-UNHEARD = "a timer that fires for nobody is heard by nobody"
 SERVED_NEXT = "a pool without a task asks nobody, and says that it is served when the next thing happens"
 SHUT = "a desk may close behind a task when it likes"
 OVER = "nobody looks at what a task misses once it is not to begin, and reports begin to count anew"
 OTHERS = {  # mutants
-    "promotion: * ObjectReleased dropped LocateReply": DEAF,
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
     "ownership: BORROWED OwnerDied ignored": UNKNOWN,
     "ownership: BORROWED OwnerDied ended in BORROWED *": UNKNOWN,
@@ -91,7 +88,6 @@ OTHERS = {  # mutants
     "membership: ALIVE LossNotice dropped LossNotice": "a link breaks at both ends, and a node says so itself",
     "membership: MISSING LossNotice *": "who has lost a peer itself has said so, and whoever lives by it hears of it",
     "membership: UNKNOWN PeerLost dropped Kill": "who has lost its node ends itself",
-    "promotion: ABSENT LocateQuery *": DEAF,
     "copy: WRITING OwnerDied dropped ChunkReply": HEARD,
     "room: * CopyIdle counted clock +1": "it only says which of two idle copies goes first: a number may be left out",
     "room: AWAITING CopyIdle counted clock -1": "who waits for room has sent away all others that are idle",
@@ -107,7 +103,7 @@ OTHERS = {  # mutants
     "pool: LEASING LeaseReply ended in LEASING *": SERVED_NEXT,
     "pool: LEASING LeaseLost ended in LEASING *": SERVED_NEXT,
     "office: OPEN OfficeOpened ignored": "workers that were not started before are started when they are needed",
-    "link: * dropped CancelTimer": UNHEARD,
+    "link: SENDING ResendDue dropped CancelTimer": "it has just fired",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from freehold.core.ids import node_id
+from freehold.core.ids import HEAD, node_id
+from freehold.core.promotion import RESERVING, WRITING, Promoting
 from freehold.specs.schedules.stage import ABLE, Held, Stage, schedule, way
 from freehold.specs.walks.frames import Frame
 from freehold.specs.walks.users import LARGE, SMALL
@@ -73,3 +74,63 @@ def released_while_a_reader_waits_for_its_writer() -> None:
 def released_while_a_node_waits_for_its_writer() -> None:
     """By Ray's rule an owner knows nothing of a reader, on a node that waits for the first chunk, and releases it."""
     released_while_it_is_written(node_id(2))
+
+
+@schedule("promotion: ABSENT LocateQuery ignored", "promotion: ABSENT LocateQuery dropped LocateReply")
+def asked_for_when_it_has_been_released() -> None:
+    """By Ray's rule an owner knows nothing of a reader, which asks it for what it has released."""
+    stage = Stage(4, (0, 2), borrower_death="ray")
+    user, other = stage.users
+    x = stage.put(user, SMALL, ())
+    lender = stage.runs(user, node_id(3), inside=[x])
+    reader = passed_on(stage, lender, other, node_id(2), x)
+    stage.forgets(user, x)
+    stage.dies(lender.worker)
+    stage.go()
+    stage.gets(reader, x)
+    stage.go()
+    stage.finish()
+
+
+@schedule("promotion: PENDING ObjectReleased dropped LocateReply")
+def released_while_it_is_computed() -> None:
+    """By Ray's rule an owner knows nothing of a reader, which waits for the result of a task, and releases that."""
+    stage = Stage(4, (0, 2), borrower_death="ray")
+    user, other = stage.users
+    x = stage.runs(user, node_id(1)).task
+    lender = stage.runs(user, node_id(3), inside=[x])
+    reader = passed_on(stage, lender, other, node_id(2), x)
+    stage.gets(reader, x)
+    stage.go()
+    stage.forgets(user, x)
+    stage.dies(lender.worker)
+    stage.go()
+    stage.finish()
+
+
+def released_while_it_is_promoted(state: Promoting, *held: Held, writes: bool = False) -> None:
+    """By Ray's rule an owner knows nothing of a reader, for which it promotes a value, and releases that."""
+    stage = Stage(4, (0, 2), borrower_death="ray", borrow="promote")
+    user, other = stage.users
+    x = stage.put(user, SMALL, ())
+    lender = stage.runs(user, node_id(3), inside=[x])
+    reader = passed_on(stage, lender, other, node_id(2), x)
+    busy = (user.worker,) if writes else ()
+    stage.gets(reader, x)
+    stage.go(*held, busy=busy, until=lambda: stage.worker(user.worker).promotion[x].state is state)
+    stage.forgets(user, x)
+    stage.dies(lender.worker)
+    stage.go(*held, busy=busy)
+    stage.finish()
+
+
+@schedule("promotion: RESERVING ObjectReleased dropped LocateReply")
+def released_while_room_is_asked_for() -> None:
+    """By Ray's rule a value is released for which a reader waits, and room has been asked for to promote it."""
+    released_while_it_is_promoted(RESERVING, way(HEAD, 0, "CreateReply"))
+
+
+@schedule("promotion: WRITING ObjectReleased dropped LocateReply")
+def released_while_it_is_written_for_a_reader() -> None:
+    """By Ray's rule a value is released for which a reader waits, and which is being written to be promoted."""
+    released_while_it_is_promoted(WRITING, writes=True)
