@@ -101,3 +101,17 @@ def given_up_while_a_pull_waits_for_its_turn() -> None:
     stage.abandon(last)
     stage.go(chunks)
     stage.finish()
+
+
+@schedule("resolution: SEEN CopyWanted dropped RequestReady")
+def waited_for_when_it_is_known_to_be_there() -> None:
+    """A process that has fetched no copy knows that there is a value, and waits until there is one."""
+    stage = Stage(2, (0,))
+    (user,) = stage.users
+    x = stage.put(user, LARGE, ())
+    stage.go()
+    reader = stage.runs(user, node_id(1), inside=[x])
+    for _ in range(2):
+        stage.wait(reader, [x], 1, Want.LOOK, -1.0)
+        stage.go()
+    stage.finish()

@@ -59,11 +59,12 @@ def test_a_replay_that_is_none(replay: str, said: str) -> None:
 def test_the_command_prints_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
     small = (Bounds("lend", processes=2), Bounds("lend and die", acts=4, calls=2, deaths=1))
     monkeypatch.setattr(models, "QUICK", small)
+    monkeypatch.setattr(beside, "QUICK", {"hand-over": beside.HandOver(2), "link": beside.Lossy(1)})
     code, output = ask("--quick", "--borrower-death", "ray", command="models")
     head, *known = output.splitlines()
     lend, die, *others = known[4:]
     assert [line[45:58].strip() for line in known[:4]] == ["288", "8,832", "80", "314"]
-    assert [line[:45].strip() for line in others] == [*beside.QUICK]
+    assert [line[:45].strip() for line in others] == ["hand-over", "link"]
     assert code == 1 and head.split()[:3] == ["model", "procs", "objects"]
     assert lend.split()[:5] == ["lend", "2", "1", "0", "4"]
     assert "3 of 4" in die and die.endswith("WRONG: n0w1.2 is released while n2w1 has a reference")

@@ -14,6 +14,7 @@ from freehold.core.messages import ReleaseQuery, ReleaseReply
 from freehold.core.node_messages import PullReply
 from freehold.core.ownership import BORROWED, OWNED, REGISTERED, UNHELD
 from freehold.core.resolution import PULLING
+from freehold.specs.explorer import beside
 from freehold.specs.explorer.bounds import Bounds
 from freehold.specs.instead import Cell
 from freehold.specs.mutants import hunt
@@ -26,15 +27,17 @@ SMALL = (
     Bounds("lend", processes=2, acts=4, calls=2),
     Bounds("return", processes=2, acts=3, calls=1, returns=True),
 )
+APART = ("hand-over", "link", "link, last tries")
 
 
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Grounds]:
-    """Return two small models, a tenth of all programs, and a walk of each kind."""
-    some = scenarios()[::10]
+    """Return two small models and the smaller of those beside, a tenth of all programs, and a walk of each kind."""
+    some, apart = scenarios()[::10], {name: model for name, model in beside.QUICK.items() if name in APART}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hunt, "scenarios", lambda: some)
         patch.setattr(hunt, "MODELS", SMALL)
+        patch.setattr(beside, "QUICK", apart)
         patch.setattr(hunt, "WALKS", 1)
         yield Grounds()
 
