@@ -124,3 +124,41 @@ def asked_before_its_first_worker_has_come() -> None:
     stage.expect(lambda: stage.answers[node])
     stage.go(until=lambda: stage.running(x))
     stage.finish()
+
+
+@schedule("execution: RUNNING TaskReturnNotice swapped TaskReady HandOffered")
+def handed_back_to_be_run_by_who_waits() -> None:
+    """A task is sent behind one that waits for another, which waits for the former: it is handed back, and there is no
+    other worker."""
+    stage = Stage(3, able=(1,), workers_max=2)
+    (user,), second = stage.users, node_id(2)
+    argument = stage.runs(user, second)
+    (x,) = stage.calls(user, ABLE, slots=[argument.task])
+    waiting = stage.runs(user, ABLE, cpus=0.5, inside=[x])
+    stage.gets(waiting, x)
+    stage.leave(stage.runs(user, ABLE), [(SMALL, ())])
+    stage.go()
+    before = stage.runs(user, ABLE, inside=[waiting.task])
+    stage.gets(before, waiting.task)
+    stage.go()
+    stage.leave(argument, [(SMALL, ())])
+    stage.go()
+    stage.finish()
+
+
+@schedule("desk: BUSY TurnSlow dropped SetTimer")
+def timed_by_an_earlier_turn() -> None:
+    """A timer fires that was set for a turn that is over: the next, behind which somebody waits, gets its own."""
+    stage = Stage(2, able=(1,), workers_max=1)
+    (user,) = stage.users
+    stage.leave(stage.runs(user, ABLE), [(SMALL, ())])
+    stage.go()
+    task = stage.runs(user, ABLE)
+    for _ in range(2):
+        stage.calls(user, ABLE)
+    stage.go()
+    stage.leave(task, [(SMALL, ())])
+    stage.go()
+    stage.time_passes(task.worker)
+    stage.go()
+    stage.finish()
