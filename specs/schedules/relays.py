@@ -9,6 +9,7 @@ from freehold.specs.walks.users import LARGE, Frame
 
 FIRST, SECOND, THIRD = map(node_id, range(1, 4))
 APART = way(SECOND, THIRD), way(THIRD, SECOND)
+CHUNKS = way(FIRST, SECOND, "ChunkReply")
 
 
 @schedule("copy: WRITING SealNotice swapped Move Move")
@@ -44,9 +45,11 @@ def byte_by_byte() -> None:
     stage.finish()
 
 
-def sent_on_when_the_source_dies() -> tuple[Stage, Frame]:
-    """The second node gets a copy from the first, and sends it on to the third, when the first dies; nothing passes
-    between the two that are left until the second has given up.  Returns who reads on the third, too."""
+def sent_on() -> tuple[Stage, Frame, Frame]:
+    """The second node waits for the next chunk of a copy from the first, and has sent some on to the third.
+
+    Returns who reads on the second, and on the third, too.
+    """
     stage = Stage(4, chunk_bytes=LARGE // 10, chunks_in_flight=1, relay=True)
     (user,) = stage.users
     x = stage.put(user, LARGE, ())
@@ -56,8 +59,17 @@ def sent_on_when_the_source_dies() -> tuple[Stage, Frame]:
     stage.gets(late, x)
     stage.go(until=lambda: stage.copy_on(SECOND, x).source == FIRST and stage.copy_on(SECOND, x).arrived > LARGE // 5)
     stage.gets(last, x)
-    chunks = way(FIRST, SECOND, "ChunkReply")
-    stage.go(chunks, until=lambda: stage.copy_on(THIRD, x).source == SECOND and stage.copy_on(THIRD, x).arrived)
+    stage.go(CHUNKS, until=lambda: stage.copy_on(THIRD, x).source == SECOND and stage.copy_on(THIRD, x).arrived)
+    return stage, late, last
+
+
+def sent_on_when_the_source_dies() -> tuple[Stage, Frame]:
+    """The first dies; nothing passes between the two that are left until the second has given up.
+
+    Returns who reads on the third, too.
+    """
+    stage, late, last = sent_on()
+    (x,) = late.reading
     stage.dies(FIRST, arrive=0)
     stage.go(*APART, until=lambda: stage.copy_on(SECOND, x).state is RETIRING)
     return stage, last
@@ -82,4 +94,20 @@ def nothing_new_to_try() -> None:
     stage, last = sent_on_when_the_source_dies()
     stage.abandon(last)
     stage.go(*APART)
+    stage.finish()
+
+
+@schedule(
+    "copy: PULLING HoldReturnNotice ignored",
+    "copy: PULLING HoldReturnNotice dropped HoldReturnNotice",
+    "copy: PULLING HoldReturnNotice dropped Release",
+    "copy: PULLING HoldReturnNotice dropped RoomFreed",
+)
+def sent_on_and_wanted_by_nobody() -> None:
+    """A copy is sent on while it comes: its reader gives up, and then the reader of the node behind."""
+    stage, late, last = sent_on()
+    for reader in (late, last):
+        stage.abandon(reader)
+        stage.go(CHUNKS)
+    stage.go()
     stage.finish()
