@@ -111,3 +111,23 @@ def sent_on_and_wanted_by_nobody() -> None:
         stage.go(CHUNKS)
     stage.go()
     stage.finish()
+
+
+@schedule("copy: PULLING ChunkReply swapped ChunkQuery ChunkQuery")
+def referred_to_one_that_has_given_up() -> None:
+    """A node is referred to the one before it, of which the reader gives up: it is refused, and goes back."""
+    stage = Stage(4, chunk_bytes=LARGE // 10, chunks_in_flight=2, relay=True)
+    (user,) = stage.users
+    x = stage.put(user, LARGE, ())
+    stage.go()
+    early, late, last = [stage.runs(user, node, inside=[x]) for node in (FIRST, SECOND, THIRD)]
+    stage.must_read(early, x)
+    stage.gets(late, x)
+    stage.go(until=lambda: stage.copy_on(SECOND, x).source == FIRST and stage.copy_on(SECOND, x).arrived)
+    stage.gets(last, x)
+    stage.go(CHUNKS, *APART, until=lambda: stage.copy_on(THIRD, x).source == SECOND)
+    stage.abandon(late)
+    stage.go(CHUNKS, *APART)
+    stage.expect(lambda: not stage.has_copy(SECOND, x))
+    stage.go()
+    stage.finish()

@@ -239,6 +239,11 @@ class Stage(Trial):
 
     # ------------------------------------------------------------------ what there is to see
 
+    def has_copy(self, node: int, object: int) -> bool:
+        """Tell whether a node has written down anything about a copy."""
+        party = self.parties[node]
+        return isinstance(party, Node) and object in party.copies
+
     def copy_on(self, node: int, object: int) -> Copy:
         """Return what a node has written down about a copy."""
         party = self.parties[node]
