@@ -27,7 +27,8 @@ from freehold.specs.explorer.plain import put, spent
 CPU = (("CPU", 1.0),)
 KEY = (CPU, 0)
 PROGRAMS = 100  # workers of the head node that own tasks have numbers from here on
-QUICK, SLOW, TASK = 0.0, 1.0, 1
+QUICK, SLOW = 0.0, 1.0
+TASK, ATTEMPT = 1 << 40, 1 << 20  # names, which count nothing; attempts have those from there on
 
 
 class Work(NamedTuple):
@@ -77,8 +78,8 @@ class Leases:
         """Nobody has a task, and there are no workers."""
         offices = tuple([Office(Map(shape)) for _, shape in self.nodes])
         pools = tuple([Pool(KEY) for _ in self.owners])
-        none, nought = (0,) * len(offices), (0,) * len(pools)
-        return Leased(offices, pools, ordered=none, names=none, minted=nought, open=nought, left=self.left)
+        none, minted = (0,) * len(offices), (ATTEMPT,) * len(pools)
+        return Leased(offices, pools, ordered=none, names=none, minted=minted, open=(0,) * len(pools), left=self.left)
 
     def moves(self, state: Leased) -> Iterator[tuple[str, Leased]]:
         """A message comes, a worker starts or dies, and tasks are submitted, wait, go on, and end."""
