@@ -32,6 +32,7 @@ PAIRS = {  # of things that a row asks for, which may come the other way round
     "CopyWanted ReturnAwaited": APART,
     "Settle CancelTimer": APART,
     "Release CancelTimer": APART,
+    "Lease*Notice Spawn": APART,
     "TurnOver *": APART,
     "TurnDropped *": APART,
     "WantWithdrawn *": APART,
