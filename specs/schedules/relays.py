@@ -45,12 +45,9 @@ def byte_by_byte() -> None:
     stage.finish()
 
 
-def sent_on() -> tuple[Stage, Frame, Frame]:
-    """The second node waits for the next chunk of a copy from the first, and has sent some on to the third.
-
-    Returns who reads on the second, and on the third, too.
-    """
-    stage = Stage(4, chunk_bytes=LARGE // 10, chunks_in_flight=1, relay=True)
+def in_line(chunks_in_flight: int) -> tuple[Stage, Frame, Frame]:
+    """The second node gets a copy from the first, which one on the third wants, too.  Returns who reads on these."""
+    stage = Stage(4, chunk_bytes=LARGE // 10, chunks_in_flight=chunks_in_flight, relay=True)
     (user,) = stage.users
     x = stage.put(user, LARGE, ())
     stage.go()
@@ -59,6 +56,13 @@ def sent_on() -> tuple[Stage, Frame, Frame]:
     stage.gets(late, x)
     stage.go(until=lambda: stage.copy_on(SECOND, x).source == FIRST and stage.copy_on(SECOND, x).arrived > LARGE // 5)
     stage.gets(last, x)
+    return stage, late, last
+
+
+def sent_on() -> tuple[Stage, Frame, Frame]:
+    """The second waits for the next chunk, and has sent some on to the third."""
+    stage, late, last = in_line(chunks_in_flight=1)
+    (x,) = last.reading
     stage.go(CHUNKS, until=lambda: stage.copy_on(THIRD, x).source == SECOND and stage.copy_on(THIRD, x).arrived)
     return stage, late, last
 
@@ -116,15 +120,8 @@ def sent_on_and_wanted_by_nobody() -> None:
 @schedule("copy: PULLING ChunkReply swapped ChunkQuery ChunkQuery")
 def referred_to_one_that_has_given_up() -> None:
     """A node is referred to the one before it, of which the reader gives up: it is refused, and goes back."""
-    stage = Stage(4, chunk_bytes=LARGE // 10, chunks_in_flight=2, relay=True)
-    (user,) = stage.users
-    x = stage.put(user, LARGE, ())
-    stage.go()
-    early, late, last = [stage.runs(user, node, inside=[x]) for node in (FIRST, SECOND, THIRD)]
-    stage.must_read(early, x)
-    stage.gets(late, x)
-    stage.go(until=lambda: stage.copy_on(SECOND, x).source == FIRST and stage.copy_on(SECOND, x).arrived)
-    stage.gets(last, x)
+    stage, late, last = in_line(chunks_in_flight=2)
+    (x,) = last.reading
     stage.go(CHUNKS, *APART, until=lambda: stage.copy_on(THIRD, x).source == SECOND)
     stage.abandon(late)
     stage.go(CHUNKS, *APART)
