@@ -6,7 +6,7 @@ Each fails without its mend.
 from __future__ import annotations
 
 from freehold.core.effects import Reserve, Run, Send
-from freehold.core.events import GetWanted, RefCreated, RefDropped, RefsFound, RefsHeld
+from freehold.core.events import GetWanted, RefCreated, RefDropped, RefsFound, RefsHeld, ViewDropped, ViewTaken
 from freehold.core.ids import HEAD, is_node, node_id, object_id, worker_id
 from freehold.core.messages import (
     BorrowNotice,
@@ -30,13 +30,15 @@ from freehold.core.node_messages import (
     DeathNotice,
     HoldNotice,
     HoldRecallNotice,
+    HoldReturnNotice,
     LossNotice,
     PullQuery,
     PullReply,
 )
 from freehold.core.policies import Policy
+from freehold.core.queries import exists
 from freehold.core.task_events import OfficeOpened, RunEnded, WorkerStarted
-from freehold.core.values import Description, Payload, Want
+from freehold.core.values import Description, Payload, Placed, Want
 from freehold.core.worker import Worker
 from freehold.specs.records.of_workers import counts_agree
 from freehold.specs.walks.trial import Trial
@@ -207,3 +209,22 @@ def test_a_copy_is_read_while_another_waits_for_its_room() -> None:
     assert sent(node, ReserveFailed(node.rooms[0].attempt)) == [Send(reader, HoldRecallNotice(X))]
     granted, *told = sent(node, PullQuery(X, 2, other, node_id(1), 60, Want.GET))
     assert granted == Send(other, HoldNotice(X, 1, 60)) and Send(other, HoldRecallNotice(X)) in told
+
+
+def test_a_copy_goes_and_its_object_is_as_ready_as_before() -> None:
+    """A borrower has read a large object, and its node wants the room of the copy back.
+
+    The borrower gave the copy back, and forgot with it that there is a value: a wait that fetches nothing called an
+    object unready that had been ready.  (Found by walks, with the promise that what was ready stays so.)
+    """
+    me = Worker(ME)
+    me.handle(RefsHeld((X,)))
+    (asked,) = sent(me, GetWanted(1, (X,), 1))
+    assert isinstance(asked.message, LocateQuery) and asked.target == OWNER
+    (pulled,) = sent(me, LocateReply(X, asked.message.attempt, Placed(200_000, (node_id(1),))))
+    assert isinstance(pulled.message, PullQuery)
+    me.handle(HoldNotice(X, 1, 200_000))
+    me.handle(ViewTaken(X))
+    me.handle(ViewDropped(X))
+    assert sent(me, HoldRecallNotice(X)) == [Send(HEAD, HoldReturnNotice(X, ME, 1))]
+    assert exists(me, X)
