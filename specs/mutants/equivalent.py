@@ -62,6 +62,7 @@ TWICE = "the head node is asked once more who goes of two, and answers once"
 SERVED_NEXT = "a pool without a task asks nobody, and says that it is served when the next thing happens"
 SHUT = "a desk may close behind a task when it likes"
 OVER = "nobody looks at what a task misses once it is not to begin, and reports begin to count anew"
+NODES = "it matters which nodes are in it, not the numbers of the questions that they were asked"
 OTHERS = {  # mutants
     "promotion: ABSENT ReturnArrived dropped FreeNotice": "the node tells of its copy itself, and that is freed then",
     "ownership: BORROWED OwnerDied ignored": UNKNOWN,
@@ -103,6 +104,8 @@ OTHERS = {  # mutants
     "pool: LEASING TaskOver ended in LEASING *": SERVED_NEXT,
     "pool: LEASING LeaseReply ended in LEASING *": SERVED_NEXT,
     "pool: LEASING LeaseLost ended in LEASING *": SERVED_NEXT,
+    "pool: LEASING * counted busy [+-]1": NODES,
+    "pool: LEASING * counted full [+-]1": NODES,
     "office: OPEN OfficeOpened ignored": "workers that were not started before are started when they are needed",
     "link: SENDING ResendDue dropped CancelTimer": "it has just fired",
     "resolution: * counted round [+-]1": "it says only how long to wait before all locations are tried again",
