@@ -6,7 +6,7 @@ A driver knows bytes, threads and time, and nothing of objects: a driver that kn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 from freehold.core.effects import (
@@ -47,29 +47,34 @@ class Driver(ABC):
         folder: where its events are written down, "" for nowhere.
     """
 
+    methods: Mapping[type[Effect], Callable[[Any, int, Any], None]]  # by which a driver of its kind performs effects
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.methods = {
+            Send: cls.send,
+            SetTimer: cls.set_timer,
+            CancelTimer: cls.cancel_timer,
+            Settle: cls.settle,
+            Run: cls.run,
+            Interrupt: cls.interrupt,
+            Spawn: cls.spawn,
+            Kill: cls.kill,
+            Reserve: cls.reserve,
+            Move: cls.move,
+            Release: cls.release,
+        }
+
     def __init__(self, party: Party, folder: str = "") -> None:
         self.party = party
         self.journal = journal_in(folder, party) if folder else None
         self.handle: Handle = party.handle if self.journal is None else self.recorded  # how the party is told
-        self.methods: dict[type[Effect], Callable[[int, Any], None]] = {
-            Send: self.send,
-            SetTimer: self.set_timer,
-            CancelTimer: self.cancel_timer,
-            Settle: self.settle,
-            Run: self.run,
-            Interrupt: self.interrupt,
-            Spawn: self.spawn,
-            Kill: self.kill,
-            Reserve: self.reserve,
-            Move: self.move,
-            Release: self.release,
-        }
 
     def drive(self, event: Event, cause: int = 0) -> None:
         """Hand an event to the party and perform what it asks for.  One thread at a time."""
         methods = self.methods
         for step, effect in self.handle(event, self.now(), cause):
-            methods[type(effect)](step, effect)
+            methods[type(effect)](self, step, effect)
 
     def recorded(self, event: Event, now: float, cause: int) -> list[tuple[int, Effect]]:
         """Tell the party, and write down what it was told and what it asked for."""

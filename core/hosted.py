@@ -60,7 +60,6 @@ class World(ABC):
         self.nodes_started = 0
         self.started: dict[int, int] = {}  # node -> workers it has started
         self.exits: dict[int, int] = {}  # workers that have ended -> exit status, or a signal's number below 0
-        self.links: dict[int, set[int]] = {}  # party -> peers it has exchanged messages with
 
     @abstractmethod
     def now(self) -> float:
@@ -109,7 +108,6 @@ class World(ABC):
         """Add a node to the world; the caller tells the head node about it."""
         party = Node(node, capacity, resources, self.policy)
         self.drivers[node] = self.driver(party)
-        self.links[node] = set()
         return self.drivers[node]
 
     def add_worker(self, node: int) -> int:
@@ -117,8 +115,8 @@ class World(ABC):
         self.started[node] = self.started.get(node, 0) + 1
         party = Worker(worker_id(node, self.started[node]), self.policy)
         driver = self.drivers[party.me] = self.driver(party)
-        self.links[party.me] = {node}
-        self.links[node].add(party.me)
+        driver.peers.add(node)
+        self.drivers[node].peers.add(party.me)
         self.settle_in(party, driver)
         return party.me
 
@@ -146,12 +144,13 @@ class World(ABC):
         for other in [p for p in self.drivers if is_node(party) and p != party and node_of(p) == party]:
             self.remove(other)
         gone = self.drivers.pop(party, None)
-        if gone is not None:
-            gone.end_journal()
         self.sessions.pop(party, None)
-        for peer in sorted(self.links.pop(party, ())):
+        if gone is None:
+            return
+        gone.end_journal()
+        for peer in sorted(gone.peers):
             if peer in self.drivers:
-                self.links[peer].discard(party)
+                self.drivers[peer].peers.discard(party)
                 self.post(party, peer, 0, PeerLost(party), 0)
 
     def end(self) -> None:
@@ -189,6 +188,7 @@ class Hosted(Driver, Host):
         self.session: Session | None = None
         self.ring = Ring()
         party.watch = self.ring
+        self.peers: set[int] = set()  # who hears of its death: those with whom it has exchanged messages
         self.places: dict[int, bytearray | bytes] = {}  # a node's object store: place -> bytes
         self.numbers = 0
         self.used = 0  # bytes of the object store that are set aside
@@ -203,11 +203,12 @@ class Hosted(Driver, Host):
 
     def send(self, step: int, effect: Send) -> None:
         me, target = self.party.me, effect.target
-        if target not in self.world.drivers:
+        peer = self.world.drivers.get(target)
+        if peer is None:
             self.world.post(target, me, 0, PeerLost(target), 0)
             return
-        self.world.links[me].add(target)
-        self.world.links[target].add(me)
+        self.peers.add(target)
+        peer.peers.add(me)
         self.world.post(me, target, step, effect.message, self.packed(effect.message))
 
     def packed(self, message: Any) -> int:

@@ -155,7 +155,7 @@ class Simulated(World):
         if source == target:  # the driver reports what came of an effect
             at = self.clock.now if sender is None else sender.spend(nbytes * self.costs.copy)
             answer = Message(self.answering, target, event, cause)
-            if sender is not None and sender.machine.cores:
+            if sender is not None and sender.shares:
                 sender.take(partial(self.answer, answer))  # when it has done what the answer is about
             else:
                 self.network.arrive(source, target, at, answer)
@@ -192,12 +192,13 @@ class Simulated(World):
         driver = self.drivers.get(message.target)
         if driver is None:
             return
-        if driver.machine.cores and not due:
+        if driver.shares and not due:
             driver.take(partial(self.receive, message, due=True))
             return
         costs, event, nbytes = self.costs, message.event, message.nbytes
         driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
-        self.deliver(message.target, event, message.cause)
+        driver.drive(event, message.cause)
+        driver.drain()
         if driver.outbox is not None:
             driver.answered(message.cause >> COUNTER_BITS)
 

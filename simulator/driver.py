@@ -45,6 +45,10 @@ class Simulator(Hosted, Process):
     """The driver of one party: who waits here is parked, and calls that fall due are made by strands."""
 
     world: Simulated
+    calls = 0  # that have fallen due
+    body: Strand | None = None  # who runs tasks
+    random: Random | None = None  # None: nothing interrupts it
+    calm = 0.0  # seconds until the next interruption
     touched = 0  # bytes of a node's store that have been in use at a time
     outbox: Outbox | None = None  # None: what is to be sent is sent at once
 
@@ -52,21 +56,20 @@ class Simulator(Hosted, Process):
         Hosted.__init__(self, world, party)
         Process.__init__(self, world.hosts[party.me])
         self.pace = world.paces.get(node_index(party.me), 1.0)  # how many times as long everything takes
-        self.calls = 0  # that have fallen due
         self.waiting: dict[int, Strand] = {}  # request -> who is parked until it is settled
         self.runs: deque[Run] = deque()  # tasks that may begin
-        self.body: Strand | None = None  # who runs them
         costs = world.description.costs
         if costs.step or costs.event:
             self.meter = Meter(party.watch)
             party.watch, self.told, self.handle = self.meter, self.handle, self.metered
         if costs.batch:
             self.outbox = Outbox(costs.batch)
-            self.methods[Send] = self.hold_back
+            self.methods = {**self.methods, Send: Simulator.hold_back}
         rousing = costs.turn or costs.wake or costs.linger
-        self.rouses = rousing and not self.machine.cores  # else it takes no time, or is switched to
-        self.random = Random(hash((world.policy.seed, party.me))) if costs.interruption else None
-        self.calm = costs.calm * self.random.expovariate(1.0) if self.random else 0.0  # until the next interruption
+        self.rouses = rousing and not self.shares  # else it takes no time, or is switched to
+        if costs.interruption:
+            self.random = Random(hash((world.policy.seed, party.me)))
+            self.calm = costs.calm * self.random.expovariate(1.0)
 
     def now(self) -> float:
         """Return its own time: it may be ahead."""
@@ -76,7 +79,7 @@ class Simulator(Hosted, Process):
     def drive(self, event: Event, cause: int = 0) -> None:
         now, until, methods = self.world.clock._now, self.until, self.methods  # most of what happens begins here
         for step, effect in self.handle(event, until if until > now else now, cause):
-            methods[type(effect)](step, effect)
+            methods[type(effect)](self, step, effect)
 
     def spend(self, seconds: float) -> float:
         """Be busy for some time, after whatever it is busy with; return until when."""
@@ -118,7 +121,7 @@ class Simulator(Hosted, Process):
     def send(self, step: int, effect: Send) -> None:
         """As everybody, but quicker to parties that are known to live: most are."""
         target, message, world, me = effect.target, effect.message, self.world, self.party.me
-        if target not in world.links[me]:
+        if target not in self.peers:
             super().send(step, effect)
             return
         nbytes = nbytes_of(message)

@@ -119,7 +119,7 @@ class Strands:
     def wake(self, strand: Strand) -> None:
         """Let a parked strand go on when its turn comes, and its process has done what came before."""
         process = strand.process
-        if process.machine.cores:
+        if process.shares:
             process.take(partial(self.resume, strand, strand.ticket))
         elif process.until > self.clock.now:
             self.set_alarm(strand, 0.0)

@@ -145,7 +145,7 @@ class Users(Simulated):
         """Let a script do what it does until it waits again, when its worker has a core (``due``)."""
         thread = turn.thread
         user = thread.user
-        if user.machine.cores and not due:
+        if user.shares and not due:
             user.take(partial(self.go_on, turn, due=True))
             return
         if thread not in self.threads:
@@ -200,6 +200,7 @@ class User(Simulator):
     """A worker's user: what scripts do here."""
 
     world: Users
+    thread: Thread | None = None  # that runs now
 
     def __init__(self, world: Users, party: Party) -> None:
         super().__init__(world, party)
@@ -209,7 +210,6 @@ class User(Simulator):
             party.watch = None
         self.minted = 0
         self.requested = REQUESTS
-        self.thread: Thread | None = None  # that runs now
         self.answers: dict[int, Thread] = {}  # request -> who waits for it
         self.functions: dict[str, int] = {}  # name -> object
 

@@ -86,11 +86,11 @@ class LocalDriver(Driver):
         methods = self.methods
         try:
             for step, effect in self.handle(event, monotonic(), cause):
-                methods[type(effect)](step, effect)
+                methods[type(effect)](self, step, effect)
             while self.inbox:
                 event, cause = self.inbox.popleft()
                 for step, effect in self.handle(event, monotonic(), cause):
-                    methods[type(effect)](step, effect)
+                    methods[type(effect)](self, step, effect)
         except Exception as error:
             self.inbox.clear()
             self.crashed(error)

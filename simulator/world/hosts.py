@@ -30,17 +30,18 @@ class Process:
         machine: on which it runs.
     """
 
+    queued = False  # it has a core, or waits for one
     ran = 0.0  # seconds for which it had a core; what it did without while it had nothing to do, it is given in part
 
     def __init__(self, machine: Host) -> None:
         self.machine = machine
+        self.shares = bool(machine.cores)  # there may be fewer cores than processes that have something to do
         self.until = 0.0  # it has something to do up to here
         self.jobs: deque[Job] = deque()  # that wait for a core
-        self.queued = False  # it has a core, or waits for one
 
     def take(self, job: Job) -> None:
         """Do a job as soon as there is a core for it; if there always is, at once."""
-        if self.machine.cores:
+        if self.shares:
             self.machine.offer(self, job)
         else:
             job()
