@@ -9,6 +9,8 @@ may still come.  So news of deaths goes up and down a tree, and what follows on 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from freehold.core.effects import Kill, Send
@@ -50,6 +52,11 @@ class Members(dict[int, Member]):
         self._alive = None
         if member.state is DEAD:
             self.dead |= {party}
+
+    def join(self, nodes: Iterable[tuple[int, Shape]]) -> None:
+        """Take up nodes that nothing has been heard of, each with its resources, all at once."""
+        self.update({node: Member(node, ALIVE, resources) for node, resources in nodes})
+        self._alive = None
 
     def clear(self) -> None:
         """Forget all."""

@@ -70,7 +70,8 @@ class Node(Party):
             case NodeNotice(nodes):
                 return self.welcome(self.unknown(nodes))
             case Newcomer(party):
-                own_last = sorted(self.nodes, key=lambda item: item[0] == node_of(party))
+                home = node_of(party)
+                own_last = sorted(self.nodes, key=lambda item: item[0] == home)
                 births = [Send(party, NodeNotice(tuple(own_last)))] if own_last else []
                 return [*births, *[Send(party, DeathNotice(dead)) for dead in sorted(self.members.dead)]]
         return super().spread(event)

@@ -1,4 +1,4 @@
-"""The strides of a worker that runs tasks: one comes, and one is over.
+"""The strides of a worker that runs tasks: it hears of the nodes when it is born, a task comes, and one is over.
 
 Each is several steps of the tables in one function; ``strides.py`` says what that means and how it is checked.
 """
@@ -15,14 +15,37 @@ from freehold.core.effects import Run, Send, SetTimer
 from freehold.core.events import ArgumentReady, CopyWanted, Event, ObjectUnused, Pinned, ReportWanted
 from freehold.core.ids import owner_of
 from freehold.core.machine import replace
+from freehold.core.membership import ALIVE, UNKNOWN, Member
 from freehold.core.messages import TaskQuery, TaskReply
+from freehold.core.node_events import NodeJoined
+from freehold.core.node_messages import NodeNotice
 from freehold.core.ownership import BORROWED, UNHELD, Ownership
 from freehold.core.policies import INLINED_BYTES_MAX
 from freehold.core.resolution import CACHED, IDLE, LOCAL, Resolution
 from freehold.core.running import FETCHING, READY, REPORTING, RUNNING, Run_
-from freehold.core.strides import Asked, Raw, Stride, Strode
+from freehold.core.strides import NOTHING, Asked, Raw, Stride, Strode
 from freehold.core.task_events import HoldReported, RunEnded, TurnGiven, TurnOver, TurnSlow, TurnWanted
-from freehold.core.values import Description, Payload, Slot, Want
+from freehold.core.values import Description, Payload, Shape, Slot, Want
+
+# ------------------------------------------------------------------ it is born
+
+
+def meet(worker: Books, e: NodeNotice, base: int) -> Strode | None:
+    """Nodes are heard of that are new here, before anybody has waited for one: as many steps as there are nodes."""
+    new = worker.unknown(e.nodes)
+    if not new or worker.pools:
+        return None
+    worker.members.join(new)
+    return NOTHING, len(new), (new,)
+
+
+def unfold_meet(base: int, cause: int, at: float, nodes: tuple[tuple[int, Shape], ...]) -> list[Raw]:
+    """Tell it in steps."""
+    return [
+        (step, cause, at, node, Member, UNKNOWN, ALIVE, NodeJoined(node, resources))
+        for step, (node, resources) in enumerate(nodes, base + 1)
+    ]
+
 
 # ------------------------------------------------------------------ a task comes
 
@@ -259,6 +282,7 @@ def unfold_finish(
 
 
 STRIDES: dict[type[Event], Stride] = {
+    NodeNotice: Stride(meet, unfold_meet),
     TaskQuery: Stride(accept, unfold_accept),
     RunEnded: Stride(finish, unfold_finish),
 }

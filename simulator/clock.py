@@ -6,7 +6,9 @@ makes them decides.  Refuses to know what an event is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappush
 from itertools import count
 from typing import Any
@@ -14,7 +16,19 @@ from typing import Any
 from simpy.core import EmptySchedule, Environment
 from simpy.events import Event
 
-__all__ = ["Clock", "EmptySchedule", "Happening"]
+__all__ = ["Clock", "EmptySchedule", "Happening", "uncollected"]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Have nobody look for garbage in circles: there is little, and much else to look through."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Happening(Event):

@@ -32,7 +32,7 @@ from freehold.core.policies import Policy
 from freehold.core.session import Session
 from freehold.core.tasks import session_function
 from freehold.core.values import Failure
-from freehold.simulator.clock import Clock, Happening
+from freehold.simulator.clock import Clock, Happening, uncollected
 from freehold.simulator.deadlocks import deadlock, waits_of_programs
 from freehold.simulator.driver import Simulator
 from freehold.simulator.durations import Durations, run_for
@@ -314,8 +314,9 @@ class Simulated(World):
 
     def built(self) -> None:
         """Let the cluster come to rest, in no time; from here on everything takes time."""
-        while self.clock.peek() <= self.clock.now:
-            self.clock.step()
+        with uncollected():
+            while self.clock.peek() <= self.clock.now:
+                self.clock.step()
         self.costs, self.begun = self.description.costs, True
         self.hosts.begin(self.costs)
         schedule(self.description.faults, self.clock, self)

@@ -8,7 +8,6 @@ Refuses to know what a workload is for, and what is measured.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
@@ -36,7 +35,7 @@ from freehold.core.task_events import RunEnded, TaskSubmitted, WorkerStarted
 from freehold.core.values import Description as Task
 from freehold.core.values import Failure, Shape, Slot
 from freehold.core.worker import Worker
-from freehold.simulator.clock import EmptySchedule, Happening
+from freehold.simulator.clock import EmptySchedule, Happening, uncollected
 from freehold.simulator.cluster import Simulated
 from freehold.simulator.deadlocks import Wait, deadlock, missing, who
 from freehold.simulator.driver import Simulator
@@ -176,16 +175,13 @@ class Users(Simulated):
         Raises:
             DeadlockError: nothing can happen any more, and somebody waits.
         """
-        step, collects = self.clock.step, gc.isenabled()
-        gc.disable()  # there is little garbage in circles, and much else to look through
+        step = self.clock.step
         try:
-            while self.threads:
-                step()
+            with uncollected():
+                while self.threads:
+                    step()
         except EmptySchedule:
             raise self.deadlock() from None
-        finally:
-            if collects:
-                gc.enable()
 
     def deadlock(self) -> DeadlockError:
         waits = []

@@ -110,7 +110,7 @@ class Study(NamedTuple):
     def nbytes(self, processes: int) -> int:
         """Return roughly how much memory so many points take that run at a time, if they are the largest."""
         largest = sorted((self.nodes(point) for point, _ in self.points()), reverse=True)[:processes]
-        return sum(NODE_NBYTES * nodes + (KNOWN_NBYTES * nodes**2 if self.tasks else 0) for nodes in largest)
+        return sum(NODE_NBYTES * nodes + (2 * KNOWN_NBYTES * nodes**2 if self.tasks else 0) for nodes in largest)
 
     def points(self) -> list[tuple[Point, int]]:
         """Return all points with all seeds, in order."""

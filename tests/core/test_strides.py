@@ -11,7 +11,7 @@ from freehold.core import strides
 from freehold.core.effects import Effect, Move, Run, Send, Settle
 from freehold.core.errors import StrideDiffers
 from freehold.core.events import Event, GetWanted, Moved, RefCreated, RefDropped, RefHeld, RefsFound
-from freehold.core.ids import HEAD, object_id, worker_id
+from freehold.core.ids import HEAD, node_id, object_id, worker_id
 from freehold.core.messages import (
     BorrowNotice,
     LocateQuery,
@@ -46,7 +46,7 @@ REQUEST = 1 << 35
 LARGE = 1 << 20  # bytes
 BORROWS = 310
 ALL: set[type[Event]] = {RefCreated, RefDropped, TaskSubmitted, GetWanted, TaskReply, TaskQuery, RunEnded}
-ALL |= {RefsFound, BorrowNotice, ReleaseQuery, LocateQuery, LocateReply, ReleaseReply}
+ALL |= {RefsFound, BorrowNotice, ReleaseQuery, LocateQuery, LocateReply, ReleaseReply, NodeNotice}
 
 
 class Life:
@@ -159,7 +159,17 @@ def test_a_life_by_strides_is_the_life_of_the_tables(monkeypatch: pytest.MonkeyP
     assert short.story() == long.story()
     assert [p.snapshot() for p in short.parties.values()] == [p.snapshot() for p in long.parties.values()]
     assert set(short.taken) == ALL and all(short.taken.values()) and not long.taken
-    assert all(short.taken[kind] > 300 for kind in ALL - {RefCreated, GetWanted}), short.taken
+    assert all(short.taken[kind] > 300 for kind in ALL - {RefCreated, GetWanted, NodeNotice}), short.taken
+
+
+def test_nodes_are_heard_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strides, "checking", False)
+    nodes = tuple([(node_id(index), SHAPE) for index in range(3)])
+    worker = Worker(OWNER)
+    for heard in (nodes[:1], nodes[:1], nodes[1:], nodes):  # what has been heard of is no news
+        worker.handle(NodeNotice(heard))
+        assert worker.nodes == nodes[: len(worker.nodes)]
+    assert worker.nodes == nodes and worker.steps == len(nodes)
 
 
 def test_strides_are_compared_with_the_tables_in_every_other_test() -> None:

@@ -69,7 +69,7 @@ def test_endless_cpus_are_refused(cluster: Any) -> None:
 
 
 def test_more_than_memory_holds_is_refused_before_anything_runs() -> None:
-    with pytest.raises(ValueError, match=r"of each of which 1,616,000 processes know, take about 7\.76 TiB"):
+    with pytest.raises(ValueError, match=r"of each of which 1,616,000 processes know, take about 4\.23 TiB"):
         freehold.init(backend="sim", num_nodes=16_000, num_cpus=100)
     assert not freehold.is_initialized()
 

@@ -67,7 +67,7 @@ def test_what_memory_does_not_hold_is_refused(tmp_path: Path) -> None:
         read_study(path, studies, processes=1)
 
 
-@pytest.mark.parametrize(("tasks", "processes", "nodes"), [(True, 1, 1800), (False, 1, 25_000), (False, 4, 6_200)])
+@pytest.mark.parametrize(("tasks", "processes", "nodes"), [(True, 1, 1600), (False, 1, 25_000), (False, 4, 6_200)])
 def test_memory_is_that_of_all_points_that_run_at_once(
     tasks: bool, processes: int, nodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
