@@ -197,8 +197,7 @@ class Simulated(World):
             return
         costs, event, nbytes = self.costs, message.event, message.nbytes
         driver.spend(costs.receive + nbytes * (costs.copy if type(event) is ChunkReply else costs.pickle))
-        driver.drive(event, message.cause)
-        driver.drain()
+        self.deliver(message.target, event, message.cause)
         if driver.outbox is not None:
             driver.answered(message.cause >> COUNTER_BITS)
 
