@@ -93,7 +93,7 @@ def init(
         resources=dict(resources or {}),
         object_store_memory=object_store_memory,
         log_to_driver=log_to_driver,
-        policy=current.policy_of(rules),
+        policy=current.policy_of(rules, init.__kwdefaults__ or ()),
         cluster=cluster,
         trace=os.fsdecode(trace) if trace is not None else "",
         wait_line=wait_line and os.environ.get("FREEHOLD_WAIT_LINE") != "0",

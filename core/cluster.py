@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -116,15 +117,14 @@ def activate(session: Session | None) -> Session | None:
     return before
 
 
-def policy_of(changes: dict[str, Any]) -> Policy:
-    """Return the default policy with some rules changed, or say which rule is unknown."""
+def policy_of(changes: dict[str, Any], arguments: Iterable[str] = ()) -> Policy:
+    """Return the default policy with some rules changed, or say which name is none of a rule, nor of an argument."""
     if os.environ.get("FREEHOLD_CALL_SITES") == "0":
         changes = {"call_sites": False, **changes}
     for name, value in changes.items():
         if name not in Policy.__struct_fields__:
-            raise ValueError(
-                f"{name!r} is not an argument of init, nor a rule; {', '.join(Policy.__struct_fields__)} are"
-            )
+            rules = ", ".join(Policy.__struct_fields__)
+            raise ValueError(f"{name!r} is neither an argument of init ({', '.join(arguments)}) nor a rule ({rules})")
         try:
             converted({name: value}, Policy)
         except msgspec.ValidationError as error:

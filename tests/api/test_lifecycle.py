@@ -90,6 +90,11 @@ class TestInit:
         with freehold.init(**world.options()):
             assert freehold.get(same.remote(1)) == 1
 
+    def test_with_a_name_that_nothing_has(self, world) -> None:
+        known = r"'nodes' is neither an argument of init \(backend, num_nodes, .*\) nor a rule \(inline_bytes_max, "
+        with pytest.raises(ValueError, match=known):
+            freehold.init(**world.options(nodes=3))
+
     def test_with_rays_arguments(self, world) -> None:
         import logging
 
