@@ -28,6 +28,8 @@ STYLE: dict[str, Any] = {
     "axes.labelsize": 8,
     "axes.titlesize": 8,
     "legend.fontsize": 7,
+    "legend.handlelength": 3.0,  # two dashes, whatever mark is amid them
+    "legend.columnspacing": 1.0,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "axes.spines.top": False,
@@ -78,7 +80,7 @@ def either_way(
             line(axes, shown, "nbytes", column, f"{way}, {value} {of[: -1 if value == 1 else None]}", index, style)
     axes.axvline(DEFAULT.inline_bytes_max, color=GREY, linewidth=0.8)
     label_sizes(axes, rows.values("nbytes"))
-    axes.set(yscale="log", ylabel=label)
+    axes.set(yscale="log", xlabel="object size; the line: the inline limit", ylabel=label)
     legend_above(axes)
     return figure
 

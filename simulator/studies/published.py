@@ -18,7 +18,7 @@ from freehold.simulator.studies.study import Row, Rows, Study, middle
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GAP = 4  # between two rows
+GAP = 7  # between two rows
 ALIKE = 1.1  # published values of two schemes that differ by less than this factor have no order
 EXPERIMENTS: Mapping[str, Callable[[Way, Any], float]] = {
     "F1": throughput.latency,

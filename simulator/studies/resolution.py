@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VALUES: dict[str, tuple[int, dict[str, Any]]] = {  # bytes, and the policy
     "small, in the reply": (100, {"borrow": "copy"}),
     "small, promoted": (100, {"borrow": "promote"}),
-    "1 MiB": (2**20, {}),
+    "128 KiB": (2**17, {}),  # each step can be told from the next
 }
 LANES = ("owner", "its node", "reader's node", "reader")
 
@@ -145,7 +145,7 @@ STUDY = Study(
     {
         "resolution-reply": lambda rows: space_time(rows, "small, in the reply"),
         "resolution-promoted": lambda rows: space_time(rows, "small, promoted"),
-        "resolution-large": lambda rows: space_time(rows, "1 MiB"),
+        "resolution-large": lambda rows: space_time(rows, "128 KiB"),
     },
     seeds=3,
     compares=("value",),
