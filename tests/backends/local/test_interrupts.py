@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ from freehold.exceptions import TaskCancelledError
 
 pytestmark = [pytest.mark.local, pytest.mark.slow, pytest.mark.timeout(100)]
 LATE_SECONDS = 5.0  # much more than "at once", and much less than what was waited for
+
+
+@pytest.fixture(autouse=True)
+def heard_by_nobody_else() -> Iterator[None]:
+    """Python swallows an interrupt amid a callback of the collector's, and Hypothesis has one once it has run."""
+    callbacks = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks.extend(callbacks)
 
 
 @freehold.remote
