@@ -23,6 +23,7 @@ from freehold.core.effects import (
     Settle,
     Spawn,
 )
+from freehold.core.errors import NotSupported
 from freehold.core.events import Event, RequestAbandoned
 from freehold.core.party import Party
 from freehold.core.trace import Ring
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from freehold.core.facts import Account
     from freehold.core.journal import Journal
 
+NODES = "nodes come and go by the program that has started the cluster, not by a task: call it there"
 Hear = Callable[[Failure | None], None]
 Handle = Callable[[Event, float, int], list[tuple[int, Effect]]]
 
@@ -206,11 +208,11 @@ class Host(ABC):
 
     def add_node(self, resources: dict[str, float], capacity: int | None) -> int:
         """Add a node to the cluster; return its name when it has joined."""
-        raise NotImplementedError
+        raise NotSupported(NODES)
 
     def remove_node(self, node: int, graceful: bool) -> None:
         """Take a node out of the cluster: at once, or when its tasks are over; return when it is gone."""
-        raise NotImplementedError
+        raise NotSupported(NODES)
 
     @abstractmethod
     def close(self) -> None:

@@ -45,6 +45,7 @@ class Simulator(Hosted, Process):
     """The driver of one party: who waits here is parked, and calls that fall due are made by strands."""
 
     world: Simulated
+    # What few drivers have is said here: Python keeps the attributes of an object close together only if they are few.
     calls = 0  # that have fallen due
     body: Strand | None = None  # who runs tasks
     random: Random | None = None  # None: nothing interrupts it

@@ -108,7 +108,10 @@ class Study(NamedTuple):
     tasks: bool = False
 
     def nbytes(self, processes: int) -> int:
-        """Return roughly how much memory so many points take that run at a time, if they are the largest."""
+        """Return roughly how much memory so many points take that run at a time, if they are the largest.
+
+        With tasks each node has a worker, and both know all nodes.
+        """
         largest = sorted((self.nodes(point) for point, _ in self.points()), reverse=True)[:processes]
         return sum(NODE_NBYTES * nodes + (2 * KNOWN_NBYTES * nodes**2 if self.tasks else 0) for nodes in largest)
 

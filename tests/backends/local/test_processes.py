@@ -1,10 +1,14 @@
 """The tree of processes: who is told to end before it has begun ends alone."""
 
 import signal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import freehold
+from freehold.core import cluster
+from freehold.exceptions import NotSupported
 
 pytestmark = pytest.mark.local
 
@@ -99,11 +103,23 @@ def test_who_shows_nothing_yet_is_looked_at_again(watch) -> None:
 
 
 def test_nodes_that_are_removed_as_soon_as_they_are_added(watch) -> None:
-    cluster = freehold.Cluster(num_cpus=1)
+    growing = freehold.Cluster(num_cpus=1)
     for _ in range(30):
-        cluster.remove_node(cluster.add_node(num_cpus=1), graceful=False)
+        growing.remove_node(growing.add_node(num_cpus=1), graceful=False)
     assert freehold.get(double.remote(2)) == 4
     assert len(freehold.nodes()) == 1
+
+
+@freehold.remote
+def at_its_host(call: Callable[[Any], None]) -> None:
+    call(cluster.engine().host)
+
+
+@pytest.mark.parametrize("call", [lambda host: host.add_node({}, None), lambda host: host.remove_node(0, True)])
+def test_a_task_neither_adds_nor_removes_nodes(watch, call: Callable[[Any], None]) -> None:
+    freehold.init(num_cpus=1)
+    with pytest.raises(NotSupported, match="by the program that has started the cluster, not by a task"):
+        freehold.get(at_its_host.remote(call))
 
 
 @freehold.remote
